@@ -1,0 +1,1 @@
+"""vppd-hil: the bench. A separate program that speaks only the protocols."""

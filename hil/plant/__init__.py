@@ -1,0 +1,1 @@
+"""Physics of the simulated units, one file each."""

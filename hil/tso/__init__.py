@@ -1,0 +1,1 @@
+"""The transmission system operator: signals and the DNP3 master."""

@@ -1,0 +1,1 @@
+"""The plant on real protocols; the makers' numbers typed again."""

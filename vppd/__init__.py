@@ -1,0 +1,1 @@
+"""vppd: the virtual power plant daemon."""

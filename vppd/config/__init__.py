@@ -1,0 +1,1 @@
+"""YAML text to a frozen schema, every complaint with its line."""

@@ -1,0 +1,356 @@
+"""The configuration, as frozen records. Every number has its unit and its range here.
+
+Drivers (links, devices, signals) bring their own records; `load` gets them in a `Registry`,
+so that this room knows no protocol. A record may have a method `cross_checks()` that returns
+`[(key, message), …]` for rules over more than one key.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from vppd.config.fields import about, number, text
+
+ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConfig:
+    """Base of every link record. `TYPE` is what the file says in `type`."""
+
+    TYPE: ClassVar[str] = ""
+
+    id: str = field(metadata=text("name by which devices refer to the link", pattern=ID))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """Base of every device record. `DRIVER` is what the file says in `driver`."""
+
+    DRIVER: ClassVar[str] = ""
+    LINK_TYPES: ClassVar[tuple[str, ...]] = ()
+
+    link: str = field(metadata=text("id of the link it is reached by", pattern=ID))
+
+
+@dataclass(frozen=True, slots=True)
+class SignalConfig:
+    """Base of every signal record. `TYPE` is what the file says in `type`."""
+
+    TYPE: ClassVar[str] = ""
+
+    id: str = field(metadata=text("name of the signal", pattern=ID))
+
+
+@dataclass(frozen=True, slots=True)
+class SiteConfig:
+    """The daemon itself."""
+
+    name: str = field(metadata=text("name of the plant, in logs and reports"))
+    state_dir: str = field(
+        metadata=text("folder of journal, lock and status socket; relative to this file")
+    )
+    tick_s: float = field(
+        default=1.0, metadata=number("s", "period of the control tick", minimum=0.1, maximum=4.0)
+    )
+    log_level: str = field(
+        default="info", metadata=text("least level logged", "debug", "info", "warning", "error")
+    )
+    realtime_priority: int = field(
+        default=40,
+        metadata=number(
+            "", "SCHED_FIFO priority asked for; 0: do not ask", minimum=0.0, maximum=90.0
+        ),
+    )
+    lock_memory: bool = field(
+        default=True, metadata=about("lock pages into memory as they are used (MCL_ONFAULT)")
+    )
+    stop_timeout_s: float = field(
+        default=3.0,
+        metadata=number("s", "time for the last setpoints at a stop", above=0.0, maximum=60.0),
+    )
+    setpoint_age_max_s: float = field(
+        default=2.0,
+        metadata=number("s", "a setpoint older than this is not sent", above=0.0, maximum=60.0),
+    )
+    write_chunk: int = field(
+        default=16,
+        metadata=number(
+            "",
+            "devices that get their setpoint before the event loop breathes",
+            minimum=1.0,
+            maximum=10000.0,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UnitConfig:
+    """One resource: its limits, its store, its manners, and the device it is spoken to by."""
+
+    id: str = field(metadata=text("name of the unit", pattern=ID))
+    kind: str = field(
+        metadata=text("kind of the unit", "battery", "ev_hub", "hvac", "industrial", "pv", "other")
+    )
+    device: DeviceConfig = field(metadata=about("the device: `driver`, `link` and driver's keys"))
+    p_min_mw: float = field(
+        metadata=number("MW", "lowest setpoint; a load is negative", minimum=-1e5, maximum=1e5)
+    )
+    p_max_mw: float = field(metadata=number("MW", "highest setpoint", minimum=-1e5, maximum=1e5))
+    ramp_up_mw_per_s: float = field(
+        metadata=number("MW/s", "fastest rise of the setpoint", above=0.0, maximum=1e5)
+    )
+    ramp_down_mw_per_s: float = field(
+        metadata=number("MW/s", "fastest fall of the setpoint, a magnitude", above=0.0, maximum=1e5)
+    )
+    basepoint_mw: float = field(
+        default=0.0,
+        metadata=number("MW", "scheduled output without regulation", minimum=-1e5, maximum=1e5),
+    )
+    cost: float = field(
+        default=1.0,
+        metadata=number(
+            "",
+            "weight of leaving the basepoint; twice the cost, half the share",
+            above=0.0,
+            maximum=1e9,
+        ),
+    )
+    energy_mwh: float | None = field(
+        default=None, metadata=number("MWh", "size of the store", above=0.0, maximum=1e6)
+    )
+    soc_min_pu: float = field(
+        default=0.1, metadata=number("pu", "lowest state of charge", minimum=0.0, maximum=1.0)
+    )
+    soc_max_pu: float = field(
+        default=0.9, metadata=number("pu", "highest state of charge", minimum=0.0, maximum=1.0)
+    )
+    efficiency_charge_pu: float = field(
+        default=1.0, metadata=number("pu", "stored per drawn energy", above=0.0, maximum=1.0)
+    )
+    efficiency_discharge_pu: float = field(
+        default=1.0, metadata=number("pu", "given per stored energy", above=0.0, maximum=1.0)
+    )
+    step_min_mw: float = field(
+        default=0.0,
+        metadata=number("MW", "smallest change the unit acts on", minimum=0.0, maximum=1e4),
+    )
+    resolution_mw: float = field(
+        default=0.0,
+        metadata=number("MW", "grid of the setpoints the unit takes", minimum=0.0, maximum=1e4),
+    )
+    telemetry_age_max_s: float = field(
+        default=5.0,
+        metadata=number(
+            "s", "older telemetry puts the unit out of the split", above=0.0, maximum=3600.0
+        ),
+    )
+    watchdog_s: float = field(
+        default=10.0,
+        metadata=number(
+            "s", "without setpoints the unit goes to its fallback after", above=0.0, maximum=3600.0
+        ),
+    )
+    fallback_mw: float | None = field(
+        default=None,
+        metadata=number(
+            "MW", "where its watchdog takes it (default: basepoint)", minimum=-1e5, maximum=1e5
+        ),
+    )
+    stop_mw: float | None = field(
+        default=None,
+        metadata=number(
+            "MW",
+            "last setpoint before the daemon stops (default: basepoint)",
+            minimum=-1e5,
+            maximum=1e5,
+        ),
+    )
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        found = []
+        if not self.p_min_mw <= self.p_max_mw:
+            found.append(("p_max_mw", f"must be at least p_min_mw = {self.p_min_mw:g} MW"))
+        for key in ("basepoint_mw", "fallback_mw", "stop_mw"):
+            value = getattr(self, key)
+            if value is not None and not self.p_min_mw <= value <= self.p_max_mw:
+                found.append(
+                    (
+                        key,
+                        f"must be within {self.p_min_mw:g} to {self.p_max_mw:g} MW"
+                        f" (generation positive), is {value:g}",
+                    )
+                )
+        if self.energy_mwh is not None and not self.soc_min_pu < self.soc_max_pu:
+            found.append(("soc_max_pu", f"must be above soc_min_pu = {self.soc_min_pu:g}"))
+        if self.kind == "battery" and self.energy_mwh is None:
+            found.append(("energy_mwh", "missing; a battery needs the size of its store"))
+        if self.kind == "pv" and self.p_min_mw < 0.0:
+            found.append(("p_min_mw", "must be at least 0 MW for pv: generation is positive"))
+        if self.kind in ("ev_hub", "hvac", "industrial") and self.p_max_mw > 0.0:
+            found.append(("p_max_mw", f"must be at most 0 MW for {self.kind}: a load is negative"))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class PlanConfig:
+    """The static plan: what was sold. Basepoints are keys of the units."""
+
+    regulation_capacity_up_mw: float = field(
+        metadata=number("MW", "what AGC = +1 asks above the basepoints", minimum=0.0, maximum=1e6)
+    )
+    regulation_capacity_down_mw: float = field(
+        metadata=number(
+            "MW", "what AGC = -1 asks below them, a magnitude", minimum=0.0, maximum=1e6
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyConfig:
+    """How a request is split."""
+
+    allocation: str = field(
+        default="exact",
+        metadata=text(
+            "exact: least cost; pro_rata: by range; merit_order: cheapest first",
+            "exact",
+            "pro_rata",
+            "merit_order",
+        ),
+    )
+    soc_horizon_s: float = field(
+        default=60.0,
+        metadata=number(
+            "s", "setpoints keep the SoC within limits that far ahead", minimum=1.0, maximum=86400.0
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DroopConfig:
+    """Frequency droop at plant level (IEEE 1547-2018, 6.5.2.7), added to the request."""
+
+    droop_pu: float = field(
+        metadata=number("pu", "frequency change for full power", above=0.0, maximum=1.0)
+    )
+    power_mw: float = field(
+        metadata=number("MW", "power that 1 pu stands for", minimum=0.0, maximum=1e6)
+    )
+    deadband_hz: float = field(
+        default=0.036,
+        metadata=number("Hz", "half width of the dead band", minimum=0.0, maximum=2.0),
+    )
+    freq_nominal_hz: float = field(
+        default=50.0, metadata=number("Hz", "nominal frequency", minimum=10.0, maximum=400.0)
+    )
+    stale_after_s: float = field(
+        default=3.0,
+        metadata=number("s", "older frequency gives no droop", above=0.0, maximum=60.0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GuardsConfig:
+    """Guards on the AGC signal."""
+
+    agc_limit_pu: float = field(
+        default=1.0, metadata=number("pu", "AGC is clipped here", above=0.0, maximum=2.0)
+    )
+    agc_tolerance_pu: float = field(
+        default=0.05,
+        metadata=number(
+            "pu", "beyond limit + tolerance a value is refused", minimum=0.0, maximum=1.0
+        ),
+    )
+    agc_rate_max_pu_per_s: float = field(
+        default=float("inf"),
+        metadata=number(
+            "pu/s",
+            "faster moves are refused; .inf where the market allows steps",
+            above=0.0,
+            allow_inf=True,
+        ),
+    )
+    agc_interval_s: float = field(
+        default=2.0,
+        metadata=number("s", "how often the TSO sends AGC", minimum=0.1, maximum=600.0),
+    )
+    agc_stale_after_s: float = field(
+        default=6.0,
+        metadata=number("s", "an older value is stale: HOLD", above=0.0, maximum=3600.0),
+    )
+    agc_transit_max_s: float = field(
+        default=6.0,
+        metadata=number(
+            "s", "a value with an older time tag is refused", above=0.0, maximum=3600.0
+        ),
+    )
+    hold_s: float = field(
+        default=10.0,
+        metadata=number("s", "time in HOLD before RETURN", minimum=0.0, maximum=3600.0),
+    )
+    return_rate_pu_per_s: float = field(
+        default=0.02,
+        metadata=number("pu/s", "ramp of RETURN to the basepoints", above=0.0, maximum=10.0),
+    )
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.agc_stale_after_s <= self.agc_interval_s:
+            return [
+                ("agc_stale_after_s", f"must be above agc_interval_s = {self.agc_interval_s:g} s")
+            ]
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class JournalConfig:
+    """The tick journal."""
+
+    enabled: bool = field(default=True, metadata=about("write the journal"))
+    sync: bool = field(default=True, metadata=about("fdatasync after each group of records"))
+    segment_s: float = field(
+        default=3600.0,
+        metadata=number("s", "length of one segment file", minimum=10.0, maximum=86400.0),
+    )
+    queue_ticks: int = field(
+        default=120,
+        metadata=number(
+            "",
+            "ticks that may wait for the disk before records are dropped, and an alarm raised",
+            minimum=2.0,
+            maximum=10000.0,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration file."""
+
+    site: SiteConfig = field(metadata=about("the daemon itself"))
+    links: tuple[LinkConfig, ...] = field(metadata=about("transports; `type` chooses the record"))
+    fleet: tuple[UnitConfig, ...] = field(metadata=about("the units"))
+    signals: tuple[SignalConfig, ...] = field(
+        metadata=about("AGC and frequency in, telemetry out; `type` chooses the record")
+    )
+    plan: PlanConfig = field(metadata=about("what was sold"))
+    policy: PolicyConfig = field(default=PolicyConfig(), metadata=about("how a request is split"))
+    guards: GuardsConfig = field(default=GuardsConfig(), metadata=about("guards on the signal"))
+    droop: DroopConfig | None = field(
+        default=None, metadata=about("frequency droop of the plant; absent: none")
+    )
+    journal: JournalConfig = field(default=JournalConfig(), metadata=about("the tick journal"))
+    templates: Any = field(
+        default=None, metadata=about("a place for YAML anchors; its content is not read")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Records of the drivers that are installed, by what the file calls them."""
+
+    links: dict[str, type[LinkConfig]]
+    devices: dict[str, type[DeviceConfig]]
+    signals: dict[str, type[SignalConfig]]

@@ -1,0 +1,274 @@
+"""Frozen records of the core: what goes into a tick, and what comes out.
+
+Units stand last in every name. Power is in MW, generation positive. Instants are seconds of
+one monotonic clock; NaN means *never* or *not reported*, and is never turned into 0.0.
+Arrays have shape (n,), one entry a resource, in the order of the configuration.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+F8 = NDArray[np.float64]
+U1 = NDArray[np.uint8]
+
+
+class Quality(IntEnum):
+    """Quality of a value, by the flags of DNP3 (IEEE 1815-2012, 11.6), for every protocol."""
+
+    ONLINE = 0
+    RESTART = 1  # not read since the start
+    COMM_LOST = 2
+    REMOTE_FORCED = 3
+    LOCAL_FORCED = 4
+    OVER_RANGE = 5
+    REFERENCE_ERR = 6
+
+
+class Mode(IntEnum):
+    """Mode of the site, as told to the TSO."""
+
+    STARTING = 0
+    BASEPOINT = 1
+    REGULATING = 2
+    HOLD = 3  # the signal is stale: the last accepted value is held
+    RETURN = 4  # the signal stays away: regulation ramps to zero
+    SAFE = 5  # every unit goes to its safe value
+    LOCAL = 6  # the operator has taken the plant out of regulation
+
+
+class Order(IntEnum):
+    """What the operator wants of the site."""
+
+    AUTO = 0
+    LOCAL = 1
+    SAFE = 2
+
+
+class Trigger(IntEnum):
+    """What started a tick."""
+
+    GRID = 0
+    AGC = 1
+
+
+class Verdict(IntEnum):
+    """What the guard on the signal said about the newest AGC value."""
+
+    NONE = 0  # no value was ever received
+    FRESH = 1  # new, good, in use from this tick on
+    UNCHANGED = 2  # the accepted value is still young enough
+    STALE = 3
+    BAD_QUALITY = 4
+    NOT_FINITE = 5
+    OUT_OF_RANGE = 6
+    RATE = 7  # moved faster than the guard allows
+    REPEATED = 8  # sequence number not newer than the last one
+    OLD = 9  # its own time tag was too old, or in the future, when it came
+
+
+class WriteResult(IntEnum):
+    """Answer to the last setpoint write of a unit. Three values, and 'none yet'."""
+
+    NONE = 0
+    ACCEPTED = 1
+    REFUSED = 2
+    UNKNOWN = 3  # no answer within the deadline: it may or may not have arrived
+
+
+class Gate(IntEnum):
+    """The three gates a setpoint passes."""
+
+    NONE = 0
+    PHYSICS = 1
+    MARKET = 2
+    OPERATIONS = 3
+
+
+class Reason(IntEnum):
+    """Which limit bounds a unit. The number is part of the journal's layout: append only."""
+
+    NONE = 0
+    RATING = 1
+    RAMP = 2
+    SOC = 3
+    AVAILABLE = 4  # what weather, cars or the process leave
+    TELEMETRY_AGE = 5  # no good reading for too long: counted by its prediction
+    UNREACHABLE = 6  # the link is down: counted by its prediction
+    FALLBACK = 7  # the watchdog of the unit has run out: counted by its fallback
+    OPERATOR = 8
+    CROSSED = 9  # its limits contradict each other: held at its last setpoint
+    DEAD_BAND = 10  # the step is too small for the unit: its last setpoint stands
+    GUARD = 11  # dropped by the second guard
+    CAPACITY = 12  # the market's limit: no more than what was sold
+    LOCAL_CONTROL = 13  # the unit itself reports that it takes no orders
+
+
+GATE_OF: dict[Reason, Gate] = {
+    Reason.NONE: Gate.NONE,
+    Reason.RATING: Gate.PHYSICS,
+    Reason.RAMP: Gate.PHYSICS,
+    Reason.SOC: Gate.PHYSICS,
+    Reason.AVAILABLE: Gate.PHYSICS,
+    Reason.TELEMETRY_AGE: Gate.PHYSICS,
+    Reason.UNREACHABLE: Gate.OPERATIONS,
+    Reason.FALLBACK: Gate.OPERATIONS,
+    Reason.OPERATOR: Gate.OPERATIONS,
+    Reason.CROSSED: Gate.PHYSICS,
+    Reason.DEAD_BAND: Gate.PHYSICS,
+    Reason.GUARD: Gate.OPERATIONS,
+    Reason.CAPACITY: Gate.MARKET,
+    Reason.LOCAL_CONTROL: Gate.OPERATIONS,
+}
+
+
+class Policy(IntEnum):
+    """How a request is split."""
+
+    EXACT = 0
+    PRO_RATA = 1
+    MERIT_ORDER = 2
+
+
+class EventCode(IntEnum):
+    """What changed in a tick. The number is part of the journal's layout: append only."""
+
+    MODE = 1  # value: the new mode
+    UNIT_LOST = 2  # index: the unit; value: the reason
+    UNIT_BACK = 3
+    UNIT_FALLBACK = 4  # its watchdog has run out
+    SIGNAL_VERDICT = 5  # value: the new verdict
+    UNSERVED = 6  # value: MW, when it begins, and 0.0 when it ends
+    GUARD_DROPPED = 7  # index: the unit; value: the setpoint that was refused, MW
+    ALLOCATION_REFUSED = 8  # value: status of the kernel
+    LIMITS_CROSSED = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What the configuration says; constant between two reloads. Arrays of shape (n,)."""
+
+    ids: tuple[str, ...]
+    kinds: tuple[str, ...]
+    p_min_mw: F8
+    p_max_mw: F8
+    ramp_up_mw_per_s: F8  # > 0
+    ramp_down_mw_per_s: F8  # > 0
+    cost: F8  # > 0: weight of leaving the basepoint (d_i of the split), dimensionless
+    energy_mwh: F8  # usable size of the store; NaN for a unit without one
+    soc_min_pu: F8
+    soc_max_pu: F8
+    efficiency_charge_pu: F8
+    efficiency_discharge_pu: F8
+    step_min_mw: F8  # smallest change that the unit acts on; 0 where there is none
+    resolution_mw: F8  # grid of the values that the unit takes; 0 where continuous
+    telemetry_age_max_s: F8
+    watchdog_s: F8  # the unit goes to its fallback that long after the last setpoint
+    fallback_mw: F8
+    safe_mw: F8  # last setpoint before a stop, and the setpoint of mode SAFE
+    policy: int  # Policy
+    tick_s: float
+    soc_horizon_s: float  # SoC limits look that far ahead
+    agc_limit_pu: float  # |AGC| is clipped here
+    agc_tolerance_pu: float  # up to limit + tolerance is clipped, beyond is refused
+    agc_rate_max_pu_per_s: float  # inf where the market allows steps
+    agc_stale_after_s: float
+    agc_transit_max_s: float  # age by its own time tag at which a value is refused
+    hold_s: float  # time in HOLD before RETURN
+    return_rate_pu_per_s: float
+    droop_enabled: bool
+    droop_pu: float  # pu frequency per pu power
+    droop_deadband_hz: float  # half width
+    droop_power_mw: float  # MW that 1 pu stands for
+    freq_nominal_hz: float
+    freq_stale_after_s: float
+    setpoint_age_max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Every input of one tick, copied at one instant. Nothing reads a live value after this."""
+
+    tick: int
+    now_s: float
+    trigger: int  # Trigger
+    agc_pu: float  # raw, as received, pu of regulation capacity; NaN: never
+    agc_received_s: float
+    agc_sequence: int  # -1 where the protocol has none
+    agc_transit_s: float  # age by its own time tag when it came; NaN where it has none
+    agc_quality: int  # Quality
+    freq_hz: float
+    freq_received_s: float
+    freq_quality: int
+    order: int  # Order of the operator
+    regulation_capacity_up_mw: float
+    regulation_capacity_down_mw: float
+    basepoint_mw: F8
+    p_meas_mw: F8  # NaN: never read
+    measured_at_s: F8
+    quality: U1  # Quality of p_meas_mw
+    soc_pu: F8  # NaN: not reported
+    p_avail_min_mw: F8  # what the unit says it can do now; NaN: not reported
+    p_avail_max_mw: F8
+    accepted_mw: F8  # last setpoint that the unit accepted; NaN: none yet
+    accepted_at_s: F8
+    write_result: U1  # WriteResult of the newest write that ended
+    remote: U1  # 1: the unit takes orders, 0: it reports local control
+    connected: U1  # 1: its link is up
+    locked: U1  # 1: the operator holds the unit at operator_mw
+    operator_mw: F8
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one tick hands to the next."""
+
+    now_s: float
+    mode: int  # Mode
+    mode_since_s: float
+    agc_pu: float  # last accepted value
+    agc_accepted_s: float  # when it was received; NaN: never
+    agc_seen_s: float  # reception of the newest value that was judged; NaN: none
+    agc_sequence: int
+    regulation_pu: float  # in force, after hold and return
+    verdict: int
+    lam: float  # multiplier of the last split, the next one's first guess
+    unserved: int  # sign of what was unserved: -1, 0, 1
+    p_setpoint_mw: F8  # last setpoint, or prediction of a unit that cannot be reached
+    out_reason: U1  # Reason why a unit takes no part; NONE if it does
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Every output of one tick."""
+
+    tick: int
+    mode: int
+    verdict: int
+    regulation_pu: float
+    regulation_mw: float
+    droop_mw: float
+    basepoint_sum_mw: float
+    request_mw: float  # basepoints + regulation + droop
+    held_mw: float  # part of it that units out of the split are counted with
+    served_mw: float  # sum of all setpoints and predictions
+    unserved_mw: float  # request - served
+    headroom_mw: float  # room to rise within this tick's limits, >= 0
+    footroom_mw: float
+    range_up_mw: float  # room to rise within all limits but the ramp, >= 0
+    range_down_mw: float
+    lam: float
+    kkt_mw: float  # largest violation of the optimality conditions
+    status: int  # of the kernel
+    p_setpoint_mw: F8
+    send: U1  # 1: the setpoint goes to the unit
+    lower_mw: F8
+    upper_mw: F8
+    lower_reason: U1  # Reason
+    upper_reason: U1
+    held_by: U1  # Reason that bound the unit in the split; NONE: it was free
+    event_code: U1  # shape (k,), EventCode
+    event_index: NDArray[np.int64]  # shape (k,); -1 where no unit is meant
+    event_value: F8  # shape (k,)

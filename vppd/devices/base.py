@@ -1,0 +1,37 @@
+"""What the shell needs of a device driver, and what a driver gives back."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from vppd.links.base import Answer
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One answer of a device. NaN: the device does not report it. Generation positive."""
+
+    p_meas_mw: float
+    measured_at_s: float
+    soc_pu: float = NAN
+    p_avail_min_mw: float = NAN
+    p_avail_max_mw: float = NAN
+    remote: bool = True  # False: the device reports local control
+    quality: int = 0  # core.types.Quality
+
+
+class Driver(Protocol):
+    """Meaning of one device. One task calls it, one call at a time; links set the deadlines."""
+
+    async def start(self) -> None:
+        """After each (re)connection: check who answers, assert the mode, arm the watchdog.
+
+        Raises LinkError with the reason when the device is not what it should be.
+        """
+
+    async def write(self, p_setpoint_mw: float) -> Answer:
+        """Send one setpoint, once."""
+
+    async def read(self) -> Reading:
+        """Ask for telemetry. Raises LinkError."""

@@ -1,0 +1,1 @@
+"""Write, read, verify and replay the tick journal."""

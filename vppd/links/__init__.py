@@ -1,0 +1,1 @@
+"""Bytes: one class per transport, one protocol for all of them."""

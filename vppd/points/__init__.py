@@ -1,0 +1,1 @@
+"""Point tables shared by devices and signals: address, format, scale, sign."""

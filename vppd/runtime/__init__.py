@@ -1,0 +1,1 @@
+"""The shell: clock, image, loop, supervisor, notify, daemon."""

@@ -1,0 +1,1 @@
+"""Meaning, TSO side: AGC and frequency in, telemetry and headroom out."""
