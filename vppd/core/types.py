@@ -103,7 +103,8 @@ class Reason(IntEnum):
     DEAD_BAND = 10  # the step is too small for the unit: its last setpoint stands
     GUARD = 11  # dropped by the second guard
     CAPACITY = 12  # the market's limit: no more than what was sold
-    LOCAL_CONTROL = 13  # the unit itself reports that it takes no orders
+    LOCAL_CONTROL = 13  # the unit itself reports that it takes no orders: counted as measured
+    REFUSED = 14  # it refused its last setpoint: counted by the last one it accepted
 
 
 GATE_OF: dict[Reason, Gate] = {
@@ -121,6 +122,7 @@ GATE_OF: dict[Reason, Gate] = {
     Reason.GUARD: Gate.OPERATIONS,
     Reason.CAPACITY: Gate.MARKET,
     Reason.LOCAL_CONTROL: Gate.OPERATIONS,
+    Reason.REFUSED: Gate.OPERATIONS,
 }
 
 
@@ -143,7 +145,6 @@ class EventCode(IntEnum):
     UNSERVED = 6  # value: MW, when it begins, and 0.0 when it ends
     GUARD_DROPPED = 7  # index: the unit; value: the setpoint that was refused, MW
     ALLOCATION_REFUSED = 8  # value: status of the kernel
-    LIMITS_CROSSED = 9
 
 
 @dataclass(frozen=True, slots=True)

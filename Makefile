@@ -1,0 +1,60 @@
+# Everything runs in .venv; `make setup` makes it, and the other targets call it.
+PYTHON ?= python3
+DURATION ?= 120
+SEED ?= 1
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup broker demo test bench lint lock docs clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## make .venv and install everything, pinned and with hashes
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "vppd needs Python 3.11 or newer; try: make PYTHON=python3.12 setup"; exit 3; }
+	@echo "installing into $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The bench runs MQTT over mosquitto; where it cannot be installed it uses the broker inside iotcore.
+broker:
+	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        echo "installing mosquitto (MQTT broker of the bench)"; \
+	        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mosquitto; } >/dev/null 2>&1 \
+	        || echo "mosquitto could not be installed; the bench uses its embedded broker"; \
+	    else \
+	        echo "mosquitto is not installed (apt-get install mosquitto); the bench uses its embedded broker"; \
+	    fi; }
+
+demo: setup broker  ## run a 175 MW plant for DURATION seconds: real daemon, 210 simulated DERs, a TSO
+	@$(BIN)/vppd-hil run zhejiang --clock real --duration $(DURATION) --seed $(SEED) --out build/demo
+
+test: setup broker  ## the whole test suite
+	@$(BIN)/python -m pytest
+
+bench: setup  ## benchmarks, peers side by side; writes build/bench/
+	@$(BIN)/python -m benchmarks.run --out build/bench
+
+lint: setup  ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: setup  ## pin every dependency anew
+	@$(BIN)/python -m pip install --quiet pip-tools
+	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --allow-unsafe --strip-extras --extra hil --extra dev --output-file requirements.lock pyproject.toml
+
+docs: setup  ## write docs/config.md from the schema
+	@$(BIN)/python -m vppd.runtime.reference docs/config.md
+
+clean:  ## remove what was built (not .venv)
+	@rm -rf build

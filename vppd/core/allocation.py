@@ -1,0 +1,105 @@
+"""Split a request by the policy, then fit the setpoints to what the units can act on.
+
+A unit with a smallest step or a grid of values cannot take any number. It is fitted first, and
+the units that can take any number absorb what that leaves, so that the sum stays exact.
+"""
+
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+
+from vppd.core.types import F8, U1, Params, Policy, Reason
+from vppd.kernels import exact, merit_order, pro_rata, status
+from vppd.kernels.sums import sum_in_order
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split: setpoints, and the certificate of the kernel."""
+
+    p_mw: F8
+    status: int
+    lam: float
+    kkt_mw: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Limits of this tick, MW, and who set them (Reason). Arrays of shape (n,)."""
+
+    lower_mw: F8
+    upper_mw: F8
+    lower_reason: U1
+    upper_reason: U1
+
+
+def split(
+    request_mw: float, basepoint_mw: F8, last_mw: F8, box: Box, lam: float, params: Params
+) -> tuple[Split, U1]:
+    """Split `request_mw` within the box; second value: Reason that bound each unit."""
+    first = _by_policy(request_mw, basepoint_mw, box.lower_mw, box.upper_mw, lam, params)
+    if first.status == status.BAD_INPUT:
+        return first, np.zeros(len(params.ids), dtype=np.uint8)
+    fitted_mw, dead = _fit(first.p_mw, last_mw, box, params)
+    if np.array_equal(fitted_mw, first.p_mw):
+        return first, held_by(first.p_mw, box)
+    second = _rest_to_the_others(request_mw, basepoint_mw, fitted_mw, first, box, params)
+    return second, np.where(
+        dead & (second.p_mw == last_mw), np.uint8(Reason.DEAD_BAND), held_by(second.p_mw, box)
+    )
+
+
+def _by_policy(
+    request_mw: float, basepoint_mw: F8, lower_mw: F8, upper_mw: F8, lam: float, params: Params
+) -> Split:
+    out_mw = np.empty_like(lower_mw)
+    if params.policy == Policy.EXACT:
+        code, lam, kkt_mw = exact.split_exact(
+            request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw
+        )
+        return Split(out_mw, code, lam, kkt_mw)
+    if params.policy == Policy.PRO_RATA:
+        code = pro_rata.split_pro_rata(request_mw, basepoint_mw, lower_mw, upper_mw, out_mw)
+        return Split(out_mw, code, nan, nan)
+    order = np.argsort(params.cost, kind="stable")
+    code = merit_order.split_merit_order(
+        request_mw, basepoint_mw, order, lower_mw, upper_mw, out_mw
+    )
+    return Split(out_mw, code, nan, nan)
+
+
+def _fit(
+    p_mw: F8, last_mw: F8, box: Box, params: Params
+) -> tuple[F8, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Fit setpoints to grid and smallest step; second value: units held in their dead band."""
+    fitted_mw = p_mw.copy()
+    grid = params.resolution_mw > 0.0
+    if grid.any():
+        step_mw = params.resolution_mw[grid]
+        on_grid_mw = np.rint(p_mw[grid] / step_mw) * step_mw
+        within = (box.lower_mw[grid] <= on_grid_mw) & (on_grid_mw <= box.upper_mw[grid])
+        fitted_mw[grid] = np.where(within, on_grid_mw, p_mw[grid])
+    dead = np.abs(fitted_mw - last_mw) < params.step_min_mw
+    dead &= (box.lower_mw <= last_mw) & (last_mw <= box.upper_mw)
+    return np.where(dead, last_mw, fitted_mw), dead
+
+
+def _rest_to_the_others(
+    request_mw: float, basepoint_mw: F8, fitted_mw: F8, first: Split, box: Box, params: Params
+) -> Split:
+    """Split again with the fitted units pinned. Keeps the first split if this serves less."""
+    stiff = (params.resolution_mw > 0.0) | (params.step_min_mw > 0.0)
+    lower_mw = np.where(stiff, fitted_mw, box.lower_mw)
+    upper_mw = np.where(stiff, fitted_mw, box.upper_mw)
+    second = _by_policy(request_mw, basepoint_mw, lower_mw, upper_mw, first.lam, params)
+    missed_first_mw = abs(request_mw - sum_in_order(first.p_mw))
+    missed_second_mw = abs(request_mw - sum_in_order(second.p_mw))
+    tolerance_mw = 1e-9 * (1.0 + abs(request_mw))
+    return second if missed_second_mw <= missed_first_mw + tolerance_mw else first
+
+
+def held_by(p_mw: F8, box: Box) -> U1:
+    """Reason that bound each unit at its setpoint, shape (n,); NONE if it was free."""
+    reason = np.where(p_mw <= box.lower_mw, box.lower_reason, np.uint8(Reason.NONE))
+    return np.where(p_mw >= box.upper_mw, box.upper_reason, reason)

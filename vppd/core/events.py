@@ -1,0 +1,76 @@
+"""What changed from one tick to the next. A condition that lasts is one event, not one a tick."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vppd.core.types import F8, U1, EventCode, Reason, State
+from vppd.kernels import status
+
+SERVED_MW = 1e-6  # less than a watt of rounding is not "unserved"
+
+Row = tuple[int, int, float]
+LOST = (Reason.UNREACHABLE, Reason.TELEMETRY_AGE, Reason.FALLBACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Columns of the journal, each of shape (k,)."""
+
+    code: U1
+    index: NDArray[np.int64]
+    value: F8
+
+
+def unserved_sign(unserved_mw: float) -> int:
+    """Which way the request is not served: -1, 0, 1."""
+    if abs(unserved_mw) <= SERVED_MW:
+        return 0
+    return 1 if unserved_mw > 0.0 else -1
+
+
+def changes(
+    before: State,
+    after: State,
+    *,
+    unserved_mw: float,
+    kernel_status: int,
+    dropped_mw: dict[int, float],
+) -> Events:
+    """Events of one tick, in a fixed order."""
+    rows: list[Row] = []
+    if after.mode != before.mode:
+        rows.append((EventCode.MODE, -1, float(after.mode)))
+    if after.verdict != before.verdict:
+        rows.append((EventCode.SIGNAL_VERDICT, -1, float(after.verdict)))
+    rows.extend(_unit_changes(before.out_reason, after.out_reason))
+    if after.unserved != before.unserved:
+        rows.append((EventCode.UNSERVED, -1, unserved_mw if after.unserved else 0.0))
+    if kernel_status == status.BAD_INPUT:
+        rows.append((EventCode.ALLOCATION_REFUSED, -1, float(kernel_status)))
+    rows.extend((EventCode.GUARD_DROPPED, i, p_mw) for i, p_mw in dropped_mw.items())
+    return _columns(rows)
+
+
+def _unit_changes(before: U1, after: U1) -> list[Row]:
+    rows: list[Row] = []
+    for i in np.flatnonzero(before != after).tolist():
+        code = EventCode.UNIT_LOST
+        if after[i] == Reason.NONE:
+            code = EventCode.UNIT_BACK
+        elif after[i] == Reason.FALLBACK and before[i] in LOST:
+            code = EventCode.UNIT_FALLBACK
+        rows.append((code, i, float(after[i])))
+    return rows
+
+
+def _columns(rows: list[Row]) -> Events:
+    columns = Events(
+        np.array([row[0] for row in rows], dtype=np.uint8),
+        np.array([row[1] for row in rows], dtype=np.int64),
+        np.array([row[2] for row in rows], dtype=np.float64),
+    )
+    for column in (columns.code, columns.index, columns.value):
+        column.setflags(write=False)
+    return columns

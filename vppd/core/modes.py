@@ -1,0 +1,39 @@
+"""The mode of the site, as a transition function that a table can test.
+
+    STARTING -> BASEPOINT <-> REGULATING -> HOLD -> RETURN -> BASEPOINT, and LOCAL, SAFE by order
+
+A good signal leads to REGULATING from every automatic mode: the plant resumes by itself.
+"""
+
+from vppd.core.types import Mode, Order
+
+BY_ORDER = {Order.LOCAL: Mode.LOCAL, Order.SAFE: Mode.SAFE}
+
+
+def next_mode(
+    mode: Mode,
+    *,
+    order: Order,
+    any_unit_known: bool,
+    signal_good: bool,
+    in_mode_s: float,
+    hold_s: float,
+    regulation_pu: float,
+) -> Mode:
+    """Mode of this tick.
+
+    `in_mode_s` is the time spent in `mode` so far, s; `regulation_pu` what is in force now.
+    """
+    if order is not Order.AUTO:
+        return BY_ORDER[order]
+    if mode is Mode.STARTING and not any_unit_known:
+        return Mode.STARTING
+    if signal_good:
+        return Mode.REGULATING
+    if mode is Mode.REGULATING:
+        return Mode.HOLD
+    if mode is Mode.HOLD:
+        return Mode.RETURN if in_mode_s >= hold_s else Mode.HOLD
+    if mode is Mode.RETURN and regulation_pu != 0.0:
+        return Mode.RETURN
+    return Mode.BASEPOINT

@@ -1,0 +1,31 @@
+"""The state before the first tick."""
+
+import numpy as np
+
+from vppd.core.types import Mode, Params, Reason, State, Verdict
+
+NAN = float("nan")
+
+
+def initial_state(params: Params) -> State:
+    """State of a plant of which nothing is known yet: no setpoint, no signal, no unit reached."""
+    n = len(params.ids)
+    p_setpoint_mw = np.full(n, NAN)
+    out_reason = np.full(n, Reason.UNREACHABLE, dtype=np.uint8)
+    p_setpoint_mw.setflags(write=False)
+    out_reason.setflags(write=False)
+    return State(
+        now_s=NAN,
+        mode=Mode.STARTING,
+        mode_since_s=NAN,
+        agc_pu=NAN,
+        agc_accepted_s=NAN,
+        agc_seen_s=NAN,
+        agc_sequence=-1,
+        regulation_pu=0.0,
+        verdict=Verdict.NONE,
+        lam=0.0,
+        unserved=0,
+        p_setpoint_mw=p_setpoint_mw,
+        out_reason=out_reason,
+    )

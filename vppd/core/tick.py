@@ -1,0 +1,267 @@
+"""One control tick, as a pure function: the only entry to the core.
+
+    image -> signal -> mode -> request -> who takes part -> limits -> split -> guard -> decision
+
+No clock, no I/O, no log, no randomness, no suspension point: the same (state, image, params)
+give the same bits, live, on the bench and in replay.
+"""
+
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+
+from vppd.core.allocation import Box, Split, held_by, split
+from vppd.core.events import changes, unserved_sign
+from vppd.core.guards import is_fresh, judge_agc
+from vppd.core.modes import next_mode
+from vppd.core.participation import (
+    counted_mw,
+    last_setpoints_mw,
+    out_of_split,
+    takes_setpoints,
+)
+from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
+from vppd.core.types import (
+    F8,
+    U1,
+    Decision,
+    Image,
+    Mode,
+    Order,
+    Params,
+    Reason,
+    State,
+    Verdict,
+)
+from vppd.kernels import guard, limits, status
+from vppd.kernels.sums import sum_in_order
+
+DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of the plant in this tick."""
+
+    mode: Mode
+    verdict: Verdict
+    agc_pu: float
+    regulation_pu: float
+    regulation_mw: float
+    droop_mw: float
+    basepoint_sum_mw: float
+    request_mw: float
+
+
+@dataclass(frozen=True, slots=True)
+class Able:
+    """What the units can do in this tick. Arrays of shape (n,)."""
+
+    out_reason: U1
+    last_mw: F8
+    box: Box
+    range_lower_mw: F8  # the box without its ramp limits
+    range_upper_mw: F8
+
+
+def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
+    """Compute the setpoints of one tick, and the state for the next one.
+
+    Raises nothing for bad data: that is refused, held, or counted by prediction, with a reason.
+    """
+    dt_s = elapsed_s(state, image, params)
+    asked = what_is_asked(state, image, params, dt_s)
+    able = what_is_possible(state, image, params, dt_s)
+    done, held = share(asked, able, image, params, state.lam)
+    dropped_mw = second_guard(done, held, able, image, params, dt_s)
+    return conclude(state, image, asked, able, done, held, dropped_mw)
+
+
+def elapsed_s(state: State, image: Image, params: Params) -> float:
+    """Time since the last tick, s; one period at the first. Bounded, and never negative."""
+    if isnan(state.now_s):
+        return params.tick_s
+    return min(max(0.0, image.now_s - state.now_s), DT_MAX_TICKS * params.tick_s)
+
+
+def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> Asked:
+    """Signal through its guards, mode, and the request that follows, MW."""
+    verdict, agc_pu = judge_agc(state, image, params)
+    accepted_s = image.agc_received_s if verdict is Verdict.FRESH else state.agc_accepted_s
+    mode = next_mode(
+        Mode(state.mode),
+        order=Order(image.order),
+        any_unit_known=bool(np.any(~np.isnan(image.p_meas_mw))),
+        signal_good=is_fresh(accepted_s, image.now_s, params.agc_stale_after_s),
+        in_mode_s=image.now_s - state.mode_since_s,
+        hold_s=params.hold_s,
+        regulation_pu=state.regulation_pu,
+    )
+    in_force_pu = regulation_in_force_pu(
+        mode, agc_pu, state.regulation_pu, dt_s, params.return_rate_pu_per_s
+    )
+    asked_mw = regulation_mw(
+        in_force_pu, image.regulation_capacity_up_mw, image.regulation_capacity_down_mw
+    )
+    response_mw = 0.0 if mode in (Mode.LOCAL, Mode.SAFE) else droop_mw(image, params)
+    plan_mw = params.safe_mw if mode is Mode.SAFE else image.basepoint_mw
+    plan_sum_mw = sum_in_order(plan_mw)
+    return Asked(
+        mode=mode,
+        verdict=verdict,
+        agc_pu=agc_pu,
+        regulation_pu=in_force_pu,
+        regulation_mw=asked_mw,
+        droop_mw=response_mw,
+        basepoint_sum_mw=plan_sum_mw,
+        request_mw=plan_sum_mw + asked_mw + response_mw,
+    )
+
+
+def what_is_possible(state: State, image: Image, params: Params, dt_s: float) -> Able:
+    """Who takes part, and every limit folded into one box for each unit."""
+    n = len(params.ids)
+    reason = out_of_split(image, params)
+    last_mw = last_setpoints_mw(state, image, params)
+    pinned_mw = counted_mw(reason, last_mw, image, params)
+    pinned_mw = np.where(
+        reason == Reason.OPERATOR, operator_setpoints_mw(last_mw, image, params, dt_s), pinned_mw
+    )
+    lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
+    lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
+    limits.fold_limits(
+        params.p_min_mw, params.p_max_mw,
+        last_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
+        image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
+        params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
+        image.p_avail_min_mw, image.p_avail_max_mw,
+        reason, pinned_mw,
+        lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
+    )  # fmt: skip
+    reason = np.where(lower_reason == Reason.CROSSED, np.uint8(Reason.CROSSED), reason)
+    box = Box(lower_mw, upper_mw, lower_reason, upper_reason)
+    return Able(reason, last_mw, box, range_lower_mw, range_upper_mw)
+
+
+def operator_setpoints_mw(last_mw: F8, image: Image, params: Params, dt_s: float) -> F8:
+    """The operator's setpoints as far as rating and ramp let them be reached, MW, shape (n,)."""
+    wanted_mw = np.where(np.isnan(image.operator_mw), last_mw, image.operator_mw)
+    wanted_mw = np.minimum(wanted_mw, last_mw + params.ramp_up_mw_per_s * dt_s)
+    wanted_mw = np.maximum(wanted_mw, last_mw - params.ramp_down_mw_per_s * dt_s)
+    return np.minimum(np.maximum(wanted_mw, params.p_min_mw), params.p_max_mw)
+
+
+def share(asked: Asked, able: Able, image: Image, params: Params, lam: float) -> tuple[Split, U1]:
+    """Setpoints, MW, and the Reason that bound each unit."""
+    box = able.box
+    if asked.mode is Mode.SAFE:
+        p_mw = np.minimum(np.maximum(params.safe_mw, box.lower_mw), box.upper_mw)
+        return Split(p_mw, status.OK, 0.0, 0.0), held_by(p_mw, box)
+    done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params)
+    if done.status == status.BAD_INPUT:  # a bug or a bit flip: hold, and say so
+        held = np.full_like(able.out_reason, Reason.GUARD)
+        return Split(able.last_mw.copy(), done.status, 0.0, done.kkt_mw), held
+    return done, held
+
+
+def second_guard(
+    done: Split, held: U1, able: Able, image: Image, params: Params, dt_s: float
+) -> dict[int, float]:
+    """Check every setpoint again in code that shares nothing with the limits; drop what fails.
+
+    A dropped unit keeps its last setpoint. Returns the refused setpoints by unit, MW.
+    """
+    failed = np.empty(len(params.ids), dtype=np.uint8)
+    count = guard.guard_setpoints(
+        done.p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
+        params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
+        image.p_avail_min_mw, image.p_avail_max_mw, able.out_reason, failed,
+    )  # fmt: skip
+    if count == 0:
+        return {}
+    bad = np.flatnonzero(failed).tolist()
+    dropped_mw = {i: float(done.p_mw[i]) for i in bad}
+    done.p_mw[bad] = able.last_mw[bad]
+    held[bad] = Reason.GUARD
+    return dropped_mw
+
+
+def conclude(
+    state: State, image: Image, asked: Asked, able: Able,
+    done: Split, held: U1, dropped_mw: dict[int, float],
+) -> tuple[State, Decision]:  # fmt: skip
+    """Put state and decision together."""
+    p_mw = done.p_mw
+    served_mw = sum_in_order(p_mw)
+    unserved_mw = asked.request_mw - served_mw
+    held = np.where(able.out_reason != Reason.NONE, able.out_reason, held)
+    send = takes_setpoints(able.out_reason, image)
+    if asked.mode is Mode.STARTING:
+        send = np.zeros_like(send)
+    fresh = asked.verdict is Verdict.FRESH
+    after = State(
+        now_s=image.now_s,
+        mode=asked.mode,
+        mode_since_s=state.mode_since_s if asked.mode == state.mode else image.now_s,
+        agc_pu=asked.agc_pu,
+        agc_accepted_s=image.agc_received_s if fresh else state.agc_accepted_s,
+        agc_seen_s=image.agc_received_s,
+        agc_sequence=image.agc_sequence if fresh else state.agc_sequence,
+        regulation_pu=asked.regulation_pu,
+        verdict=asked.verdict,
+        lam=done.lam if abs(done.lam) < np.inf else 0.0,
+        unserved=unserved_sign(unserved_mw),
+        p_setpoint_mw=p_mw,
+        out_reason=able.out_reason,
+    )
+    events = changes(
+        state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw
+    )
+    decision = Decision(
+        tick=image.tick,
+        mode=asked.mode,
+        verdict=asked.verdict,
+        regulation_pu=asked.regulation_pu,
+        regulation_mw=asked.regulation_mw,
+        droop_mw=asked.droop_mw,
+        basepoint_sum_mw=asked.basepoint_sum_mw,
+        request_mw=asked.request_mw,
+        held_mw=sum_in_order(np.where(able.out_reason != Reason.NONE, p_mw, 0.0)),
+        served_mw=served_mw,
+        unserved_mw=unserved_mw,
+        headroom_mw=room_mw(able.box.upper_mw, p_mw, able.out_reason),
+        footroom_mw=room_mw(p_mw, able.box.lower_mw, able.out_reason),
+        range_up_mw=room_mw(able.range_upper_mw, p_mw, able.out_reason),
+        range_down_mw=room_mw(p_mw, able.range_lower_mw, able.out_reason),
+        lam=done.lam,
+        kkt_mw=done.kkt_mw,
+        status=done.status,
+        p_setpoint_mw=p_mw,
+        send=send,
+        lower_mw=able.box.lower_mw,
+        upper_mw=able.box.upper_mw,
+        lower_reason=able.box.lower_reason,
+        upper_reason=able.box.upper_reason,
+        held_by=held,
+        event_code=events.code,
+        event_index=events.index,
+        event_value=events.value,
+    )
+    seal(after, decision)
+    return after, decision
+
+
+def room_mw(high_mw: F8, low_mw: F8, out_reason: U1) -> float:
+    """Sum of high - low over the units that take part, MW, never below zero."""
+    between_mw = np.maximum(high_mw - low_mw, 0.0)
+    return sum_in_order(np.where(out_reason == Reason.NONE, between_mw, 0.0))
+
+
+def seal(state: State, decision: Decision) -> None:
+    """Make every array read-only: journal, devices and status share them without copies."""
+    for array in (
+        state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
+        decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
+    ):  # fmt: skip
+        array.setflags(write=False)
