@@ -107,6 +107,24 @@ def rows(seen):
             0,
         ),
         (
+            "the grid waits as long as the grace",
+            {"until_s": 2.8, "agc_s": [0.5, 2.64], "agc_interval_s": 2.0},
+            [(0, GRID, 0.0), (1, AGC, 0.5), (2, GRID, 1.5), (3, AGC, 2.64)],
+            0,
+        ),
+        (
+            "a tick that ends while the grid would be waiting anyway misses nothing",
+            {"until_s": 3.0, "agc_s": [0.5], "agc_interval_s": 2.0, "lasting": {2: 1.1}},
+            [(0, GRID, 0.0), (1, AGC, 0.5), (2, GRID, 1.5), (3, GRID, 2.65)],
+            0,
+        ),
+        (
+            "a gap longer than the period does not hold up the grid, which takes the value in",
+            {"until_s": 0.25, "period_s": 0.1, "agc_s": [0.15], "min_gap_s": 0.5},
+            [(0, GRID, 0.0), (1, GRID, 0.1), (2, AGC, 0.2)],
+            0,
+        ),
+        (
             "a lost value: the grid waited, ticks, and keeps its phase",
             {"until_s": 9.6, "agc_s": [0.5], "agc_interval_s": 2.0, "agc_grace_s": 0.1},
             [
@@ -184,6 +202,18 @@ def test_numbers_grow_and_gaps_are_the_missed_ones():
     assert sorted(set(numbers)) == numbers
     assert missed > 20
     assert gaps <= missed <= gaps + 1  # one more when the run ends in a gap
+
+
+def test_lateness_counts_from_the_first_value_that_waits():
+    schedule = Schedule(1.0)
+    schedule.skip(0.0)
+    schedule.start(0.0)
+    for arrival_s in (0.2, 0.3, 0.4):  # while the tick runs
+        schedule.wake(arrival_s)
+    schedule.skip(0.5)
+    tick = schedule.start(0.5)
+    assert (tick.trigger, tick.due_s) == (AGC, 0.2)
+    assert tick.late_s == pytest.approx(0.3)
 
 
 def test_a_stalled_loop_is_told_as_lateness_then_skipped():

@@ -59,9 +59,10 @@ def test_timerfd_in_the_past_rings_at_once(new_loop):
     assert run_on(new_loop, scenario()) < 1.0
 
 
-def test_timerfd_armed_again_rings_for_the_new_deadline_only():
+@pytest.mark.parametrize("make_timer", [TimerFd, lambda: LoopTimer(time.monotonic)])
+def test_armed_again_it_rings_for_the_new_deadline_only(make_timer):
     async def scenario():
-        timer = TimerFd()
+        timer = make_timer()
         heard = []
         timer.arm(time.monotonic() + 0.01, lambda: heard.append("old"))
         deadline_s = time.monotonic() + 0.03

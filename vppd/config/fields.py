@@ -1,4 +1,4 @@
-"""What the schema says of one key: unit, range, choices. Used by every dataclass of the configuration."""
+"""What the schema says of one key: unit, range, choices, and its line of documentation."""
 
 from dataclasses import dataclass
 from typing import Any

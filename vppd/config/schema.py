@@ -2,12 +2,16 @@
 
 Drivers (links, devices, signals) bring their own records; `load` gets them in a `Registry`,
 so that this room knows no protocol. A record may have a method `cross_checks()` that returns
-`[(key, message), …]` for rules over more than one key.
+`[(key, message), …]` for rules over more than one key. A record with several such rules names
+their methods in `CROSS_CHECKS`: one that reads a key without a good value is passed over, the
+others still speak.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from vppd.config import messages
 from vppd.config.fields import about, number, text
 
 ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
@@ -21,6 +25,14 @@ class LinkConfig:
 
     id: str = field(metadata=text("name by which devices refer to the link", pattern=ID))
 
+    def address_key(self) -> Hashable:
+        """Give what tells its peer from others; None where nothing can be said.
+
+        Two links to one peer are allowed, two units that drive one device over them are not.
+        """
+        keys = [f.name for f in fields(self) if f.name in ("host", "port", "outstation_address")]
+        return (self.TYPE, *(getattr(self, key) for key in keys)) if keys else None
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
@@ -31,6 +43,14 @@ class DeviceConfig:
 
     link: str = field(metadata=text("id of the link it is reached by", pattern=ID))
 
+    def address_key(self) -> Hashable:
+        """Give what tells this device from others on its link; None where nothing can be said."""
+        return None
+
+    def unit_checks(self, unit: "UnitConfig") -> list[tuple[str, str]]:  # noqa: ARG002 - a hook
+        """Give what is wrong with a unit of this device, as (key of the unit, message)."""
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class SignalConfig:
@@ -39,6 +59,10 @@ class SignalConfig:
     TYPE: ClassVar[str] = ""
 
     id: str = field(metadata=text("name of the signal", pattern=ID))
+
+    def brings(self) -> tuple[str, ...]:
+        """Give what comes in by it: of "agc" and "frequency"."""
+        return ("agc",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +110,17 @@ class SiteConfig:
 @dataclass(frozen=True, slots=True)
 class UnitConfig:
     """One resource: its limits, its store, its manners, and the device it is spoken to by."""
+
+    CROSS_CHECKS: ClassVar[tuple[str, ...]] = (
+        "limits_check",
+        "setpoints_check",
+        "steps_check",
+        "store_check",
+        "battery_check",
+        "source_sign_check",
+        "load_sign_check",
+        "device_check",
+    )
 
     id: str = field(metadata=text("name of the unit", pattern=ID))
     kind: str = field(
@@ -165,31 +200,76 @@ class UnitConfig:
             maximum=1e5,
         ),
     )
+    hold_mw: float | None = field(
+        default=None,
+        metadata=number(
+            "MW",
+            "the operator holds the unit here, out of the split (default: it takes part)",
+            minimum=-1e5,
+            maximum=1e5,
+        ),
+    )
 
-    def cross_checks(self) -> list[tuple[str, str]]:
-        """Rules over more than one key."""
-        found = []
-        if not self.p_min_mw <= self.p_max_mw:
-            found.append(("p_max_mw", f"must be at least p_min_mw = {self.p_min_mw:g} MW"))
-        for key in ("basepoint_mw", "fallback_mw", "stop_mw"):
-            value = getattr(self, key)
-            if value is not None and not self.p_min_mw <= value <= self.p_max_mw:
-                found.append(
-                    (
-                        key,
-                        f"must be within {self.p_min_mw:g} to {self.p_max_mw:g} MW"
-                        f" (generation positive), is {value:g}",
-                    )
-                )
-        if self.energy_mwh is not None and not self.soc_min_pu < self.soc_max_pu:
-            found.append(("soc_max_pu", f"must be above soc_min_pu = {self.soc_min_pu:g}"))
-        if self.kind == "battery" and self.energy_mwh is None:
-            found.append(("energy_mwh", "missing; a battery needs the size of its store"))
-        if self.kind == "pv" and self.p_min_mw < 0.0:
-            found.append(("p_min_mw", "must be at least 0 MW for pv: generation is positive"))
-        if self.kind in ("ev_hub", "hvac", "industrial") and self.p_max_mw > 0.0:
-            found.append(("p_max_mw", f"must be at most 0 MW for {self.kind}: a load is negative"))
-        return found
+    def limits_check(self) -> list[tuple[str, str]]:
+        """The limits do not cross."""
+        if self.p_min_mw <= self.p_max_mw:
+            return []
+        message = messages.LIMITS_CROSS.format(p_min_mw=self.p_min_mw, p_max_mw=self.p_max_mw)
+        return [("p_max_mw", message)]
+
+    def setpoints_check(self) -> list[tuple[str, str]]:
+        """Where the unit is sent without regulation lies within its limits."""
+        if self.p_min_mw > self.p_max_mw:
+            return []  # nothing does; the limits are to blame
+        return [
+            (
+                key,
+                messages.OUTSIDE_LIMITS.format(
+                    p_min_mw=self.p_min_mw, p_max_mw=self.p_max_mw, value_mw=value_mw
+                ),
+            )
+            for key in ("basepoint_mw", "fallback_mw", "stop_mw", "hold_mw")
+            if (value_mw := getattr(self, key)) is not None
+            and not self.p_min_mw <= value_mw <= self.p_max_mw
+        ]
+
+    def steps_check(self) -> list[tuple[str, str]]:
+        """The unit can make at least one step."""
+        width_mw = self.p_max_mw - self.p_min_mw
+        return [
+            (key, messages.STEP_TOO_LARGE.format(width_mw=width_mw, value_mw=value_mw))
+            for key in ("step_min_mw", "resolution_mw")
+            if 0.0 < width_mw < (value_mw := getattr(self, key))
+        ]
+
+    def store_check(self) -> list[tuple[str, str]]:
+        """The limits of the store do not cross."""
+        if self.energy_mwh is None or self.soc_min_pu < self.soc_max_pu:
+            return []
+        message = messages.SOC_CROSS.format(soc_min_pu=self.soc_min_pu, soc_max_pu=self.soc_max_pu)
+        return [("soc_max_pu", message)]
+
+    def battery_check(self) -> list[tuple[str, str]]:
+        """A battery has a store."""
+        lacks = self.kind == "battery" and self.energy_mwh is None
+        return [("energy_mwh", messages.BATTERY_STORE)] if lacks else []
+
+    def source_sign_check(self) -> list[tuple[str, str]]:
+        """Pure sources generate."""
+        if self.kind != "pv" or self.p_min_mw >= 0.0:
+            return []
+        return [("p_min_mw", messages.PV_SIGN.format(p_min_mw=self.p_min_mw))]
+
+    def load_sign_check(self) -> list[tuple[str, str]]:
+        """Pure loads do not."""
+        if self.kind not in ("ev_hub", "hvac", "industrial") or self.p_max_mw <= 0.0:
+            return []
+        message = messages.LOAD_SIGN.format(kind=self.kind, p_max_mw=self.p_max_mw)
+        return [("p_max_mw", message)]
+
+    def device_check(self) -> list[tuple[str, str]]:
+        """The device can do what the unit says."""
+        return self.device.unit_checks(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,11 +377,12 @@ class GuardsConfig:
 
     def cross_checks(self) -> list[tuple[str, str]]:
         """Rules over more than one key."""
-        if self.agc_stale_after_s <= self.agc_interval_s:
-            return [
-                ("agc_stale_after_s", f"must be above agc_interval_s = {self.agc_interval_s:g} s")
-            ]
-        return []
+        if self.agc_stale_after_s > self.agc_interval_s:
+            return []
+        message = messages.STALE_BEFORE_NEXT.format(
+            agc_interval_s=self.agc_interval_s, agc_stale_after_s=self.agc_stale_after_s
+        )
+        return [("agc_stale_after_s", message)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,9 @@ def _by_policy(
 ) -> Split:
     out_mw = np.empty_like(lower_mw)
     if params.policy == Policy.EXACT:
+        work = np.empty_like(out_mw)
         code, lam, kkt_mw = exact.split_exact(
-            request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw
+            request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw, work
         )
         return Split(out_mw, code, lam, kkt_mw)
     if params.policy == Policy.PRO_RATA:

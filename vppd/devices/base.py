@@ -19,15 +19,19 @@ class Reading:
     p_avail_max_mw: float = NAN
     remote: bool = True  # False: the device reports local control
     quality: int = 0  # core.types.Quality
+    following: bool = True  # False: its mode or dead man fell back since it was last asserted
+    reason: str = ""  # why it cannot do what it is told, in words; empty if it can
 
 
 class Driver(Protocol):
     """Meaning of one device. One task calls it, one call at a time; links set the deadlines."""
 
-    async def start(self) -> None:
+    async def start(self, read_only: bool = False) -> None:
         """After each (re)connection: check who answers, assert the mode, arm the watchdog.
 
-        Raises LinkError with the reason when the device is not what it should be.
+        `read_only` (--shadow) forbids every write. Never sends a setpoint: a mode that would make
+        the device follow an old one must wait for the first `write`. Raises LinkError with the
+        reason when the device is not what it should be.
         """
 
     async def write(self, p_setpoint_mw: float) -> Answer:

@@ -15,6 +15,10 @@ class LinkError(Exception):
     """The link could not do it; the text says why, for people. Nothing was retried."""
 
 
+class RefusedError(LinkError):
+    """The device answered, and said no to a read. The text has its words for it."""
+
+
 class Answer(Enum):
     """How a write ended. `UNKNOWN`: no answer in time, it may or may not have arrived."""
 
@@ -52,10 +56,13 @@ class RegisterLink(Link, Protocol):
     """Modbus: 16-bit registers of a unit."""
 
     async def read_registers(self, unit_id: int, address: int, count: int) -> list[int]:
-        """Read holding registers. Raises LinkError (no answer, refused, malformed)."""
+        """Read holding registers. Raises RefusedError, or LinkError (no answer, malformed)."""
 
     async def write_registers(self, unit_id: int, address: int, words: Sequence[int]) -> Answer:
-        """Write holding registers in one transaction (function 16). Never re-sent."""
+        """Write holding registers in one transaction (function 16). Never re-sent.
+
+        Raises LinkError when nothing was sent, because there is no connection.
+        """
 
 
 class PointLink(Link, Protocol):

@@ -1,0 +1,115 @@
+"""Configuration of the daemon for a drawn fleet, as YAML text.
+
+The bench knows the daemon's keys as any integrator does, from its documentation: it imports
+nothing of it. What units share stands once, in `templates`, and is merged into each unit.
+"""
+
+from collections.abc import Iterator
+
+from hil.fleet import Fleet, Unit
+from hil.scenario import Scenario
+
+HEADER = """\
+# {title}
+# Generated: {command}
+# {units} units, {capacity:g} MW rated. Generation is positive, a load negative; power in MW.
+"""
+DEVICE = {
+    "sunspec_battery": "{driver: sunspec_battery, link: %s}",
+    "sunspec_pv": "{driver: sunspec_pv, link: %s, nameplate_mw: %s}",
+    "modbus_ev_hub": "{driver: modbus_load, link: %s, table: ev_hub}",
+    "modbus_hvac": "{driver: modbus_load, link: %s, table: hvac}",
+    "dnp3_industrial": "{driver: dnp3_load, link: %s, table: industrial}",
+    "dnp3_hvac": "{driver: dnp3_load, link: %s, table: hvac}",
+    "mqtt_ev_hub": "{driver: mqtt_load, link: broker, prefix: ev/%s}",
+}
+STALE_INTERVALS = 3.0  # an AGC value is stale when three of them are overdue
+SHORTEST_STALE_S = 6.0
+
+
+def text(fleet: Fleet, scenario: Scenario, *, state_dir: str, command: str) -> str:
+    """Whole configuration file; `command` is what generated it, for the header."""
+    return "\n".join(_lines(fleet, scenario, state_dir, command)) + "\n"
+
+
+def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> Iterator[str]:
+    interval_s = scenario.signal.interval_s
+    yield HEADER.format(
+        title=scenario.title or scenario.name,
+        command=command,
+        units=len(fleet.units),
+        capacity=fleet.capacity_mw,
+    )
+    yield "site:"
+    yield f"  name: {scenario.name}"
+    yield f"  state_dir: {state_dir}"
+    yield ""
+    yield "plan:"
+    yield f"  regulation_capacity_up_mw: {_number(fleet.regulation_mw)}"
+    yield f"  regulation_capacity_down_mw: {_number(fleet.regulation_mw)}"
+    yield ""
+    yield "policy:"
+    yield f"  allocation: {scenario.allocation.policy}"
+    yield ""
+    yield "guards:"
+    yield f"  agc_interval_s: {_number(interval_s)}"
+    stale_s = max(SHORTEST_STALE_S, STALE_INTERVALS * interval_s)
+    yield f"  agc_stale_after_s: {_number(stale_s)}"
+    yield ""
+    yield "signals:"
+    yield f"  - {{type: dnp3_outstation, id: tso, port: {fleet.tso_port}}}"
+    yield ""
+    yield "templates:"
+    for kind in fleet.counts("kind"):
+        yield from _template(kind, next(u for u in fleet.units if u.kind == kind))
+    yield ""
+    yield "links:"
+    if "mqtt" in fleet.counts("protocol"):
+        yield f"  - {{type: mqtt, id: broker, port: {fleet.broker_port}}}"
+    for unit in fleet.units:
+        if unit.protocol != "mqtt":
+            yield f"  - {{type: {unit.protocol}_tcp, id: {unit.id}, port: {unit.port}}}"
+    yield ""
+    yield "fleet:"
+    for unit in fleet.units:
+        yield from _unit(unit)
+
+
+def _template(kind: str, unit: Unit) -> Iterator[str]:
+    """Keys that all units of a kind share."""
+    yield f"  {kind}: &{kind}"
+    yield f"    kind: {kind}"
+    yield f"    watchdog_s: {_number(unit.watchdog_s)}"
+    if unit.energy_mwh is not None:
+        yield f"    soc_min_pu: {_number(unit.soc_min_pu)}"
+        yield f"    soc_max_pu: {_number(unit.soc_max_pu)}"
+
+
+def _unit(unit: Unit) -> Iterator[str]:
+    """One unit, on three lines."""
+    device = DEVICE[unit.maker]
+    names = (unit.id, _number(unit.rated_mw)) if device.count("%s") == 2 else (unit.id,)
+    ramp = _number(unit.ramp_mw_per_s)
+    yield f"  - {{<<: *{unit.kind}, id: {unit.id}, device: {device % names},"
+    yield (
+        f"     p_min_mw: {_number(unit.p_min_mw)}, p_max_mw: {_number(unit.p_max_mw)},"
+        f" basepoint_mw: {_number(unit.basepoint_mw)}, fallback_mw: {_number(unit.fallback_mw)},"
+    )
+    store = ""
+    if unit.energy_mwh is not None:
+        store = (
+            f", energy_mwh: {_number(unit.energy_mwh)},"
+            f" efficiency_charge_pu: {_number(unit.efficiency_charge_pu)},"
+            f" efficiency_discharge_pu: {_number(unit.efficiency_discharge_pu)}"
+        )
+    yield (
+        f"     ramp_up_mw_per_s: {ramp}, ramp_down_mw_per_s: {ramp},"
+        f" cost: {_number(unit.cost)}{store}}}"
+    )
+
+
+def _number(value: float) -> str:
+    """Shortest text that YAML reads as this number; no `1e-05`, which YAML takes for a text."""
+    shown = f"{value:.9f}".rstrip("0")
+    shown = shown + "0" if shown.endswith(".") else shown
+    return "0.0" if shown in ("-0.0", "") else shown

@@ -1,0 +1,180 @@
+"""What a run left in `OUT/raw/`, read back: fleet, run, AGC values, writes."""
+
+import csv
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil import fleet, recording
+
+F8 = NDArray[np.float64]
+SENT = ("accepted", "refused", "unknown")  # status of AGC values that left the TSO
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The fleet as it was configured; arrays of shape (n,), by index. NaN: does not apply."""
+
+    ids: tuple[str, ...]
+    kinds: tuple[str, ...]
+    protocols: tuple[str, ...]
+    p_rated_mw: F8
+    p_min_mw: F8
+    p_max_mw: F8
+    basepoint_mw: F8
+    ramp_mw_per_s: F8
+    energy_mwh: F8
+    soc_min_pu: F8
+    soc_max_pu: F8
+    watchdog_s: F8
+    fallback_mw: F8
+    regulation_mw: float
+    latency_min_s: float  # of the links, one way
+    seed: int
+    fleet_seed: int
+
+    @property
+    def capacity_mw(self) -> float:
+        """Rated power of all units, MW."""
+        return float(self.p_rated_mw.sum())
+
+    def by(self, key: str) -> dict[str, int]:
+        """Count units by `kinds` or `protocols`, in order of appearance."""
+        return dict(Counter(getattr(self, key)))
+
+
+@dataclass(frozen=True, slots=True)
+class AgcSent:
+    """AGC values that left the TSO, by time; shape (k,)."""
+
+    t_sent_s: F8
+    t_socket_s: F8  # handed to the daemon's socket; NaN: never
+    pu: F8
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One run, but for the journal and the power traces."""
+
+    raw_dir: Path
+    units: Units
+    run: dict[str, Any]
+    t0_s: float
+    duration_s: float
+    agc: AgcSent
+    not_sent: int  # AGC values that the TSO had but could not send
+    setpoints: NDArray[np.void]  # rows of recording.SETPOINT within the run
+    events: list[dict[str, Any]]
+
+    @property
+    def seconds(self) -> int:
+        """Whole seconds of the run."""
+        return int(self.duration_s + 1e-6)
+
+    @property
+    def edges_s(self) -> F8:
+        """Edges of the whole seconds, on the run's clock; shape (seconds + 1,)."""
+        return self.t0_s + np.arange(self.seconds + 1.0)
+
+
+def read(raw_dir: Path) -> Recording:
+    """Read a recording. Raises OSError, ValueError or KeyError where it is not one."""
+    run: dict[str, Any] = json.loads((raw_dir / "run.json").read_text())
+    t0_s, duration_s = float(run["t0_s"]), float(run["duration_s"])
+    agc, not_sent = read_agc(raw_dir / "tso.csv")
+    setpoints = recording.read_setpoints(raw_dir)
+    inside = (setpoints["t_s"] >= t0_s) & (setpoints["t_s"] < t0_s + duration_s)
+    return Recording(
+        raw_dir=raw_dir,
+        units=read_units(raw_dir / "fleet.json"),
+        run=run,
+        t0_s=t0_s,
+        duration_s=duration_s,
+        agc=agc,
+        not_sent=not_sent,
+        setpoints=setpoints[inside],
+        events=recording.read_events(raw_dir),
+    )
+
+
+def read_units(path: Path) -> Units:
+    """Read `fleet.json`."""
+    drawn = fleet.read(path)
+
+    def column(key: str) -> F8:
+        values = [getattr(unit, key) for unit in drawn.units]
+        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+
+    return Units(
+        ids=tuple(u.id for u in drawn.units),
+        kinds=tuple(u.kind for u in drawn.units),
+        protocols=tuple(u.protocol for u in drawn.units),
+        p_rated_mw=column("rated_mw"),
+        p_min_mw=column("p_min_mw"),
+        p_max_mw=column("p_max_mw"),
+        basepoint_mw=column("basepoint_mw"),
+        ramp_mw_per_s=column("ramp_mw_per_s"),
+        energy_mwh=column("energy_mwh"),
+        soc_min_pu=column("soc_min_pu"),
+        soc_max_pu=column("soc_max_pu"),
+        watchdog_s=column("watchdog_s"),
+        fallback_mw=column("fallback_mw"),
+        regulation_mw=drawn.regulation_mw,
+        latency_min_s=drawn.latency_s[0],
+        seed=drawn.seed,
+        fleet_seed=drawn.fleet_seed,
+    )
+
+
+def read_agc(path: Path) -> tuple[AgcSent, int]:
+    """AGC values that were sent, by time, and the number of those that were not."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    sent = [row for row in rows if row["status"] in SENT]
+    columns = [
+        np.array([float(row[key] or "nan") for row in sent])
+        for key in ("t_sent_s", "t_socket_s", "pu")
+    ]
+    order = np.argsort(columns[0], kind="stable")
+    return AgcSent(*(c[order] for c in columns)), len(rows) - len(sent)
+
+
+def is_fault(event: dict[str, Any]) -> bool:
+    """Say whether an event is a fault, and not the end of one."""
+    return not str(event["kind"]).endswith("_back")
+
+
+def spans(run: Recording) -> list[tuple[int, str, float, float]]:
+    """Faults that last, as (unit, kind, since s, until s); until the run's end if they do not end.
+
+    A `link_back` ends the `link_…` of the same unit before it, an `agc_back` the `agc_…`.
+    """
+    found: list[tuple[int, str, float, float]] = []
+    open_ones: dict[tuple[int, str], tuple[str, float]] = {}
+    end_s = run.t0_s + run.duration_s
+    for event in run.events:
+        unit, kind, at_s = int(event["unit"]), str(event["kind"]), float(event["t_s"])
+        if at_s >= end_s:
+            continue
+        key = (unit, kind.split("_", maxsplit=1)[0])
+        if not is_fault(event):
+            if key in open_ones:
+                found.append((unit, *open_ones.pop(key), at_s))
+        elif kind != "write_lost":
+            open_ones.setdefault(key, (kind, at_s))
+    found += [(key[0], kind, since_s, end_s) for key, (kind, since_s) in open_ones.items()]
+    return sorted(found, key=lambda span: span[2])
+
+
+def outages(run: Recording) -> dict[int, list[tuple[float, float]]]:
+    """Times in which each unit had no link, s."""
+    found: dict[int, list[tuple[float, float]]] = {}
+    for unit, kind, since_s, until_s in spans(run):
+        if unit >= 0 and kind.startswith("link"):
+            found.setdefault(unit, []).append((since_s, until_s))
+    return found

@@ -1,0 +1,160 @@
+"""The daemon's journal, as its own commands tell it: `vppd export` and `vppd replay`."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+F8 = NDArray[np.float64]
+TIMEOUT_S = 600.0
+NUMBERS = (
+    "now_s",
+    "agc_pu",
+    "agc_received_s",
+    "request_mw",
+    "served_mw",
+    "unserved_mw",
+    "late_s",
+    "tick_us",
+)
+OUT_REASONS = frozenset(  # units that are held by one of these take no part in the split
+    ("TELEMETRY_AGE", "UNREACHABLE", "FALLBACK", "OPERATOR", "GUARD", "LOCAL_CONTROL")
+)
+
+
+class JournalError(Exception):
+    """A command did not give what was asked; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """One entry a tick, shape (k,); NaN where the journal has no number."""
+
+    now_s: F8
+    agc_pu: F8
+    agc_received_s: F8
+    request_mw: F8
+    served_mw: F8
+    unserved_mw: F8
+    late_s: F8
+    tick_us: F8
+    fresh: NDArray[np.bool_]  # a new, good AGC value is in use from this tick on
+    mode: tuple[str, ...]
+    p_setpoint_mw: F8  # shape (k, n), by index in the fleet
+    send: NDArray[np.bool_]  # shape (k, n): the setpoint was to be sent
+    out: dict[int, Counter[str]]  # unit -> ticks out of the split, by the daemon's reason
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What `vppd replay --json` says."""
+
+    ticks: int
+    bytes: int
+    missed_ticks: int
+    bit_exact: bool
+    chain_ok: bool
+
+
+def find_vppd() -> tuple[str, ...]:
+    """Command of the installed daemon: beside this interpreter, else by the search path."""
+    beside = Path(sys.executable).with_name("vppd")
+    return (str(beside) if beside.exists() else shutil.which("vppd") or "vppd",)
+
+
+def export_ticks(vppd: Sequence[str], journal: Path, to: Path, ids: Sequence[str]) -> Ticks:
+    """Let the daemon export a journal into a file of JSON lines, and read it.
+
+    `ids`: units in the order of the fleet; the daemon's configuration may have another order.
+
+    Raises JournalError if the command fails or its lines are not what they should be.
+    """
+    with to.open("wb") as out:
+        _call([*vppd, "export", str(journal), "--arrays"], stdout=out)
+    return read_ticks(to, ids)
+
+
+def read_ticks(path: Path, ids: Sequence[str]) -> Ticks:
+    """Read exported JSON lines. Raises JournalError."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return parse_ticks(lines, ids)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JournalError(f"vppd export: {type(error).__name__}: {error}") from error
+
+
+def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
+    """Parse exported JSON lines. Raises ValueError, KeyError or TypeError on a wrong one."""
+    numbers: dict[str, list[float]] = {key: [] for key in NUMBERS}
+    fresh, mode, setpoints, sends = [], [], [], []
+    out: dict[int, Counter[str]] = {}
+    order: list[int] | None = None
+    for line in lines:
+        row = json.loads(line)
+        if "units" in row:
+            order = [row["units"].index(name) for name in ids]
+        if order is None:
+            raise ValueError("the first tick does not name the units")
+        for key, column in numbers.items():
+            column.append(_number(row[key]))
+        fresh.append(row["verdict"] == "FRESH")
+        mode.append(str(row["mode"]))
+        setpoints.append(np.array([_number(v) for v in row["p_setpoint_mw"]])[order])
+        sends.append(np.array(row["send"], dtype=bool)[order])
+        for u, place in enumerate(order):
+            if row["held_by"][place] in OUT_REASONS:
+                out.setdefault(u, Counter())[row["held_by"][place]] += 1
+    shape = (len(fresh), len(ids))
+    return Ticks(
+        **{key: np.array(column, dtype=np.float64) for key, column in numbers.items()},
+        fresh=np.array(fresh, dtype=bool),
+        mode=tuple(mode),
+        p_setpoint_mw=np.array(setpoints, dtype=np.float64).reshape(shape),
+        send=np.array(sends, dtype=bool).reshape(shape),
+        out=out,
+    )
+
+
+def replay(vppd: Sequence[str], journal: Path) -> Replay:
+    """Let the daemon replay a journal. Raises JournalError if it cannot say how that went."""
+    done = _call([*vppd, "replay", str(journal), "--json"], stdout=subprocess.PIPE, ok=(0, 1))
+    try:
+        told = json.loads(done.stdout)
+        return Replay(
+            int(told["ticks"]),
+            int(told["bytes"]),
+            int(told["missed_ticks"]),
+            bool(told["bit_exact"]),
+            bool(told["chain_ok"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalError(f"vppd replay: {type(error).__name__}: {error}") from error
+
+
+def _call(
+    command: list[str], stdout: Any, ok: tuple[int, ...] = (0,)
+) -> subprocess.CompletedProcess[bytes]:
+    name = " ".join(command[-3:-1])
+    try:
+        done = subprocess.run(  # arguments are paths of this run
+            command, stdout=stdout, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise JournalError(f"{name}: {error}") from error
+    if done.returncode not in ok:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        last = said[-1] if said else "no message"
+        raise JournalError(f"{name}: exit {done.returncode}: {last}")
+    return done
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

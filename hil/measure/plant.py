@@ -1,0 +1,120 @@
+"""Power of the simulated plant: sums over the processes that ran it, never over what is missing."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil import recording
+from hil.measure.inputs import Recording
+
+F8 = NDArray[np.float64]
+STEP_S = recording.PHYSICS_STEP_S
+GAP_MAX_S = 0.5  # rows that far apart are joined by a line: a late step of the bench, not a loss
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """The plant on a grid of 0.1 s, shape (m,) or (m, …). NaN where a process left no record."""
+
+    t_s: F8  # on the monotonic clock
+    total_mw: F8
+    kind_mw: dict[str, F8]  # power of a kind less its basepoints
+    soc_pu: F8  # shape (seconds, stores), at the start of each second
+    holes: dict[int, int]  # process -> grid points without record
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Power trace of one process: rows of `recording.power_dtype`, and where its units are."""
+
+    number: int
+    units: NDArray[np.int64]
+    rows: NDArray[np.void]
+
+    def before(self, t_s: F8) -> NDArray[np.int64]:
+        """Index of the newest row at or before each instant; -1 before the first."""
+        return np.searchsorted(self.rows["t_s"], t_s, side="right").astype(np.int64) - 1
+
+    def gaps(self) -> list[tuple[float, float]]:
+        """Times in which the process was gone, s."""
+        t_s = self.rows["t_s"]
+        ends = np.flatnonzero(np.diff(t_s) > GAP_MAX_S)
+        return [(float(t_s[k]), float(t_s[k + 1])) for k in ends]
+
+
+def read_processes(run: Recording) -> list[Process]:
+    """Power traces of all processes."""
+    found = []
+    for number in recording.processes(run.raw_dir):
+        units, rows = recording.read_power(run.raw_dir, number)
+        found.append(Process(number, np.array(units, dtype=np.int64), rows))
+    return found
+
+
+def traces(run: Recording, processes: list[Process]) -> Traces:
+    """Sum up what the processes recorded. A unit that nobody recorded makes the total NaN."""
+    first = int(np.floor(run.t0_s / STEP_S))
+    count = int(np.ceil(run.duration_s / STEP_S)) + 2
+    t_s = np.asarray((first + np.arange(count)) * STEP_S, dtype=np.float64)
+    total = np.zeros(count)
+    kinds = {kind: np.zeros(count) for kind in run.units.by("kinds")}
+    missing = np.ones(len(run.units.ids), dtype=bool)
+    holes: dict[int, int] = {}
+    for process in processes:
+        missing[process.units] = False
+        of_kind = np.array([run.units.kinds[u] for u in process.units])
+        columns = [("", np.ones(len(of_kind), dtype=bool))]
+        columns += [(kind, of_kind == kind) for kind in kinds if (of_kind == kind).any()]
+        for kind, mask in columns:
+            power = _on_grid(process, mask, first, count)
+            if kind:
+                kinds[kind] += power
+            else:
+                total += power
+                holes[process.number] = int(np.isnan(power).sum())
+    for u in np.flatnonzero(missing):
+        kinds[run.units.kinds[u]][:] = np.nan
+        total[:] = np.nan
+    for kind, power in kinds.items():
+        power -= run.units.basepoint_mw[np.array(run.units.kinds) == kind].sum()
+    return Traces(t_s, total, kinds, _soc(run, processes), {k: n for k, n in holes.items() if n})
+
+
+def second_means(run: Recording, t_s: F8, value: F8) -> F8:
+    """Mean of a trace of 0.1 s over each second of the run; NaN where it has a hole."""
+    second = np.floor(t_s - run.t0_s + 1e-6).astype(np.int64)
+    inside = (second >= 0) & (second < run.seconds)
+    sums = np.bincount(second[inside], weights=value[inside], minlength=run.seconds)
+    counts = np.bincount(second[inside], minlength=run.seconds)
+    return np.asarray(sums / counts)
+
+
+def _on_grid(process: Process, mask: NDArray[np.bool_], first: int, count: int) -> F8:
+    """Sum of some units of a process on the grid; short gaps by a line, long ones NaN."""
+    power = np.full(count, np.nan)
+    at = np.rint(process.rows["t_s"] / STEP_S).astype(np.int64) - first
+    inside = (at >= 0) & (at < count)
+    power[at[inside]] = process.rows["p_mw"][inside][:, mask].sum(axis=1)
+    known = np.flatnonzero(np.isfinite(power))
+    for left, right in pairwise(known.tolist()):
+        if 1 < right - left <= round(GAP_MAX_S / STEP_S):
+            power[left : right + 1] = np.linspace(power[left], power[right], right - left + 1)
+    return power
+
+
+def _soc(run: Recording, processes: list[Process]) -> F8:
+    """State of charge of each store at the start of each second; shape (seconds, stores)."""
+    columns = []
+    starts_s = run.edges_s[:-1]
+    for process in processes:
+        if process.rows.size == 0:
+            continue
+        row = process.before(starts_s)
+        at = np.maximum(row, 0)
+        old = (row < 0) | (starts_s - process.rows["t_s"][at] > GAP_MAX_S)
+        for j, u in enumerate(process.units):
+            if np.isfinite(run.units.energy_mwh[u]):
+                columns.append(np.where(old, np.nan, process.rows["soc"][at, j]))
+    return np.array(columns).T.reshape(run.seconds, -1)

@@ -1,0 +1,170 @@
+"""How closely the simulated plant followed what the TSO sent, with the markets' scores."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.measure.inputs import Recording
+from hil.measure.journal import Ticks
+from hil.measure.plant import Traces, second_means
+from vppd.market import china, pjm
+from vppd.market.series import hold, hold_means
+from vppd.market.tracking import accuracy_pct, mae_mw
+
+F8 = NDArray[np.float64]
+PJM_SHORTEST_S = 900.0
+Notes = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """The rows of `trace.csv`, shape (seconds,). NaN where something was not measured."""
+
+    t_s: F8  # start of the second, since the start of the run
+    signal_pu: F8
+    request_mw: F8
+    plant_mw: F8
+    unserved_mw: F8
+
+
+def skipped_s(duration_s: float) -> float:
+    """Start of a run that tracking figures leave out, s."""
+    return 15.0 if duration_s < 120.0 else 60.0
+
+
+def seconds(run: Recording, plant: Traces, ticks: Ticks | None) -> Seconds:
+    """Means of each second: the request as it was sent and held, the plant from its physics."""
+    signal_pu = hold_means(run.agc.t_sent_s, run.agc.pu, run.edges_s)
+    unserved_mw = np.full(run.seconds, np.nan)
+    if ticks is not None and ticks.now_s.size:
+        unserved_mw = hold_means(ticks.now_s, ticks.unserved_mw, run.edges_s)
+    return Seconds(
+        t_s=np.arange(run.seconds, dtype=np.float64),
+        signal_pu=signal_pu,
+        request_mw=run.units.basepoint_mw.sum() + signal_pu * run.units.regulation_mw,
+        plant_mw=second_means(run, plant.t_s, plant.total_mw),
+        unserved_mw=unserved_mw,
+    )
+
+
+def figures(run: Recording, plant: Traces, rows: Seconds) -> tuple[dict[str, Any], Notes]:
+    """Give `tracking` of the result, and the reasons for what is null in it."""
+    basis_mw = run.units.regulation_mw
+    skip_s = skipped_s(run.duration_s)
+    found: dict[str, Any] = {
+        "basis_mw": basis_mw,
+        "accuracy_pct": None,
+        "mae_mw": None,
+        "rate_mw_per_min": None,
+        "regulation_accuracy_pct": None,
+        "pjm": None,
+        "china": None,
+        "skipped_s": skip_s,
+    }
+    notes: Notes = {}
+    _accuracy(rows, skip_s, basis_mw, found, notes)
+    since_s, until_s = run.t0_s + skip_s, run.t0_s + run.seconds
+    inside = (plant.t_s >= since_s) & (plant.t_s <= until_s)
+    t_s, power_mw = plant.t_s[inside], plant.total_mw[inside]
+    reason = _unusable(run, t_s, power_mw)
+    _china(run, t_s, power_mw, reason, found, notes)
+    _pjm(run, t_s, power_mw, reason, found, notes)
+    return found, notes
+
+
+def _accuracy(
+    rows: Seconds, skip_s: float, basis_mw: float, found: dict[str, Any], notes: Notes
+) -> None:
+    """Accuracy and mean error over all seconds; over the measured ones apart, if some are not."""
+    late = rows.t_s >= skip_s
+    request, plant = rows.request_mw[late], rows.plant_mw[late]
+    known = np.isfinite(request) & np.isfinite(plant)
+    found["seconds"] = int(late.sum())
+    found["seconds_not_measured"] = int((~known).sum())
+    keys = ("tracking.accuracy_pct", "tracking.mae_mw")
+    if not late.any():
+        notes.update(dict.fromkeys(keys, f"the run is not longer than the {skip_s:g} s left out"))
+        return
+    if not basis_mw > 0.0:
+        notes[keys[0]] = "no regulation capacity to measure against"
+    if known.any():
+        measured = {
+            "mae_mw": mae_mw(request[known], plant[known]),
+            "accuracy_pct": (
+                accuracy_pct(request[known], plant[known], basis_mw) if basis_mw > 0.0 else None
+            ),
+        }
+    else:
+        measured = {"mae_mw": None, "accuracy_pct": None}
+    if known.all():
+        found.update(measured)
+    else:
+        found["measured_seconds_only"] = measured
+        missing = int((~known).sum())
+        reason = f"{missing} of {known.size} s have no record of the whole plant or of the signal"
+        notes.update(dict.fromkeys(keys, reason))
+
+
+def _unusable(run: Recording, t_s: F8, power_mw: F8) -> str:
+    """Why the scores cannot be worked out; an empty text if they can."""
+    if t_s.size < 2:
+        return "the run is too short"
+    if not run.units.regulation_mw > 0.0:
+        return "no regulation capacity"
+    if run.agc.t_sent_s.size == 0 or run.agc.t_sent_s[0] > t_s[0]:
+        return "no AGC value had been sent when scoring begins"
+    holes = int(np.isnan(power_mw).sum())
+    return f"{holes / 10:.1f} s of the plant's power are not recorded" if holes else ""
+
+
+def _china(
+    run: Recording, t_s: F8, power_mw: F8, reason: str, found: dict[str, Any], notes: Notes
+) -> None:
+    keys = ("tracking.china", "tracking.rate_mw_per_min", "tracking.regulation_accuracy_pct")
+    if reason:
+        notes.update(dict.fromkeys(keys, reason))
+        return
+    rated_mw = run.units.capacity_mw
+    later = (run.agc.t_sent_s > t_s[0]) & (run.agc.t_sent_s < t_s[-1])
+    sent_s = np.concatenate((t_s[:1], run.agc.t_sent_s[later]))
+    pu = hold(run.agc.t_sent_s, run.agc.pu, sent_s)
+    request_mw = run.units.basepoint_mw.sum() + pu * run.units.regulation_mw
+    commands = china.new_commands(sent_s, request_mw, rated_mw)
+    rated = china.rate_commands(commands, t_s, power_mw, rated_mw)
+    try:
+        score = china.summarise(rated, rated_mw)
+    except ValueError:
+        told = f"no valid command ({len(rated)} commands were sent)"
+        notes.update(dict.fromkeys(keys, told))
+        return
+    found["china"] = {
+        "k1": score.k1,
+        "k2": score.k2,
+        "k3": score.k3,
+        "kp": score.kp,
+        "rated_mw": rated_mw,
+        "commands": score.outcomes,
+    }
+    found["rate_mw_per_min"] = score.rate_mw_per_min
+    found["regulation_accuracy_pct"] = score.regulation_accuracy_pct
+
+
+def _pjm(
+    run: Recording, t_s: F8, power_mw: F8, reason: str, found: dict[str, Any], notes: Notes
+) -> None:
+    if run.duration_s < PJM_SHORTEST_S:
+        reason = f"the run is shorter than {PJM_SHORTEST_S / 60:g} minutes"
+    if reason:
+        notes["tracking.pjm"] = reason
+        return
+    signal_pu = hold(run.agc.t_sent_s, run.agc.pu, t_s)
+    response_pu = (power_mw - run.units.basepoint_mw.sum()) / run.units.regulation_mw
+    score = pjm.combine(pjm.score_series(t_s, signal_pu, response_pu))
+    found["pjm"] = {
+        "score": score.score,
+        "correlation": score.correlation,
+        "delay": score.delay,
+        "precision": score.precision,
+    }

@@ -1,0 +1,102 @@
+"""What became of each unit: writes, losses, and the time in which it did not follow."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.measure.inputs import Recording, spans
+from hil.measure.journal import Ticks
+from hil.measure.plant import STEP_S, Process
+from hil.recording import SetpointFlag, UnitState
+
+
+@dataclass
+class UnitRecord:
+    """One unit over the run, as the bench saw it."""
+
+    index: int
+    received: int = 0  # setpoints that it got
+    lost: int = 0  # swallowed by the scenario
+    offline: int = 0  # arrived during an outage
+    longest_silence_s: float = 0.0  # without a setpoint
+    fallback_s: float = 0.0
+    autonomous_s: float = 0.0
+    unrecorded_s: float = 0.0  # its simulator was gone
+    violations: int = 0
+    faults: list[tuple[str, float]] = field(default_factory=list)  # kind, length in s
+    daemon: dict[str, int] = field(default_factory=dict)  # ticks out of the split, by its reason
+
+    @property
+    def away_s(self) -> float:
+        """Time in which it did not follow, s."""
+        return self.fallback_s + self.autonomous_s + self.unrecorded_s
+
+    def reason(self) -> str:
+        """Why it did not follow, in words: as the bench knows it, then as the daemon saw it."""
+        away = (
+            ("simulator gone", self.unrecorded_s),
+            ("in fallback", self.fallback_s),
+            ("autonomous", self.autonomous_s),
+        )
+        parts = [f"{kind.replace('_', ' ')} {length_s:.0f} s" for kind, length_s in self.faults]
+        parts += [f"{text} {length_s:.0f} s" for text, length_s in away if length_s >= 0.5]
+        told = [f"{r.lower().replace('_', ' ')} {n} ticks" for r, n in self.daemon.items()]
+        return ", ".join(parts) + (f"; to vppd: {', '.join(told)}" if told else "")
+
+
+def unit_records(
+    run: Recording, processes: list[Process], ticks: Ticks | None, violations: list[int]
+) -> list[UnitRecord]:
+    """One record a unit, the worst first. `violations`: unit of each violation found."""
+    records = [UnitRecord(u) for u in range(len(run.units.ids))]
+    flags, unit = run.setpoints["flags"], run.setpoints["unit"]
+    carries = (flags & SetpointFlag.KEEP_ALIVE) == 0
+    lost = carries & ((flags & SetpointFlag.LOST) != 0)
+    offline = carries & ((flags & SetpointFlag.OFFLINE) != 0) & ~lost
+    received = carries & ~lost & ~offline
+    for record in records:
+        mine = unit == record.index
+        record.received = int((received & mine).sum())
+        record.lost = int((lost & mine).sum())
+        record.offline = int((offline & mine).sum())
+        record.longest_silence_s = _silence_s(run, run.setpoints["t_s"][received & mine])
+        record.violations = violations.count(record.index)
+    _states(run, processes, records)
+    for u, kind, since_s, until_s in spans(run):
+        if u >= 0:
+            records[u].faults.append((kind, until_s - since_s))
+    if ticks is not None:
+        for u, reasons in ticks.out.items():
+            records[u].daemon = dict(reasons)
+    return sorted(records, key=_badness)
+
+
+def _badness(record: UnitRecord) -> tuple[float, ...]:
+    """Sorts the worst first."""
+    return (-record.violations, -record.away_s, -record.longest_silence_s, record.index)
+
+
+def _silence_s(run: Recording, t_s: NDArray[np.float64]) -> float:
+    """Longest time without a setpoint within the run."""
+    end_s = run.t0_s + run.duration_s
+    return float(np.diff(np.concatenate(([run.t0_s], t_s, [end_s]))).max())
+
+
+def _states(run: Recording, processes: list[Process], records: list[UnitRecord]) -> None:
+    """Time in each state, from the physics' rows."""
+    steps = round(run.duration_s / STEP_S)
+    for record in records:
+        record.unrecorded_s = run.duration_s
+    for process in processes:
+        t_s = process.rows["t_s"]
+        inside = (t_s >= run.t0_s - 1e-6) & (t_s < run.t0_s + run.duration_s - 1e-6)
+        states = process.rows["state"][inside]
+        missing = max(0, steps - states.shape[0])
+        # One late step is the bench's jitter, not a simulator that was gone.
+        gone_s = missing * STEP_S if missing > round(1.0 / STEP_S) else 0.0
+        for column, u in enumerate(process.units.tolist()):
+            of_unit = states[:, column]
+            records[u].fallback_s = float((of_unit == UnitState.FALLBACK).sum() * STEP_S)
+            records[u].autonomous_s = float((of_unit == UnitState.AUTONOMOUS).sum() * STEP_S)
+            records[u].unrecorded_s = gone_s

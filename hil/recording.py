@@ -1,0 +1,165 @@
+"""Files of one run, in `OUT/raw/`: the layout, its writers, and its readers.
+
+Everything is appended and never rewritten, so that a `kill -9` loses at most one second.
+Instants (`t_s`) are seconds of CLOCK_MONOTONIC, one clock for all processes of a run. Power is
+in MW, generation positive. `K` is the number of the wire process.
+
+================================  ============================================================
+`fleet.json`                      `hil.fleet.Fleet` as JSON: units, true and configured parameters
+`run.json`                        what the rig measured, see `hil.rig`
+`wire-K.setpoints.bin`            rows of `SETPOINT`, one for each setpoint that reached a device
+`wire-K.power.bin`, `….json`      rows of `power_dtype`, each 0.1 s; the JSON names the units
+`wire-K.events.jsonl`             injected faults `{t_s, unit, kind, detail}`; unit -1: no unit
+`tso.csv`                         `TSO_COLUMNS`, one row for each AGC value
+`tso.inputs.csv`                  `INPUT_COLUMNS`, one row for each poll of the plant by the TSO
+================================  ============================================================
+"""
+
+import json
+import os
+from enum import IntEnum, IntFlag
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+PHYSICS_STEP_S = 0.1  # rows of the power trace are at multiples of it on the monotonic clock
+
+TSO_COLUMNS = ("t_sent_s", "t_socket_s", "seq", "pu", "status")
+"""`t_sent_s`: by the TSO's own clock; `t_socket_s`: handed to the socket, after the link's
+latency (nan: never); `status`: accepted, refused, unknown (no answer), cut (the link was cut: not
+sent), down (no connection)."""
+
+INPUT_COLUMNS = ("t_s", "p_kw", "p_flags", "agc_pu", "agc_flags", "mode", "units_online")
+
+
+class SetpointFlag(IntFlag):
+    """What became of a write. 0: the device acted on it."""
+
+    LOST = 1  # swallowed by the scenario: no reply, never acted on
+    OFFLINE = 2  # the unit's link was in an outage
+    KEEP_ALIVE = 4  # a write of mode or watchdog that carries no setpoint
+
+
+class UnitState(IntEnum):
+    """Whom a unit obeys, as recorded with its power."""
+
+    AUTONOMOUS = 0  # no master has taken it yet: it keeps its basepoint
+    FOLLOW = 1
+    FALLBACK = 2  # its watchdog has run out
+
+
+SETPOINT = np.dtype(
+    [("t_s", "<f8"), ("unit", "<i4"), ("p_mw", "<f8"), ("flags", "u1"), ("link_s", "<f4")]
+)
+"""`t_s`: the device got it, after `link_s` seconds in the link. `unit`: index in the fleet."""
+
+
+def power_dtype(n_units: int) -> np.dtype[np.void]:
+    """Row of the power trace: instant, then one array over the units of the process each."""
+    return np.dtype(
+        [
+            ("t_s", "<f8"),
+            ("p_mw", "<f8", (n_units,)),
+            ("soc", "<f8", (n_units,)),  # nan: no store
+            ("state", "u1", (n_units,)),  # UnitState
+        ]
+    )
+
+
+def append_file(path: Path, row_bytes: int = 1) -> BinaryIO:
+    """Open a file for unbuffered appending: a written row survives a `kill -9`.
+
+    A row that a killed predecessor left torn is cut off, so that later ones stay aligned.
+    """
+    if path.exists() and path.stat().st_size % row_bytes:
+        os.truncate(path, path.stat().st_size // row_bytes * row_bytes)
+    return path.open("ab", buffering=0)
+
+
+class Writer:
+    """What one wire process records. Rows go to the page cache at once or each step."""
+
+    def __init__(self, raw_dir: Path, process: int, units: list[int]) -> None:
+        self._dtype = power_dtype(len(units))
+        self._row = np.zeros(1, dtype=self._dtype)
+        self._setpoints: list[tuple[float, int, float, int, float]] = []
+        (raw_dir / f"wire-{process}.power.json").write_text(
+            json.dumps({"units": units, "step_s": PHYSICS_STEP_S})
+        )
+        self._power_file = append_file(raw_dir / f"wire-{process}.power.bin", self._dtype.itemsize)
+        self._setpoint_file = append_file(
+            raw_dir / f"wire-{process}.setpoints.bin", SETPOINT.itemsize
+        )
+        self._event_file = append_file(raw_dir / f"wire-{process}.events.jsonl")
+
+    def setpoint(self, t_s: float, unit: int, p_mw: float, flags: int, link_s: float) -> None:
+        """Note one setpoint; `flush` writes it."""
+        self._setpoints.append((t_s, unit, p_mw, flags, link_s))
+
+    def power(
+        self,
+        t_s: float,
+        p_mw: NDArray[np.float64],
+        soc_pu: NDArray[np.float64],
+        state: NDArray[np.uint8],
+    ) -> None:
+        """Write one row of the power trace; arrays of shape (units of this process,)."""
+        row = self._row
+        row["t_s"], row["p_mw"], row["soc"], row["state"] = t_s, p_mw, soc_pu, state
+        os.write(self._power_file.fileno(), row.tobytes())
+
+    def event(self, t_s: float, unit: int, kind: str, detail: str = "") -> None:
+        """Write one injected fault."""
+        line = json.dumps({"t_s": t_s, "unit": unit, "kind": kind, "detail": detail}) + "\n"
+        os.write(self._event_file.fileno(), line.encode())
+
+    def flush(self) -> None:
+        """Write the setpoints noted so far."""
+        if self._setpoints:
+            rows = np.array(self._setpoints, dtype=SETPOINT)
+            self._setpoints.clear()
+            os.write(self._setpoint_file.fileno(), rows.tobytes())
+
+    def close(self) -> None:
+        """Flush and close."""
+        self.flush()
+        for file in (self._power_file, self._setpoint_file, self._event_file):
+            file.close()
+
+
+def processes(raw_dir: Path) -> list[int]:
+    """Numbers of the wire processes that recorded something, in order."""
+    return sorted(int(p.name.split(".")[0][5:]) for p in raw_dir.glob("wire-*.power.json"))
+
+
+def _rows(path: Path, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """Whole rows of a file; a torn last row is left out."""
+    data = path.read_bytes() if path.exists() else b""
+    return np.frombuffer(data[: len(data) - len(data) % dtype.itemsize], dtype=dtype)
+
+
+def read_power(raw_dir: Path, process: int) -> tuple[list[int], NDArray[np.void]]:
+    """Units (indices in the fleet) and rows of `power_dtype` of one process, by time."""
+    units: list[int] = json.loads((raw_dir / f"wire-{process}.power.json").read_text())["units"]
+    rows = _rows(raw_dir / f"wire-{process}.power.bin", power_dtype(len(units)))
+    return units, rows[np.argsort(rows["t_s"], kind="stable")]
+
+
+def read_setpoints(raw_dir: Path) -> NDArray[np.void]:
+    """All rows of `SETPOINT` of all processes, by time."""
+    parts = [_rows(raw_dir / f"wire-{k}.setpoints.bin", SETPOINT) for k in processes(raw_dir)]
+    rows = np.concatenate(parts) if parts else np.zeros(0, dtype=SETPOINT)
+    return rows[np.argsort(rows["t_s"], kind="stable")]
+
+
+def read_events(raw_dir: Path) -> list[dict[str, Any]]:
+    """All injected faults, by time; a torn last line is left out."""
+    events = [
+        json.loads(line)
+        for path in sorted(raw_dir.glob("*.events.jsonl"))
+        for line in path.read_text().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
+    return sorted(events, key=lambda event: float(event["t_s"]))

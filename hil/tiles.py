@@ -1,0 +1,130 @@
+"""The scorecard's figures, in words, each held against the scenario's limit if it has one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hil.scenario import Limit, figure
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure. `good`: None where there is nothing to hold it against."""
+
+    label: str
+    value: str
+    unit: str = ""
+    note: str = ""
+    good: bool | None = None
+    limit: str = ""  # what `good` was judged by
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Format a figure for people; a dash where it was not measured."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def tiles(result: dict[str, Any], acceptance: Mapping[str, Limit]) -> list[Tile]:
+    """Scorecard of a result, held against the scenario's limits where it has some."""
+    made = [*_market_tiles(result), *_machine_tiles(result)]
+    return [_judged(tile, key, result, acceptance.get(key)) for key, tile in made]
+
+
+def _market_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
+    """What the plant delivered, as (key of the result, tile)."""
+    tracking = result["tracking"]
+    china, pjm = tracking["china"] or {}, tracking["pjm"] or {}
+    accuracy, error = number(tracking["accuracy_pct"], 2), number(tracking["mae_mw"], 2)
+    basis = f"of {tracking['basis_mw']:g} MW regulation capacity, all seconds"
+    rate = number(tracking["rate_mw_per_min"], 0)
+    made = [
+        ("tracking.accuracy_pct", Tile("Tracking accuracy", accuracy, "%", basis)),
+        ("tracking.mae_mw", Tile("Mean error", error, "MW", "|delivered - request|")),
+        (
+            "tracking.rate_mw_per_min",
+            Tile("Regulation rate", rate, "MW/min", "mean over valid commands"),
+        ),
+        (
+            "tracking.china.kp",
+            Tile("Kp, north China", number(china.get("kp"), 2), "", _k_note(china)),
+        ),
+    ]
+    if pjm:
+        note = ", ".join(f"{k} {pjm[k]:.3f}" for k in ("correlation", "delay", "precision"))
+        made.append(("tracking.pjm.score", Tile("PJM score", number(pjm["score"], 3), "", note)))
+    return made
+
+
+def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
+    """How daemon and bench behaved, as (key of the result, tile)."""
+    timing, process, limits = result["timing"], result["process"], result["limits"]
+    latency, tick, late = (
+        timing[key] for key in ("signal_to_last_setpoint_ms", "tick_us", "lateness_ms")
+    )
+    exact = {None: "–", True: "bit-exact", False: "differs"}[result["journal"]["replay_bit_exact"]]
+    latency_note = f"p50 {number(latency['p50'], 0)}, max {number(latency['max'], 0)} ms"
+    tick_note = f"p99 {number(tick['p99'], 0)}, max {number(tick['max'], 0)} µs"
+    cpu = f"CPU {number(process['cpu_pct'], 0)} % of a core"
+    return [
+        (
+            "timing.signal_to_last_setpoint_ms.p99",
+            Tile("Signal to last setpoint", number(latency["p99"], 0), "ms p99", latency_note),
+        ),
+        ("timing.tick_us.p50", Tile("Tick", number(tick["p50"], 0), "µs p50", tick_note)),
+        (
+            "timing.missed_ticks",
+            Tile(
+                "Missed ticks",
+                number(timing["missed_ticks"], 0),
+                "",
+                f"lateness p99 {number(late['p99'], 2)} ms",
+            ),
+        ),
+        (
+            "limits.violations",
+            Tile(
+                "Limit violations",
+                number(limits["violations"], 0),
+                "",
+                f"of {limits['checked']:,} received setpoints",
+            ),
+        ),
+        ("process.rss_mb", Tile("Memory", number(process["rss_mb"], 0), "MB", cpu)),
+        ("process.startup_s", Tile("Start-up", number(process["startup_s"]), "s", "of the daemon")),
+        (
+            "journal.replay_bit_exact",
+            Tile("Replay", exact, "", f"{number(result['journal']['ticks'], 0)} ticks"),
+        ),
+        (
+            "faults.injected",
+            Tile("Faults injected", number(result["faults"]["injected"], 0), "", _kinds(result)),
+        ),
+    ]
+
+
+def _judged(tile: Tile, key: str, result: dict[str, Any], limit: Limit | None) -> Tile:
+    """Hold a tile against its limit; a figure that was not measured does not meet it."""
+    if limit is None:
+        return tile
+    value = figure(result, key)
+    if limit.equals is not None:
+        return replace(tile, good=value is limit.equals, limit="exact" if limit.equals else "no")
+    low, high = limit.minimum, limit.maximum
+    parts = [f"≥ {low:g}"] if low is not None else []
+    parts += [f"≤ {high:g}"] if high is not None else []
+    good = value is not None and not (
+        (low is not None and value < low) or (high is not None and value > high)
+    )
+    return replace(tile, good=good, limit=" and ".join(parts))
+
+
+def _k_note(china: dict[str, Any]) -> str:
+    if not china:
+        return "no valid command"
+    parts = ", ".join(f"K{i} {china[f'k{i}']:.2f}" for i in (1, 2, 3))
+    return f"{parts}; {china['commands'].get('valid', 0)} commands"
+
+
+def _kinds(result: dict[str, Any]) -> str:
+    kinds = result["faults"]["kinds"].items()
+    return ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds)

@@ -1,0 +1,44 @@
+"""`trace.csv`: request and plant, second by second."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.measure.tracking import Seconds
+
+COLUMNS = ("t_s", "signal_pu", "request_mw", "plant_mw", "frequency_hz", "unserved_mw")
+
+
+def write(path: Path, rows: Seconds, frequency_hz: NDArray[np.float64] | None = None) -> None:
+    """Write one line a second. A field is empty where it was not measured.
+
+    Parameters
+    ----------
+    rows : Seconds
+        `t_s` is the start of the second. `request_mw` is what the TSO had sent by its own clock,
+        held until the next value; `plant_mw` is from the simulated physics. Both are means over
+        the second.
+    frequency_hz : ndarray, shape (seconds,), optional
+        Mean of each second; none if the scenario has no frequency.
+    """
+    if frequency_hz is None:
+        frequency_hz = np.full(rows.t_s.size, np.nan)
+    columns = (
+        rows.t_s,
+        rows.signal_pu,
+        rows.request_mw,
+        rows.plant_mw,
+        frequency_hz,
+        rows.unserved_mw,
+    )
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(COLUMNS)
+        out.writerows(map(_field, line) for line in zip(*columns, strict=True))
+
+
+def _field(value: float) -> str:
+    return f"{value:.6f}" if math.isfinite(value) else ""

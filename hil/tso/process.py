@@ -1,0 +1,188 @@
+"""The TSO's process: AGC by its own clock, a poll of the plant after each value, and the record.
+
+Orders of the rig come as lines of JSON on stdin (`start`, `stop`; its end is a stop, too); lines on
+stdout tell how things are.
+"""
+
+import asyncio
+import json
+import math
+import signal as signals
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hil import recording
+from hil.faults import stream
+from hil.scenario import EventConfig, SignalSource
+from hil.tso import signal
+from hil.tso.master import Inputs, TsoLink
+
+NOBODY = -1  # unit index of the TSO, in streams and events
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the rig tells the TSO."""
+
+    port: int
+    seed: int
+    duration_s: float
+    latency_s: tuple[float, float]
+    source: SignalSource
+    cuts: tuple[EventConfig, ...]
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1))
+
+
+def read(path: Path) -> Spec:
+    """Read what `Spec.write` wrote."""
+    record = json.loads(path.read_text())
+    source = record["source"]
+    source["steps"] = tuple((float(t_s), float(pu)) for t_s, pu in source["steps"])
+    return Spec(
+        port=record["port"],
+        seed=record["seed"],
+        duration_s=record["duration_s"],
+        latency_s=(record["latency_s"][0], record["latency_s"][1]),
+        source=SignalSource(**source),
+        cuts=tuple(EventConfig(**{**cut, "units": tuple(cut["units"])}) for cut in record["cuts"]),
+    )
+
+
+class TsoProcess:
+    """One run of the TSO."""
+
+    def __init__(
+        self, spec: Spec, raw_dir: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.spec = spec
+        self.clock = clock
+        self.stopping = asyncio.Event()
+        self.link = TsoLink(spec.port, stream(spec.seed, NOBODY, "tso"), spec.latency_s, clock)
+        self._series = signal.series(spec.source, spec.seed, spec.duration_s)
+        self._agc_file = recording.append_file(raw_dir / "tso.csv")
+        self._input_file = recording.append_file(raw_dir / "tso.inputs.csv")
+        self._event_file = recording.append_file(raw_dir / "tso.events.jsonl")
+        self._row(self._agc_file, *recording.TSO_COLUMNS)
+        self._row(self._input_file, *recording.INPUT_COLUMNS)
+        self._t0_s: asyncio.Future[float] | None = None
+
+    async def run(self) -> None:
+        """Connect, wait for the start, send until told to stop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signals.SIGTERM, self.stopping.set)
+        loop.add_signal_handler(signals.SIGINT, lambda: None)  # Ctrl-C: the rig stops us in order
+        self._t0_s = loop.create_future()
+        tasks = [
+            asyncio.create_task(self._orders()),
+            asyncio.create_task(self._keep()),
+            asyncio.create_task(self._send()),
+            asyncio.create_task(self.stopping.wait()),
+        ]
+        self._say({"ready": True, "seed": self.spec.seed})
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        self.link.close()
+        for file in (self._agc_file, self._input_file, self._event_file):
+            file.close()
+        for task in done:
+            task.result()  # a failure ends the process, visibly
+
+    async def _orders(self) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            order = json.loads(line)
+            if order["do"] != "start":
+                break
+            if self._t0_s is not None and not self._t0_s.done():
+                self._t0_s.set_result(float(order["t0_s"]))
+
+    async def _keep(self) -> None:
+        """Keep the link up, but for the cuts that close it."""
+        assert self._t0_s is not None  # noqa: S101  (made before this task)
+        keeper = asyncio.create_task(self.link.keep())
+        try:
+            t0_s = await asyncio.shield(self._t0_s)
+            for cut in sorted(self.spec.cuts, key=lambda each: each.at_s):
+                await self._until(t0_s + cut.at_s)
+                self._event("agc_cut", f"{cut.how}, {cut.duration_s:g} s")
+                if cut.how == "closed":
+                    keeper.cancel()
+                    self.link.close()
+                await self._until(t0_s + cut.at_s + cut.duration_s)
+                self._event("agc_back")
+                if cut.how == "closed":
+                    keeper = asyncio.create_task(self.link.keep())
+            await keeper
+        finally:
+            keeper.cancel()
+
+    async def _send(self) -> None:
+        """Send each value at its instant; poll the plant half an interval later."""
+        assert self._t0_s is not None  # noqa: S101  (made before this task)
+        t0_s = await asyncio.shield(self._t0_s)
+        interval_s = self.spec.source.interval_s
+        number = 0
+        while True:
+            due_s = t0_s + number * interval_s
+            await self._until(due_s)
+            await self._send_one(number, self._series.at(number * interval_s), due_s - t0_s)
+            await self._until(due_s + 0.5 * interval_s)
+            if not self._is_cut(self.clock() - t0_s, "closed"):
+                self._note_inputs(await self.link.poll())
+            number += 1
+
+    async def _send_one(self, number: int, pu: float, t_s: float) -> None:
+        sent_s = self.clock()
+        if self._is_cut(t_s, "closed") or self._is_cut(t_s, "silent"):
+            status, socket_s = "cut", math.nan
+        else:
+            status = await self.link.send_agc(pu, select=self.spec.source.select)
+            socket_s = self.link.socket_s if status != "down" else math.nan
+        self._row(self._agc_file, f"{sent_s:.6f}", f"{socket_s:.6f}", number, f"{pu:.9g}", status)
+        self._say({"t_s": sent_s, "pu": pu, "status": status})
+
+    def _is_cut(self, t_s: float, how: str) -> bool:
+        return any(
+            cut.how == how and cut.at_s <= t_s < cut.at_s + cut.duration_s for cut in self.spec.cuts
+        )
+
+    def _note_inputs(self, inputs: Inputs | None) -> None:
+        if inputs is not None:
+            self._row(
+                self._input_file,
+                f"{self.clock():.6f}",
+                inputs.p_kw,
+                inputs.p_flags,
+                inputs.agc_pu,
+                inputs.agc_flags,
+                inputs.mode,
+                inputs.units_online,
+            )
+            self._say({"plant": asdict(inputs)})
+
+    async def _until(self, instant_s: float) -> None:
+        while (left_s := instant_s - self.clock()) > 0.0:
+            await asyncio.sleep(left_s)
+
+    def _event(self, kind: str, detail: str = "") -> None:
+        event = {"t_s": self.clock(), "unit": NOBODY, "kind": kind, "detail": detail}
+        self._event_file.write((json.dumps(event) + "\n").encode())
+
+    @staticmethod
+    def _row(file: Any, *values: object) -> None:
+        file.write((",".join(map(str, values)) + "\n").encode())
+
+    @staticmethod
+    def _say(message: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,97 @@
+"""What the TSO sends, by time: the synthesised signal, steps, or a column of a file."""
+
+import csv
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.scenario import SignalSource
+from hil.tso import regd
+
+
+class SignalError(Exception):
+    """A signal file that cannot be used; the text says why."""
+
+
+class NoSignalError(SignalError):
+    """A signal file that cannot be read at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values in pu that hold from their instant to the next; `t_s` from the start of the run."""
+
+    t_s: NDArray[np.float64]
+    pu: NDArray[np.float64]
+
+    def at(self, t_s: float) -> float:
+        """Value in force at an instant."""
+        index = int(np.searchsorted(self.t_s, t_s + 1e-9, side="right")) - 1
+        return float(self.pu[max(index, 0)])
+
+
+def series(source: SignalSource, seed: int, duration_s: float) -> Series:
+    """Series of a run. Raises SignalError."""
+    if source.kind == "steps":
+        return Series(
+            np.array([t_s for t_s, _ in source.steps]), np.array([pu for _, pu in source.steps])
+        )
+    if source.kind == "file":
+        found = read_column(Path(source.file or ""), source.column or "")
+        span_s = float(found.t_s[-1])
+        if span_s < duration_s - 1.0 - float(np.diff(found.t_s).max(initial=0.0)):
+            raise SignalError(f"{source.file}: is {span_s:g} s long, the run {duration_s:g} s")
+        return found
+    values = regd.synthesise(seed, duration_s)
+    return Series(np.arange(len(values), dtype=np.float64) * regd.STEP_S, values)
+
+
+def parse_option(text: str) -> tuple[str, str]:
+    """`FILE:COLUMN` of the command line. Raises SignalError."""
+    file, colon, column = text.rpartition(":")
+    if not (colon and file and column):
+        raise SignalError(f"{text}: must be FILE:COLUMN")
+    return file, column
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[TextIO]:
+    if path.suffix == ".gz":
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            yield file
+    else:
+        with path.open(encoding="utf-8", newline="") as file:
+            yield file
+
+
+def read_column(path: Path, column: str) -> Series:
+    """Column of a CSV with a column `t_s`; lines that begin with # are comments.
+
+    Raises SignalError: no file, no column, no number, time that does not grow.
+    """
+    t_s: list[float] = []
+    values: list[float] = []
+    try:
+        with _open(path) as file:
+            rows = csv.DictReader(line for line in file if not line.startswith("#"))
+            names = rows.fieldnames or []
+            for name in ("t_s", column):
+                if name not in names:
+                    raise SignalError(f"{path}: no column {name}; has {', '.join(names)}")
+            for row in rows:
+                t_s.append(float(row["t_s"]))
+                values.append(float(row[column]))
+    except (OSError, UnicodeDecodeError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NoSignalError(f"{path}: {reason}") from error
+    except (ValueError, TypeError) as error:
+        raise SignalError(f"{path}: row {len(values) + 1}: {error}") from error
+    if not values or not np.all(np.isfinite(values)) or np.any(np.diff(t_s) <= 0.0):
+        raise SignalError(f"{path}: needs finite values, and t_s that grows from row to row")
+    return Series(np.array(t_s) - t_s[0], np.array(values))

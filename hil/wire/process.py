@@ -1,0 +1,306 @@
+"""One wire process: physics, devices on their sockets, faults, and the record of all of it.
+
+Lines of JSON on stdin are the rig's orders (`start`, `cut`, `stop`; its end is a stop, too), lines
+on stdout tell it how things are, twice a second.
+"""
+
+import asyncio
+import gc
+import heapq
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from hil import recording
+from hil.faults import Outage, outages, stream
+from hil.fleet import Fleet
+from hil.plant.plant import Plant
+from hil.recording import PHYSICS_STEP_S, Writer
+from hil.wire import dnp3
+from hil.wire.device import Device
+from hil.wire.loads import MAKER_A, MAKER_B, LoadRegisters
+from hil.wire.modbus import ModbusConnection, Registers
+from hil.wire.mqtt import Depot
+from hil.wire.sunspec import BatteryRegisters, PvRegisters
+
+STEPS_PER_SECOND = round(1.0 / PHYSICS_STEP_S)
+REPORT_STEPS = STEPS_PER_SECOND // 2
+REPLAY_S = 120.0  # setpoints that may still be on their way through a dead time
+LOCALHOST = "127.0.0.1"
+
+
+class Abortable(Protocol):
+    """A connection that can be reset."""
+
+    def abort(self) -> None:
+        """Reset it."""
+
+
+class TcpEndpoint:
+    """Listener of one device, with its connections."""
+
+    def __init__(self, device: Device, fleet: Fleet) -> None:
+        self.device = device
+        self._port = device.unit.port
+        self._connections: set[Abortable] = set()
+        self._server: asyncio.Server | None = None
+        self._make = self._factory(fleet)
+
+    async def open(self) -> None:
+        """Listen. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._make, LOCALHOST, self._port)
+
+    async def close(self, *, orderly: bool) -> None:
+        """Stop listening and reset the connections."""
+        del orderly
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _factory(self, fleet: Fleet) -> Callable[[], asyncio.Protocol]:
+        rng = stream(fleet.seed, self.device.unit.index, "latency")
+        if self.device.unit.protocol == "dnp3":
+            points = dnp3.HVAC if self.device.unit.kind == "hvac" else dnp3.INDUSTRIAL
+            outstation = dnp3.Outstation(self.device, points, rng, fleet.latency_s, self._ended)
+            return lambda: self._began(dnp3.Dnp3Connection(outstation))
+        registers = _registers(self.device)
+        return lambda: self._began(
+            ModbusConnection(self.device, registers, rng, fleet.latency_s, self._ended)
+        )
+
+    def _began(self, connection: Any) -> Any:
+        self._connections.add(connection)
+        return connection
+
+    def _ended(self, connection: Any) -> None:
+        self._connections.discard(connection)
+
+
+class DepotEndpoint:
+    """Connection of one depot to the broker."""
+
+    def __init__(self, device: Device, fleet: Fleet) -> None:
+        self.device = device
+        rng = stream(fleet.seed, device.unit.index, "latency")
+        self.depot = Depot(device, rng, fleet.latency_s)
+        self._port = fleet.broker_port
+
+    async def open(self) -> None:
+        """Connect to the broker. Raises OSError."""
+        await self.depot.open(self._port)
+
+    async def close(self, *, orderly: bool) -> None:
+        """Leave the broker."""
+        await self.depot.close(orderly=orderly)
+
+
+def _registers(device: Device) -> Registers:
+    maker = device.unit.maker
+    if maker == "sunspec_battery":
+        return BatteryRegisters(device)
+    if maker == "sunspec_pv":
+        return PvRegisters(device)
+    return LoadRegisters(device, MAKER_A if maker == "modbus_ev_hub" else MAKER_B)
+
+
+class WireProcess:
+    """All devices of one process."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        process: int,
+        raw_dir: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.fleet = fleet
+        self.process = process
+        self.units = [unit for unit in fleet.units if unit.process == process]
+        self.clock = clock
+        self.stopping = asyncio.Event()
+        self.plant = self._plant(raw_dir)
+        self.writer = Writer(raw_dir, process, [unit.index for unit in self.units])
+        self.endpoints: list[TcpEndpoint | DepotEndpoint] = []
+        for slot, unit in enumerate(self.units):
+            device = Device(unit, slot, fleet, self.plant, self.writer, clock)
+            kind = DepotEndpoint if unit.protocol == "mqtt" else TcpEndpoint
+            self.endpoints.append(kind(device, fleet))
+        self._depots = [e for e in self.endpoints if isinstance(e, DepotEndpoint)]
+        self._agenda: list[tuple[float, int, int, Outage | None]] = []  # instant, count, slot, …
+        self._count = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._down = [0] * len(self.units)  # outages that a unit is in
+        self._locks = [asyncio.Lock() for _ in self.units]
+
+    def _plant(self, raw_dir: Path) -> Plant:
+        """Physics, from the basepoints, or from where a killed predecessor was."""
+        seed = self.fleet.seed * 1000 + self.process
+        if self.process in recording.processes(raw_dir):
+            _, rows = recording.read_power(raw_dir, self.process)
+            if len(rows):
+                last = rows[-1]
+                plant = Plant(self.units, PHYSICS_STEP_S, float(last["t_s"]), seed)
+                plant.restore(last["p_mw"], last["soc"])
+                self._replay(plant, raw_dir)
+                return plant
+        return Plant(self.units, PHYSICS_STEP_S, self.clock(), seed)
+
+    def _replay(self, plant: Plant, raw_dir: Path) -> None:
+        """Give the units again what they were told shortly before the predecessor died."""
+        slots = {unit.index: slot for slot, unit in enumerate(self.units)}
+        for row in recording.read_setpoints(raw_dir):
+            slot = slots.get(int(row["unit"]))
+            if slot is not None and row["flags"] == 0 and row["t_s"] > plant.now_s - REPLAY_S:
+                plant.order(slot, float(row["p_mw"]), float(row["t_s"]))
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C: the rig stops us in order
+        await asyncio.gather(*(endpoint.open() for endpoint in self.endpoints))
+        orders = asyncio.create_task(self._orders())
+        physics = asyncio.create_task(self._physics())
+        gc.collect()
+        gc.freeze()
+        self._say({"ready": True, "units": len(self.units), "seed": self.fleet.seed})
+        stop = asyncio.create_task(self.stopping.wait())
+        try:
+            done, _ = await asyncio.wait(
+                {orders, physics, stop}, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                task.result()  # a failure of the physics ends the process, visibly
+        finally:
+            for task in (orders, physics, stop):
+                task.cancel()
+            await asyncio.gather(
+                *(endpoint.close(orderly=True) for endpoint in self.endpoints),
+                return_exceptions=True,
+            )
+            self.writer.close()
+
+    async def _physics(self) -> None:
+        """Step the plant on the grid of the clock, for ever."""
+        while True:
+            while self.plant.now_s + PHYSICS_STEP_S <= self.clock():
+                self._step()
+            self._faults()
+            self.writer.flush()
+            await asyncio.sleep(max(self.plant.now_s + PHYSICS_STEP_S - self.clock(), 0.001))
+
+    def _step(self) -> None:
+        plant = self.plant
+        plant.step()
+        self.writer.power(plant.now_s, plant.p_mw, plant.soc_pu, plant.state)
+        count = round(plant.now_s / PHYSICS_STEP_S)
+        for endpoint in self._depots:
+            if (count + endpoint.device.unit.index) % STEPS_PER_SECOND == 0:
+                endpoint.depot.report()
+        if count % REPORT_STEPS == 0:
+            self._report()
+
+    def _report(self) -> None:
+        following = sum(endpoint.device.following for endpoint in self.endpoints)
+        self._say(
+            {
+                "process": self.process,
+                "t_s": self.plant.now_s,
+                "p_mw": float(self.plant.p_mw.sum()),
+                "following": following,
+                "by_kind": self._by_kind(),
+            }
+        )
+
+    def _by_kind(self) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for unit, p_mw in zip(self.units, self.plant.p_mw.tolist(), strict=True):
+            sums[unit.kind] = sums.get(unit.kind, 0.0) + p_mw
+        return sums
+
+    @staticmethod
+    def _say(message: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
+
+    async def _orders(self) -> None:
+        """Take the rig's orders from stdin; its end is a stop."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            order = json.loads(line)
+            if order["do"] == "start":
+                self.start(float(order["t0_s"]))
+            elif order["do"] == "cut":
+                wanted = set(order["units"])
+                for slot, unit in enumerate(self.units):
+                    if unit.id in wanted:
+                        now_s = self.clock()
+                        end_s = now_s + float(order["duration_s"])
+                        self._plan(slot, Outage(now_s, end_s, bool(order["silent"])))
+            else:
+                break
+        self.stopping.set()
+
+    def start(self, t0_s: float) -> None:
+        """Begin the faults that are always there; `t0_s`: start of the scored run."""
+        for slot, unit in enumerate(self.units):
+            rng = stream(self.fleet.seed, unit.index, "outages")
+            for outage in outages(rng, self.fleet.faults):
+                start_s, end_s = t0_s + outage.start_s, t0_s + outage.end_s
+                if end_s > self.clock():
+                    self._plan(slot, Outage(start_s, end_s, outage.silent))
+                if outage.start_s > 1e6:
+                    break
+
+    def _plan(self, slot: int, outage: Outage) -> None:
+        for at_s, what in ((outage.start_s, outage), (outage.end_s, None)):
+            self._count += 1
+            heapq.heappush(self._agenda, (at_s, self._count, slot, what))
+
+    def _faults(self) -> None:
+        """Begin and end the outages that are due."""
+        while self._agenda and self._agenda[0][0] <= self.clock():
+            _, _, slot, outage = heapq.heappop(self._agenda)
+            task = asyncio.create_task(self._switch(slot, outage))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _switch(self, slot: int, outage: Outage | None) -> None:
+        """Begin an outage of a unit, or end one (None); overlapping ones end with the last."""
+        endpoint = self.endpoints[slot]
+        index = endpoint.device.unit.index
+        async with self._locks[slot]:
+            self._down[slot] += -1 if outage is None else 1
+            if outage is not None and self._down[slot] == 1:
+                how = "silent" if outage.silent else "closed"
+                detail = f"{how}, {outage.end_s - outage.start_s:.1f} s"
+                self.writer.event(self.clock(), index, "link_outage", detail)
+                endpoint.device.dark = outage.silent
+                if not outage.silent:
+                    await endpoint.close(orderly=False)
+            elif outage is None and self._down[slot] == 0:
+                self.writer.event(self.clock(), index, "link_back")
+                if endpoint.device.dark:
+                    endpoint.device.dark = False
+                else:
+                    await self._reopen(endpoint)
+
+    async def _reopen(self, endpoint: TcpEndpoint | DepotEndpoint) -> None:
+        """Open again, as often as it takes: a broker may be away, too."""
+        while True:
+            try:
+                await endpoint.open()
+            except OSError as error:
+                sys.stderr.write(f"{endpoint.device.unit.id}: cannot reopen: {error}\n")
+                await asyncio.sleep(1.0)
+            else:
+                return

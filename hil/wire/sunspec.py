@@ -1,0 +1,209 @@
+"""SunSpec register maps of batteries and PV plants (docs/points.md), typed by hand.
+
+Offsets are those of the SunSpec Information Model Reference, from each model's ID register. The
+points nobody uses say "not implemented": 0x8000 for int16, 0xFFFF for uint16 and enum16, and so
+on by their type; here 0xFFFF, as almost all of them are unsigned, and 0x8000 for `sunssf`.
+"""
+
+import math
+import struct
+
+from hil.wire.device import Device, Fate
+from hil.wire.modbus import Code, RefusalError
+
+BASE = 40000
+NONE16 = 0xFFFF
+OPERATING, CONNECTED, REMOTE = 1, 1, 0
+KW = 3  # scale factor of 701 and 702: powers in kW
+W100 = 2  # of 704 WSet: 100 W
+PCT100 = -2  # of percentages: 0.01 %
+VENDOR = 64901
+LENGTH = {1: 66, 701: 153, 702: 50, 704: 65, 713: 7, 715: 7, VENDOR: 2}
+
+
+def signed16(value: int) -> int:
+    """Two's complement of an int16."""
+    return value & 0xFFFF
+
+
+def words32(value: int) -> tuple[int, int]:
+    """High and low word of a 32-bit number, signed or not."""
+    return (value >> 16) & 0xFFFF, value & 0xFFFF
+
+
+def int32(high: int, low: int) -> int:
+    """Signed 32-bit number of two words."""
+    return int(struct.unpack(">i", struct.pack(">HH", high, low))[0])
+
+
+def text_words(text: str, words: int) -> list[int]:
+    """Text in registers, filled up with NUL."""
+    return list(struct.unpack(f">{words}H", text.encode("ascii").ljust(2 * words, b"\0")))
+
+
+class SunSpecRegisters:
+    """Chain of models: what batteries and PV plants have in common."""
+
+    models: tuple[int, ...] = ()
+    model_name = ""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.memory = [*struct.unpack(">HH", b"SunS")]
+        self.at: dict[int, int] = {}  # model -> position of its ID register in `memory`
+        for model in self.models:
+            self.at[model] = len(self.memory)
+            self.memory += [model, LENGTH[model], *([NONE16] * LENGTH[model])]
+        self.memory += [0xFFFF, 0]
+        self._describe()
+
+    def put(self, model: int, offset: int, *words: int) -> None:
+        """Write into the memory."""
+        start = self.at[model] + offset
+        self.memory[start : start + len(words)] = words
+
+    def get(self, model: int, offset: int, count: int = 1) -> list[int]:
+        """Read from the memory."""
+        start = self.at[model] + offset
+        return self.memory[start : start + count]
+
+    def _describe(self) -> None:
+        """Nameplate: model 1, scale factors, ratings, states."""
+        unit = self.device.unit
+        rated_kw = round(unit.rated_mw * 1000.0)
+        self.put(1, 2, *text_words("vppd-hil", 16), *text_words(self.model_name, 16))
+        self.put(1, 34, *text_words("", 8), *text_words("1.0", 8), *text_words(unit.id, 16), 1)
+        self.put(701, 3, OPERATING)
+        self.put(701, 5, CONNECTED, 0, 0)  # connected, no alarm
+        self.put(701, 116, KW)
+        self.put(702, 2, rated_kw)
+        self.put(702, 26, rated_kw)
+        self.put(702, 45, KW)
+        self.put(715, 2, REMOTE, 0, 0, 0, 0, 0, 0)
+
+    def refresh(self) -> None:
+        """Write what is measured now into the memory."""
+        raise NotImplementedError
+
+    def read(self, address: int, count: int) -> list[int]:
+        """Words from an address on. Raises RefusalError."""
+        start = address - BASE
+        if start < 0 or start + count > len(self.memory):
+            raise RefusalError(Code.ADDRESS)
+        self.refresh()
+        return self.memory[start : start + count]
+
+    def write(self, address: int, words: list[int]) -> Fate:
+        """Write controls of 704, or the heartbeat of 715. Raises RefusalError."""
+        start = address - BASE
+        heartbeat = self.at[715] + 5
+        if start == heartbeat and len(words) == 2:
+            if self.device.dark:
+                return Fate.LOST
+            self.memory[start : start + 2] = words
+            return Fate.DONE
+        return self.control(start - self.at[704], words)
+
+    def control(self, offset: int, words: list[int]) -> Fate:
+        """Write words of model 704. Raises RefusalError."""
+        raise NotImplementedError
+
+    def act(
+        self, p_mw: float | None, *, enable: bool, watchdog_s: float | None, fallback_mw: float
+    ) -> Fate:
+        """Arm, enable and set, as one transaction. `watchdog_s` None: reversion is off."""
+        device = self.device
+        if watchdog_s is not None:
+            device.arm(watchdog_s=watchdog_s, fallback_mw=fallback_mw)
+        device.follow(on=enable)
+        return device.setpoint(p_mw) if enable and p_mw is not None else Fate.DONE
+
+
+class BatteryRegisters(SunSpecRegisters):
+    """Chain 1, 701, 702, 704, 713, 715. Discharging positive, as the standard counts export."""
+
+    models = (1, 701, 702, 704, 713, 715)
+    model_name = "battery"
+    # 704: WSetEna 22, WSetMod 23, WSet 24-25, WSetRvrt 26-27, WSetPct 28, WSetPctRvrt 29,
+    # WSetEnaRvrt 30, WSetRvrtTms 31-32, WSetRvrtRem 33-34
+    FIRST, WORDS = 22, 11
+    BY_POWER = 1
+
+    def _describe(self) -> None:
+        super()._describe()
+        unit = self.device.unit
+        energy_kwh = round((unit.energy_mwh or 0.0) * 1000.0)
+        self.put(704, 22, 0, self.BY_POWER, 0, 0, 0, 0, NONE16, NONE16, 0, 0, 0, 0, 0)
+        self.put(704, 55, W100)
+        self.put(713, 2, energy_kwh)
+        self.put(713, 7, KW, signed16(PCT100))
+
+    def refresh(self) -> None:
+        """Write what is measured now into the memory."""
+        reading = self.device.reading()
+        self.put(701, 10, signed16(max(-32767, min(32767, round(reading.p_mw * 1000.0)))))
+        self.put(713, 4, round(reading.soc_pu * 10000.0))
+        self.put(704, 33, *words32(math.ceil(self.device.watchdog_left_s())))
+
+    def control(self, offset: int, words: list[int]) -> Fate:
+        """Write words of the WSet block; acts when WSet or WSetEna is among them."""
+        start, end = offset - self.FIRST, offset - self.FIRST + len(words)
+        splits = (3, 5, 10)  # inside WSet, WSetRvrt, WSetRvrtTms: no half of a number
+        if start < 0 or end > self.WORDS or start in splits or end in splits:
+            raise RefusalError(Code.ADDRESS)
+        block = self.get(704, self.FIRST, self.WORDS)
+        block[start:end] = words
+        if block[0] > 1 or block[8] > 1 or (start <= 1 < end and block[1] != self.BY_POWER):
+            raise RefusalError(Code.VALUE)
+        p_mw = int32(block[2], block[3]) * 10.0**W100 / 1e6 if start <= 2 else None
+        if self.device.swallow(p_mw):
+            return Fate.LOST
+        fallback_mw = int32(block[4], block[5]) * 10.0**W100 / 1e6
+        watchdog_s = float((block[9] << 16) | block[10]) if block[8] else None
+        fate = self.act(p_mw, enable=block[0] == 1, watchdog_s=watchdog_s, fallback_mw=fallback_mw)
+        if fate is Fate.DONE:
+            self.put(704, offset, *words)
+        return fate
+
+
+class PvRegisters(SunSpecRegisters):
+    """Chain 1, 701, 702, 704, 715, 64901: a limit in % of WMax."""
+
+    models = (1, 701, 702, 704, 715, VENDOR)
+    model_name = "pv plant"
+    # 704: WMaxLimPctEna 14, WMaxLimPct 15, WMaxLimPctRvrt 16, WMaxLimPctEnaRvrt 17,
+    # WMaxLimPctRvrtTms 18-19, WMaxLimPctRvrtRem 20-21
+    FIRST, WORDS = 14, 6
+    FULL = 10000
+
+    def _describe(self) -> None:
+        super()._describe()
+        self.put(704, 14, 0, self.FULL, self.FULL, 0, 0, 0, 0, 0)
+        self.put(704, 54, signed16(PCT100))
+
+    def refresh(self) -> None:
+        """Write what is measured now into the memory."""
+        reading = self.device.reading()
+        self.put(701, 10, signed16(round(reading.p_mw * 1000.0)))
+        self.put(704, 20, *words32(math.ceil(self.device.watchdog_left_s())))
+        self.put(VENDOR, 2, *words32(round(reading.high_mw * 1e6)))
+
+    def control(self, offset: int, words: list[int]) -> Fate:
+        """Write words of the WMaxLimPct block; acts when the limit or its enable is among them."""
+        start, end = offset - self.FIRST, offset - self.FIRST + len(words)
+        if start < 0 or end > self.WORDS or start == 5 or end == 5:
+            raise RefusalError(Code.ADDRESS)
+        block = self.get(704, self.FIRST, self.WORDS)
+        block[start:end] = words
+        if block[0] > 1 or block[3] > 1 or max(block[1:3]) > self.FULL:
+            raise RefusalError(Code.VALUE)
+        rated_mw = self.device.unit.rated_mw
+        p_mw = rated_mw * block[1] / self.FULL if start <= 1 else None
+        if self.device.swallow(p_mw):
+            return Fate.LOST
+        fallback_mw = rated_mw * block[2] / self.FULL
+        watchdog_s = float((block[4] << 16) | block[5]) if block[3] else None
+        fate = self.act(p_mw, enable=block[0] == 1, watchdog_s=watchdog_s, fallback_mw=fallback_mw)
+        if fate is Fate.DONE:
+            self.put(704, offset, *words)
+        return fate

@@ -1,0 +1,104 @@
+"""Dead times, watchdogs and the grid of the physics."""
+
+import numpy as np
+import pytest
+from small_bench import unit
+
+from hil.plant.plant import Plant
+from hil.recording import UnitState
+
+STEP_S = 0.1
+
+
+def plant(*units, start_s=1000.0):
+    return Plant(units, STEP_S, start_s, seed=1)
+
+
+def run(made, seconds):
+    for _ in range(round(seconds / STEP_S)):
+        made.step()
+    return made.p_mw.copy()
+
+
+def test_starts_at_the_basepoints_and_stays_there():
+    made = plant(unit("sunspec_battery"), unit("modbus_ev_hub", 1), unit("sunspec_pv", 2))
+    assert run(made, 5.0).tolist() == pytest.approx([0.0, -0.5, 0.82])
+    assert made.state.tolist() == [UnitState.AUTONOMOUS] * 3
+
+
+@pytest.mark.parametrize("offset_s", [0.0, 0.03, 0.05, 0.099])
+def test_a_setpoint_acts_after_its_dead_time_to_the_millisecond(offset_s):
+    # the mean over the step of that instant is what makes it exact: sum the energy
+    made = plant(unit("sunspec_battery", dead_time_true_s=1.234))
+    made.order(0, 1.0, 1000.0 + offset_s)
+    energy = 0.0
+    for _ in range(50):
+        made.step()
+        energy += made.p_mw[0] * STEP_S
+    assert energy == pytest.approx(5.0 - 1.234 - offset_s, abs=1e-6)
+
+
+def test_setpoints_within_one_dead_time_are_all_acted_on():
+    made = plant(unit("dnp3_industrial", dead_time_true_s=10.0))
+    for k in range(5):
+        made.order(0, -0.3 - 0.1 * k, 1000.0 + k)
+    seen = [float(run(made, 1.0)[0]) for _ in range(16)]
+    assert seen[9] == pytest.approx(-0.6)  # the basepoint until 1010
+    assert seen[10:16] == pytest.approx([-0.3, -0.4, -0.5, -0.6, -0.7, -0.7])
+
+
+def test_watchdog_takes_a_silent_unit_to_its_fallback():
+    made = plant(unit("sunspec_battery", watchdog_s=4.0, fallback_mw=0.25))
+    made.order(0, 1.0, 1000.0)
+    assert run(made, 3.9)[0] == pytest.approx(1.0)
+    assert made.state[0] == UnitState.FOLLOW
+    assert run(made, 0.2)[0] == pytest.approx(0.25)
+    assert made.state[0] == UnitState.FALLBACK
+    made.order(0, -1.0, made.now_s)
+    assert run(made, 0.1)[0] == pytest.approx(-1.0)
+    assert made.state[0] == UnitState.FOLLOW
+
+
+def test_each_setpoint_feeds_the_watchdog_and_arming_changes_it():
+    made = plant(unit("sunspec_battery"))
+    made.arm(0, watchdog_s=2.0, fallback_mw=-0.5)
+    for k in range(5):
+        made.order(0, 1.0, 1000.0 + k)
+        run(made, 1.0)
+    assert made.p_mw[0] == pytest.approx(1.0)
+    assert made.watchdog_left_s(0, 1005.0) == pytest.approx(1.0)
+    assert run(made, 2.0)[0] == pytest.approx(-0.5)
+    assert made.watchdog_left_s(0, 1007.0) == 0.0
+
+
+def test_a_released_unit_keeps_its_own_schedule_for_ever():
+    made = plant(unit("modbus_ev_hub"))
+    made.order(0, -1.0, 1000.0)
+    run(made, 1.0)
+    made.release(0, made.now_s)
+    assert run(made, 30.0)[0] == pytest.approx(-0.5)
+    assert made.state[0] == UnitState.AUTONOMOUS
+
+
+def test_orders_beyond_what_a_unit_can_are_not_followed():
+    made = plant(unit("modbus_hvac"), unit("dnp3_industrial", 1), unit("sunspec_pv", 2))
+    for i in range(3):
+        made.order(i, 1.0, 1000.0)
+    assert run(made, 1.0).tolist() == pytest.approx([-0.08, -0.24, 0.91])
+
+
+def test_instants_stay_on_the_grid():
+    made = plant(unit("sunspec_battery"), start_s=12345.678)
+    for _ in range(1000):
+        made.step()
+    steps = made.now_s / STEP_S
+    assert abs(steps - round(steps)) < 1e-6
+    assert made.now_s == pytest.approx(12445.7)
+
+
+def test_restored_units_go_on_from_where_they_were():
+    made = plant(unit("sunspec_battery"), unit("modbus_ev_hub", 1))
+    made.restore(np.array([0.7, -0.2]), np.array([0.33, np.nan]))
+    assert made.soc_pu[0] == 0.33
+    assert run(made, 5.0).tolist() == pytest.approx([0.7, -0.2])
+    assert made.soc_pu[0] < 0.33

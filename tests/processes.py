@@ -1,0 +1,88 @@
+"""Peers in processes of their own, spoken to by JSON lines."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+PEERS = Path(__file__).parent / "peers"
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class JsonPeer:
+    """One script of `tests/peers`; what it prints is kept in `lines`."""
+
+    def __init__(self, script: str, *arguments: object) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._command = [str(PEERS / script), *map(str, arguments)]
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> "JsonPeer":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
+
+    async def start(self) -> None:
+        """Start the process and wait until it says that it is ready."""
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        self._reader = asyncio.create_task(self._read())
+        await self.wait(event="ready")
+
+    async def kill(self) -> None:
+        """kill -9, and collect the process."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        await self._reader
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal: SIGSTOP freezes it with its sockets open."""
+        os.kill(self.process.pid, number)
+
+    def say(self, **order: object) -> None:
+        """Give an order."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+
+    def found(self, **fields: object) -> list[dict[str, Any]]:
+        """Lines with these fields."""
+        return [line for line in self.lines if fields.items() <= line.items()]
+
+    async def wait(
+        self, count: int = 1, timeout_s: float = 10.0, **fields: object
+    ) -> dict[str, Any]:
+        """The `count`-th line with these fields, as soon as it is there."""
+        async with asyncio.timeout(timeout_s):
+            while len(self.found(**fields)) < count:
+                self._news.clear()
+                await self._news.wait()
+        return self.found(**fields)[count - 1]
+
+    async def ask(self, answer: str, **order: object) -> dict[str, Any]:
+        """Give an order and wait for the next line with `event` = answer."""
+        count = len(self.found(event=answer)) + 1
+        self.say(**order)
+        return await self.wait(count, event=answer)
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+            self._news.set()

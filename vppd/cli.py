@@ -1,0 +1,243 @@
+"""The command `vppd`."""
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from vppd import __version__
+
+if TYPE_CHECKING:
+    from vppd.config.schema import Config
+    from vppd.runtime.site import Site
+
+EXIT_FALSE = 1  # the thing checked does not hold
+EXIT_BAD = 2  # bad usage or bad configuration
+EXIT_COULD_NOT = 3  # could not run: a port in use, a file missing
+
+PATH = click.Path(path_type=Path)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vppd")
+def main() -> None:
+    """Run a virtual power plant: AGC in, setpoints for every unit out, every second.
+
+    Exit codes: 0 good, 1 the thing checked does not hold, 2 bad usage or bad configuration,
+    3 could not run.
+    """
+
+
+@main.command()
+@click.argument("config", type=PATH)
+@click.option("--shadow", is_flag=True, help="Do everything but write to devices.")
+def run(config: Path, shadow: bool) -> None:
+    """Run the daemon in the foreground, until SIGTERM or Ctrl-C."""
+    site = _load(config)
+    from vppd.ops.log import setup_log
+    from vppd.runtime.daemon import run_daemon
+    from vppd.runtime.lock import StateLockedError
+
+    log_setup = setup_log(site.config.site.log_level)
+    try:
+        run_daemon(site, log_setup, shadow=shadow)
+    except (StateLockedError, OSError, ValueError) as error:
+        log_setup.close()
+        _fail(str(error), EXIT_COULD_NOT)
+    finally:
+        log_setup.close()
+
+
+@main.command()
+@click.argument("config", type=PATH)
+def check(config: Path) -> None:
+    """Validate a configuration: every problem at once, as file:line: key: message."""
+    click.echo("\n".join(_summary(config, _load(config).config)))
+
+
+@main.command()
+@click.argument("config", type=PATH)
+@AS_JSON
+def plan(config: Path, as_json: bool) -> None:
+    """Print the plan in force: capacity sold, and a basepoint for every unit."""
+    settings = _load(config).config
+    if as_json:
+        click.echo(json.dumps(_plan(settings), indent=2))
+        return
+    sold = settings.plan
+    click.echo(f"regulation capacity  +{sold.regulation_capacity_up_mw:g} MW up,"
+               f" -{sold.regulation_capacity_down_mw:g} MW down")  # fmt: skip
+    click.echo(f"{'unit':24} {'kind':12} {'basepoint, MW':>14}")
+    for unit in settings.fleet:
+        click.echo(f"{unit.id:24} {unit.kind:12} {unit.basepoint_mw:14.4f}")
+    total_mw = sum(unit.basepoint_mw for unit in settings.fleet)
+    click.echo(f"{'sum':24} {'':12} {total_mw:14.4f}")
+
+
+@main.command()
+@click.option("--socket", "socket_path", type=PATH, help="Status socket of the daemon.")
+@click.option("--config", type=PATH, help="Its configuration, to find the socket by.")
+@AS_JSON
+def status(socket_path: Path | None, config: Path | None, as_json: bool) -> None:
+    """Show the running daemon: mode, signal age, headroom, benched units and why."""
+    from vppd.ops.status import StatusError, from_json
+    from vppd.ops.status_socket import read_document
+    from vppd.ops.status_text import render
+
+    try:
+        document = read_document(_socket(socket_path, config))
+        click.echo(document if as_json else render(from_json(document)))
+    except StatusError as error:
+        _fail(str(error), EXIT_COULD_NOT)
+
+
+@main.command()
+@click.argument("journal", type=PATH)
+@AS_JSON
+@click.option("--skip-damaged", is_flag=True, help="Go on at the segment after a damaged one.")
+def replay(journal: Path, as_json: bool, skip_damaged: bool) -> None:
+    """Run every tick through the core again and compare bit for bit."""
+    from vppd.core.tick import tick
+    from vppd.journal.errors import JournalError
+    from vppd.journal.replay import replay as replay_journal
+    from vppd.journal.verify import verify as verify_journal
+
+    try:
+        chain_ok = verify_journal(journal).ok
+        with _progress("replaying") as progress:
+            report = replay_journal(journal, tick, skip_damaged=skip_damaged, progress=progress)
+    except (JournalError, OSError) as error:
+        _fail(str(error), EXIT_COULD_NOT)
+    first = report.first_difference
+    if as_json:
+        fields = {**dataclasses.asdict(report), "first_difference": first and str(first)}
+        click.echo(json.dumps({"bit_exact": report.bit_exact, "chain_ok": chain_ok, **fields}))
+    else:
+        click.echo(f"{report.ticks} ticks in {report.segments} segments, {report.bytes} bytes,"
+                   f" {report.missed_ticks} missed, {report.runs} starts")  # fmt: skip
+        click.echo("bit for bit the same" if report.bit_exact else f"NOT the same: {first}")
+        for reason in report.unreadable:
+            click.echo(f"not read: {reason}")
+    if not report.bit_exact:
+        sys.exit(EXIT_FALSE)
+
+
+@main.command()
+@click.argument("journal", type=PATH)
+@AS_JSON
+def verify(journal: Path, as_json: bool) -> None:
+    """Check checksums and hash chain; name the first record that does not hold."""
+    from vppd.journal.errors import JournalError
+    from vppd.journal.verify import verify as verify_journal
+
+    try:
+        with _progress("checking") as progress:
+            report = verify_journal(journal, progress=progress)
+    except (JournalError, OSError) as error:
+        _fail(str(error), EXIT_COULD_NOT)
+    if as_json:
+        click.echo(json.dumps({"chain_ok": report.ok, **dataclasses.asdict(report)}))
+    else:
+        click.echo(f"{report.records} records, {report.ticks} ticks, {report.segments} segments,"
+                   f" {report.bytes} bytes")  # fmt: skip
+        click.echo(f"DOES NOT HOLD: {report.fault}" if report.fault else "every record holds")
+        for torn in report.torn:
+            click.echo(f"torn by a crash: {torn}")
+        click.echo(f"head {report.head}")
+    if not report.ok:
+        sys.exit(EXIT_FALSE)
+
+
+@main.command()
+@click.argument("journal", type=PATH)
+@click.option("--arrays", is_flag=True, help="With setpoint, reading and reason of each unit.")
+@click.option("--skip-damaged", is_flag=True, help="Go on at the segment after a damaged one.")
+def export(journal: Path, arrays: bool, skip_damaged: bool) -> None:
+    """Print the ticks of a journal as JSON lines."""
+    from vppd.journal.errors import JournalError
+    from vppd.journal.export import export as export_journal
+
+    try:
+        export_journal(journal, sys.stdout, arrays=arrays, skip_damaged=skip_damaged)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has seen enough: no complaint at exit
+    except (JournalError, OSError) as error:
+        _fail(str(error), EXIT_COULD_NOT)
+
+
+@contextlib.contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing elsewhere. Gives `progress(done, total)`, bytes."""
+    with click.progressbar(length=1, label=what, file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = max(1, total)
+            bar.update(done - bar.pos)
+
+        if sys.stderr.isatty():
+            yield progress
+        else:
+            bar.hidden = True
+            yield lambda _done, _total: None
+
+
+def _load(path: Path) -> "Site":
+    """Load and check a configuration, or end with its problems, exit code 2 (3: no such file)."""
+    from vppd.config.errors import ConfigError
+    from vppd.runtime.site import load_site
+
+    try:
+        return load_site(path)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        count = len(error.problems)
+        _fail(f"{count} problem{'s' if count != 1 else ''}", EXIT_BAD)
+    except OSError as error:
+        _fail(f"{path}: {error.strerror}", EXIT_COULD_NOT)
+
+
+def _summary(path: Path, config: "Config") -> list[str]:
+    up_mw = sum(unit.p_max_mw - unit.basepoint_mw for unit in config.fleet)
+    down_mw = sum(unit.basepoint_mw - unit.p_min_mw for unit in config.fleet)
+    sold = config.plan
+    return [
+        f"{path}: valid",
+        f"fleet    {len(config.fleet)} units: {_counts(unit.kind for unit in config.fleet)}",
+        f"range    +{up_mw:.2f} / -{down_mw:.2f} MW around the basepoints",
+        f"sold     +{sold.regulation_capacity_up_mw:g} / -{sold.regulation_capacity_down_mw:g} MW"
+        " of regulation",
+        f"links    {_counts(link.TYPE for link in config.links)}",
+        f"signals  {_counts(signal.TYPE for signal in config.signals)}",
+        f"policy   {config.policy.allocation}, tick {config.site.tick_s:g} s",
+    ]
+
+
+def _counts(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(f"{listed.count(name)} {name}" for name in dict.fromkeys(listed)) or "none"
+
+
+def _plan(config: "Config") -> dict[str, object]:
+    units = {unit.id: unit.basepoint_mw for unit in config.fleet}
+    return {**dataclasses.asdict(config.plan), "basepoint_mw": units}
+
+
+def _socket(socket_path: Path | None, config: Path | None) -> Path:
+    from vppd.runtime.site import INSTALLED_STATE_DIR, SOCKET_NAME
+
+    if socket_path is not None:
+        return socket_path
+    if config is not None:
+        return _load(config).state_dir / SOCKET_NAME
+    return INSTALLED_STATE_DIR / SOCKET_NAME
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"vppd: {message}", err=True)
+    sys.exit(code)

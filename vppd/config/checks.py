@@ -1,0 +1,172 @@
+"""Rules over the whole file: who refers to whom, and whether the plan fits the fleet."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from yaml import Mark
+
+from vppd.config import messages
+from vppd.config.build import Draft, ask, shapes_of
+from vppd.config.complaints import Complaints
+from vppd.config.mappings import join
+from vppd.config.words import nearest, quoted
+
+Add = Callable[[Mark, str, str], None]
+_MUCH_LARGER = 10.0  # than the largest of the others: no unit is expected to be
+_ROUNDING = 1e-9  # of the capacity: sums of decimals are not exact
+
+
+def check_file(root: Draft, complaints: Complaints) -> None:
+    """Note what is wrong between the parts of a file. Parts that could not be read are left out."""
+    add = complaints.add
+    for section in ("links", "fleet", "signals"):
+        _ids_differ(root.parts.get(section, []), add)
+    _inputs_exist(root, add)
+    if root.values.get("fleet") == ():
+        add(root.where("fleet"), "fleet", messages.NO_UNITS)
+        return  # of the rest, all would follow from that
+    _links_fit(root, add)
+    _addresses_differ(root, add)
+    _capacity_fits(root, add)
+    _watchdogs_outlast_ticks(root, add)
+
+
+def _ids_differ(drafts: list[Draft], add: Add) -> None:
+    first: dict[str, Draft] = {}
+    for draft in drafts:
+        name = draft.values.get("id")
+        if name is None:
+            continue
+        taken = first.setdefault(name, draft)
+        if taken is not draft:
+            line = taken.where("id").line + 1
+            message = messages.ID_TAKEN.format(written=quoted(name), path=taken.path, line=line)
+            add(draft.where("id"), join(draft.path, "id"), message)
+
+
+def _devices(root: Draft) -> Iterator[Draft]:
+    for unit in root.parts.get("fleet", []):
+        yield from unit.parts.get("device", [])
+
+
+def _link_users(root: Draft) -> Iterator[Draft]:
+    """Give devices and signals that name a link."""
+    for draft in (*_devices(root), *root.parts.get("signals", [])):
+        if draft.values.get("link"):
+            yield draft
+
+
+def _unread_users(root: Draft) -> int:
+    """Count the parts that may name a link which cannot be read."""
+    devices, signals = list(_devices(root)), root.parts.get("signals", [])
+    lists = sum(1 for section in ("fleet", "signals") if section not in root.values)
+    unread = sum(1 for draft in (*devices, *signals) if _lacks_link(draft))
+    return lists + len(root.parts.get("fleet", [])) - len(devices) + unread
+
+
+def _lacks_link(draft: Draft) -> bool:
+    return "link" not in draft.values and (not draft.chosen or "link" in shapes_of(draft.cls))
+
+
+def _links_fit(root: Draft, add: Add) -> None:
+    """Each link named exists and is of a type its user can speak to; each link has a user."""
+    drafts = root.parts.get("links", [])
+    links = {draft.values["id"]: draft for draft in drafts if "id" in draft.values}
+    all_known = "links" in root.values and len(links) == len(drafts)
+    used = set()
+    for user in _link_users(root):
+        name = user.values["link"]
+        if name in links:
+            used.add(name)
+            _type_fits(user, links[name], add)
+        elif all_known:  # else it may be the link whose id cannot be read
+            near = nearest(name, links)
+            used.add(near)  # one complaint is enough
+            template = messages.NO_LINK_NEAR if near else messages.NO_LINK
+            message = template.format(written=quoted(name), near=near)
+            add(user.where("link"), join(user.path, "link"), message)
+    unused = [draft for name, draft in links.items() if name not in used]
+    if len(unused) > _unread_users(root):  # else those may be what they are for
+        for draft in unused:
+            add(draft.where("id"), join(draft.path, "id"), messages.LINK_UNUSED)
+
+
+def _type_fits(user: Draft, link: Draft, add: Add) -> None:
+    wanted: tuple[str, ...] = getattr(user.cls, "LINK_TYPES", ())
+    if not (user.chosen and link.chosen and wanted) or link.cls.TYPE in wanted:  # type: ignore[attr-defined]  # only links come here
+        return
+    message = messages.LINK_TYPE.format(
+        written=quoted(user.values["link"]),
+        type=link.cls.TYPE,  # type: ignore[attr-defined]  # as above
+        user=getattr(user.cls, "DRIVER", "") or getattr(user.cls, "TYPE", ""),
+        wanted=" or ".join(wanted),
+    )
+    add(user.where("link"), join(user.path, "link"), message)
+
+
+def _addresses_differ(root: Draft, add: Add) -> None:
+    """No two devices have one address: both would write to the same machine."""
+    peers = {
+        link.values["id"]: ask(link.record, "address_key")
+        for link in root.parts.get("links", [])
+        if "id" in link.values
+    }
+    first: dict[tuple[object, object], Draft] = {}
+    for device in _devices(root):
+        link = device.values.get("link")
+        address = ask(device.record, "address_key")
+        if link is None or address is None:
+            continue
+        taken = first.setdefault((peers.get(link) or link, address), device)
+        if taken is not device:
+            line = taken.mark.line + 1
+            message = messages.ADDRESS_TAKEN.format(path=taken.path, line=line)
+            add(device.mark, device.path, message)
+
+
+def _inputs_exist(root: Draft, add: Add) -> None:
+    """Some signal brings AGC, and the frequency where there is droop."""
+    drafts = root.parts.get("signals", [])
+    found = [ask(draft.record, "brings") for draft in drafts if draft.chosen]
+    if root.unsure("signals") or len(found) < len(drafts) or None in found:
+        return  # the one that cannot be read may bring it
+    brought = {name for names in found for name in names}
+    if "agc" not in brought:
+        add(root.where("signals"), "signals", messages.NO_AGC)
+    if root.values.get("droop") is not None and "frequency" not in brought:
+        add(root.where("droop"), "droop", messages.NO_FREQUENCY)
+
+
+def _capacity_fits(root: Draft, add: Add) -> None:
+    """What was sold is no more than what the units can do around their basepoints."""
+    units = root.parts.get("fleet", [])
+    for plan in root.parts.get("plan", []):
+        for key, limit, template in (
+            ("regulation_capacity_up_mw", "p_max_mw", messages.CAPACITY_UP),
+            ("regulation_capacity_down_mw", "p_min_mw", messages.CAPACITY_DOWN),
+        ):
+            ranges_mw = [
+                abs(unit.values[limit] - unit.values["basepoint_mw"])
+                for unit in units
+                if not (unit.unsure(limit) or unit.unsure("basepoint_mw"))
+            ]
+            capacity_mw = plan.values.get(key)
+            unread = len(units) - len(ranges_mw) + ("fleet" not in root.values)
+            # A unit that cannot be read may be the one that makes up the difference.
+            largest_mw = max(ranges_mw, default=math.inf)
+            possible_mw = sum(ranges_mw) + (unread and unread * _MUCH_LARGER * largest_mw)
+            if capacity_mw is not None and capacity_mw > possible_mw * (1.0 + _ROUNDING):
+                message = template.format(capacity_mw=capacity_mw, range_mw=sum(ranges_mw))
+                message += messages.UNCOUNTED.format(count=unread) if unread else ""
+                add(plan.where(key), join(plan.path, key), message)
+
+
+def _watchdogs_outlast_ticks(root: Draft, add: Add) -> None:
+    for site in root.parts.get("site", []):
+        tick_s = site.values.get("tick_s")
+        for unit in root.parts.get("fleet", []):
+            watchdog_s = unit.values.get("watchdog_s")
+            if tick_s is None or watchdog_s is None or watchdog_s > tick_s:
+                continue
+            message = messages.WATCHDOG_TICK.format(tick_s=tick_s, watchdog_s=watchdog_s)
+            add(unit.where("watchdog_s"), join(unit.path, "watchdog_s"), message)

@@ -1,0 +1,78 @@
+"""The configuration as the core wants it: numbers in arrays, in the order of the fleet."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from vppd.config.schema import Config, DroopConfig
+from vppd.core.types import F8, Params, Policy
+
+_POLICIES = {
+    "exact": Policy.EXACT,
+    "pro_rata": Policy.PRO_RATA,
+    "merit_order": Policy.MERIT_ORDER,
+}
+# Zero power for any frequency: the core multiplies by it even where droop is off.
+_NO_DROOP = DroopConfig(droop_pu=1.0, power_mw=0.0)
+
+
+def build_params(config: Config) -> Params:
+    """Give what the tick needs of a configuration. Arrays are read-only, shape (n,)."""
+    fleet, guards = config.fleet, config.guards
+    droop = config.droop or _NO_DROOP
+
+    def column(key: str) -> F8:
+        return _frozen(getattr(unit, key) for unit in fleet)
+
+    def column_or_basepoint(key: str) -> F8:
+        values = ((getattr(unit, key), unit.basepoint_mw) for unit in fleet)
+        return _frozen(basepoint if value is None else value for value, basepoint in values)
+
+    return Params(
+        ids=tuple(unit.id for unit in fleet),
+        kinds=tuple(unit.kind for unit in fleet),
+        p_min_mw=column("p_min_mw"),
+        p_max_mw=column("p_max_mw"),
+        ramp_up_mw_per_s=column("ramp_up_mw_per_s"),
+        ramp_down_mw_per_s=column("ramp_down_mw_per_s"),
+        cost=column("cost"),
+        energy_mwh=_frozen(np.nan if u.energy_mwh is None else u.energy_mwh for u in fleet),
+        soc_min_pu=column("soc_min_pu"),
+        soc_max_pu=column("soc_max_pu"),
+        efficiency_charge_pu=column("efficiency_charge_pu"),
+        efficiency_discharge_pu=column("efficiency_discharge_pu"),
+        step_min_mw=column("step_min_mw"),
+        resolution_mw=column("resolution_mw"),
+        telemetry_age_max_s=column("telemetry_age_max_s"),
+        watchdog_s=column("watchdog_s"),
+        fallback_mw=column_or_basepoint("fallback_mw"),
+        safe_mw=column_or_basepoint("stop_mw"),
+        policy=_POLICIES[config.policy.allocation],
+        tick_s=config.site.tick_s,
+        soc_horizon_s=config.policy.soc_horizon_s,
+        agc_limit_pu=guards.agc_limit_pu,
+        agc_tolerance_pu=guards.agc_tolerance_pu,
+        agc_rate_max_pu_per_s=guards.agc_rate_max_pu_per_s,
+        agc_stale_after_s=guards.agc_stale_after_s,
+        agc_transit_max_s=guards.agc_transit_max_s,
+        hold_s=guards.hold_s,
+        return_rate_pu_per_s=guards.return_rate_pu_per_s,
+        droop_enabled=config.droop is not None,
+        droop_pu=droop.droop_pu,
+        droop_deadband_hz=droop.deadband_hz,
+        droop_power_mw=droop.power_mw,
+        freq_nominal_hz=droop.freq_nominal_hz,
+        freq_stale_after_s=droop.stale_after_s,
+        setpoint_age_max_s=config.site.setpoint_age_max_s,
+    )
+
+
+def basepoints_mw(config: Config) -> F8:
+    """Give the scheduled output of each unit, MW, shape (n,), read-only."""
+    return _frozen(unit.basepoint_mw for unit in config.fleet)
+
+
+def _frozen(values: Iterable[float]) -> F8:
+    array = np.fromiter(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,112 @@
+"""A battery that speaks SunSpec (models 701, 702, 704, 713, 715). Discharging is positive."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from vppd.config.schema import UnitConfig
+from vppd.core.types import Quality
+from vppd.devices.base import Driver, Reading
+from vppd.devices.sunspec import TO_MW, TO_PU
+from vppd.devices.sunspec_driver import ENABLED, SunspecConfig, SunspecDriver, Wanted, beat
+from vppd.links.base import Answer, RegisterLink
+
+IN_WATTS = 1  # 704 WSetMod
+BEATS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class SunspecBatteryConfig(SunspecConfig):
+    """A SunSpec battery."""
+
+    DRIVER = "sunspec_battery"
+
+
+class SunspecBattery(SunspecDriver):
+    """Setpoint in W with the device's own dead man (704), heartbeat (715)."""
+
+    WANTED: ClassVar[Wanted] = {
+        "p_meas": (701, "W", TO_MW),
+        "state": (701, "St", 0),
+        "grid": (701, "ConnSt", 0),
+        "nameplate": (702, "WMaxRtg", TO_MW),
+        "enabled": (704, "WSetEna", 0),
+        "mode": (704, "WSetMod", 0),
+        "p_setpoint": (704, "WSet", TO_MW),
+        "p_revert": (704, "WSetRvrt", TO_MW),
+        "percent": (704, "WSetPct", 0),
+        "percent_revert": (704, "WSetPctRvrt", 0),
+        "enabled_revert": (704, "WSetEnaRvrt", 0),
+        "timer": (704, "WSetRvrtTms", 0),
+        "soc": (713, "SoC", TO_PU),
+        "control": (715, "LocRemCtl", 0),
+        "heartbeat": (715, "ControllerHb", 0),
+    }
+
+    _beats = 0
+    _beat_due = False
+
+    async def write(self, p_setpoint_mw: float) -> Answer:
+        """Send one setpoint. The heartbeat follows with the next `read`, never before it."""
+        answer = await super().write(p_setpoint_mw)
+        self._beat_due = answer is Answer.ACCEPTED
+        return answer
+
+    async def read(self) -> Reading:
+        """Ask for telemetry; then, if a setpoint was taken since, write the heartbeat."""
+        reading = await super().read()
+        if self._beat_due:
+            self._beat_due = False
+            self._beats = (self._beats + 1) % BEATS
+            register = self._points["heartbeat"].register
+            words = register.encode(float(self._beats))
+            await beat(self._link, self._config.unit_id, register.address, words)
+        return reading
+
+    def _setpoint_words(self, p_mw: float) -> tuple[int, list[int]]:
+        unit, points = self._unit, self._points
+        exponent = self._exponent("p_setpoint")
+        setpoint, revert = (points[n].scaled(exponent) for n in ("p_setpoint", "p_revert"))
+        return points["enabled"].register.address, [
+            ENABLED,
+            IN_WATTS,
+            *setpoint.encode(p_mw, lower=unit.p_min_mw, upper=unit.p_max_mw),
+            *revert.encode(self._fallback_mw, lower=unit.p_min_mw, upper=unit.p_max_mw),
+            *points["percent"].raw(self._words),  # not ours: left as it is
+            *points["percent_revert"].raw(self._words),
+            ENABLED,
+            *self._timer_words("timer"),
+        ]
+
+    def _reading(self, measured_at_s: float) -> Reading:
+        p_meas_mw, reason = self._value("p_meas"), self._why_idle()
+        return Reading(
+            p_meas_mw=p_meas_mw,
+            measured_at_s=measured_at_s,
+            soc_pu=self._value("soc"),
+            remote=not reason,
+            quality=Quality.REFERENCE_ERR if math.isnan(p_meas_mw) else Quality.ONLINE,
+            following=bool(reason) or not self._asserted or self._has_mode(),
+            reason=reason,
+        )
+
+    def _has_mode(self) -> bool:
+        """True while mode and dead man are as the last accepted write left them."""
+        wanted = {"enabled": ENABLED, "mode": IN_WATTS, "enabled_revert": ENABLED}
+        return all(self._value(n) == v for n, v in wanted.items()) and (
+            self._value("timer") == self._watchdog_s
+        )
+
+
+def create(
+    config: SunspecBatteryConfig,
+    unit: UnitConfig,
+    link: RegisterLink,
+    clock: Callable[[], float],
+    *,
+    base_dir: Path = Path(),  # noqa: ARG001 - every driver is created by the same call
+) -> Driver:
+    """Create the driver of a unit. Raises ValueError if it cannot be spoken to like this."""
+    return SunspecBattery(config, unit, link, clock)

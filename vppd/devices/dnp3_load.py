@@ -1,0 +1,139 @@
+"""Loads behind a DNP3 outstation: one driver, a point table for each maker.
+
+Setpoint, mode, watchdog and fallback are analog outputs; power, range, state and control are
+analog inputs (`docs/points.md`). The sign is turned in the table and nowhere else.
+"""
+
+import math
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from vppd.config.fields import text
+from vppd.config.schema import DeviceConfig, UnitConfig
+from vppd.core.types import Quality
+from vppd.devices.base import NAN, Reading
+from vppd.links.base import Answer, LinkError, PointLink
+from vppd.points.dnp3_table import Dnp3Table, load_table, quality_of
+
+TABLES = Path(__file__).parent / "tables"
+BUILT_IN = ("industrial", "hvac")
+
+FOLLOW_SETPOINT = 1.0  # mode
+READY = 1.0  # state
+REMOTE = 1.0  # control
+STATES = {0.0: "off", 2.0: "fault"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dnp3LoadConfig(DeviceConfig):
+    """A load with a DNP3 outstation."""
+
+    DRIVER = "dnp3_load"
+    LINK_TYPES: ClassVar[tuple[str, ...]] = ("dnp3_tcp",)
+
+    table: str = field(
+        default="industrial",
+        metadata=text("point table: industrial, hvac, or the path of a YAML file of one's own"),
+    )
+
+    def address_key(self) -> Hashable:
+        """Two devices on one outstation need different points."""
+        return self.table
+
+
+class Dnp3Load:
+    """Driver of one load."""
+
+    def __init__(
+        self, table: Dnp3Table, unit: UnitConfig, link: PointLink, clock: Callable[[], float]
+    ) -> None:
+        self._inputs = table.inputs
+        self._outputs = table.outputs
+        self._unit = unit
+        self._link = link
+        self._clock = clock
+        self._assert_mode = True
+
+    async def start(self, read_only: bool = False) -> None:
+        """Check that the points are there, and arm the watchdog. Raises LinkError.
+
+        The mode goes out with the first setpoint: before it, the device would follow an old one.
+        """
+        await self.read()
+        self._assert_mode = True
+        if read_only:
+            return
+        unit = self._unit
+        fallback_mw = unit.basepoint_mw if unit.fallback_mw is None else unit.fallback_mw
+        answer = await self._operate(watchdog=unit.watchdog_s, fallback=fallback_mw)
+        if answer is not Answer.ACCEPTED:
+            raise LinkError(f"watchdog not armed: {answer.name.lower()}")
+
+    async def write(self, p_setpoint_mw: float) -> Answer:
+        """Send one setpoint, once; with the mode, until both were accepted."""
+        if not self._assert_mode:
+            return await self._operate(p_setpoint=p_setpoint_mw)
+        answer = await self._operate(p_setpoint=p_setpoint_mw, mode=FOLLOW_SETPOINT)
+        self._assert_mode = answer is not Answer.ACCEPTED
+        return answer
+
+    async def read(self) -> Reading:
+        """Ask for telemetry. Raises LinkError."""
+        asked_s = self._clock()
+        raw = await self._link.read_analog_inputs()
+        measured_at_s = 0.5 * (asked_s + self._clock())
+        missing = [str(p.index) for p in self._inputs.values() if p.index not in raw]
+        if missing:
+            raise LinkError(f"outstation has no analog input {', '.join(missing)}")
+        value, quality = {}, {}
+        for name, point in self._inputs.items():
+            number, flags = raw[point.index]
+            good = math.isfinite(number)
+            quality[name] = quality_of(flags) if good else Quality.REFERENCE_ERR
+            value[name] = point.decode(number) if good else NAN
+        reason = _reason(value)
+        bad = [quality[n] for n in ("p_meas", "state", "control") if quality[n] != Quality.ONLINE]
+        return Reading(
+            p_meas_mw=value["p_meas"],
+            measured_at_s=measured_at_s,
+            p_avail_min_mw=_if_online(value["p_avail_min"], quality["p_avail_min"]),
+            p_avail_max_mw=_if_online(value["p_avail_max"], quality["p_avail_max"]),
+            remote=not reason,
+            quality=int(bad[0] if bad else Quality.ONLINE),
+            reason=reason,
+        )
+
+    async def _operate(self, **values: float) -> Answer:
+        points = self._outputs
+        try:
+            return await self._link.operate(
+                {points[name].index: points[name].encode(v) for name, v in values.items()}
+            )
+        except ValueError as error:  # not finite: nothing was sent
+            raise LinkError(str(error)) from error
+
+
+def _reason(value: dict[str, float]) -> str:
+    """Say why the device takes no orders; empty if it does."""
+    if value["state"] != READY:
+        return STATES.get(value["state"], f"unknown state {value['state']:g}")
+    return "" if value["control"] == REMOTE else "local control"
+
+
+def _if_online(value_mw: float, quality: Quality) -> float:
+    return value_mw if quality == Quality.ONLINE else NAN
+
+
+def create(
+    config: Dnp3LoadConfig,
+    unit: UnitConfig,
+    link: PointLink,
+    clock: Callable[[], float],
+    *,
+    base_dir: Path = Path(),
+) -> Dnp3Load:
+    """Create the driver of a configuration record. Raises ValueError, OSError: a bad table."""
+    path = TABLES / f"dnp3_{config.table}.yaml" if config.table in BUILT_IN else None
+    return Dnp3Load(load_table(path or base_dir / config.table), unit, link, clock)

@@ -1,0 +1,281 @@
+"""One task a device: a mailbox for the newest setpoint, and the newest reading for the image.
+
+Nothing waits for a device. The control loop leaves a setpoint with `submit` and reads the slots
+(`latest`, `accepted_mw`, …) when it likes; what the device does to this task stays in this task.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from vppd.core.types import Quality, WriteResult
+from vppd.devices.base import Driver, Reading
+from vppd.links.base import Answer, Link, LinkError
+
+log = structlog.get_logger()
+
+ERRORS_MAX = 3  # exchanges in a row without a good answer: the device is lost, the link may live
+
+
+@dataclass(frozen=True, slots=True)
+class Setpoint:
+    """What the tick decided, and when."""
+
+    p_mw: float
+    decided_s: float
+
+
+class DeviceRunner:
+    """Drives one device at its own pace, until cancelled.
+
+    Parameters
+    ----------
+    clock
+        Monotonic s, the clock of `decided_s`.
+    setpoint_age_max_s
+        An older setpoint is never sent.
+    poll_s
+        Without a setpoint, telemetry is read that often.
+    phase_s
+        Where in that period a shadow runner polls, so that a fleet does not poll in one burst.
+    yield_s
+        A setpoint waits no longer than that for a poll in flight: the link's time-out.
+    hold_writes
+        `--shadow`: everything but writing.
+    """
+
+    def __init__(
+        self,
+        unit_id: str,
+        driver: Driver,
+        link: Link,
+        clock: Callable[[], float],
+        *,
+        setpoint_age_max_s: float,
+        poll_s: float = 1.0,
+        phase_s: float = 0.0,
+        yield_s: float = 0.5,
+        hold_writes: bool = False,
+    ) -> None:
+        self.unit_id = unit_id
+        self.latest: Reading | None = None  # never read is not 0.0
+        self.accepted_mw = math.nan
+        self.accepted_s = math.nan  # when that setpoint was sent: its watchdog runs from there
+        self.write_result = WriteResult.NONE
+        self.lost_since_s = clock()  # holds while not connected
+        self.writes = 0  # setpoints sent
+        self.writes_accepted = 0
+        self.writes_refused = 0
+        self.writes_unknown = 0
+        self.setpoints_dropped = 0  # replaced by a newer one before they were sent
+        self.setpoints_expired = 0  # too old to be sent
+        self.setpoints_unsent = 0  # taken from the mailbox, but the link was down
+        self.reads = 0
+        self.read_errors = 0
+        self.reconnects = 0  # times the device came back
+        self._driver = driver
+        self._link = link
+        self._clock = clock
+        self._setpoint_age_max_s = setpoint_age_max_s
+        self._poll_s = poll_s
+        self._phase_s = phase_s
+        self._yield_s = yield_s
+        self._hold_writes = hold_writes
+        self._mailbox: Setpoint | None = None
+        self._newest: Setpoint | None = None  # decided last, sent or not
+        self._writing = False
+        self._poll: asyncio.Timeout | None = None  # set while one is in flight
+        self._wake = asyncio.Event()  # a setpoint came, or the link changed
+        self._relinked = asyncio.Event()  # the link changed
+        self._online: bool | None = None  # None: never was
+        self._errors = 0  # in a row
+        self._started_s = -math.inf
+        self._why_lost = "not connected yet"
+        self._log = log.bind(device=unit_id)
+        link.on_change(self._link_changed)
+
+    @property
+    def connected(self) -> bool:
+        """True while the link is up and the device is what it should be, and answers."""
+        return self._online is True
+
+    @property
+    def reason(self) -> str:
+        """Why the device does not do what it is told, in words; empty while it does."""
+        if not self.connected:
+            return self._link.reason or self._why_lost
+        if self.latest is not None and self.latest.reason:
+            return self.latest.reason
+        if self.write_result is WriteResult.REFUSED:
+            return "refused its last setpoint"
+        return ""
+
+    @property
+    def busy(self) -> bool:
+        """True while a setpoint waits or is on its way. A graceful stop waits for the end of it."""
+        return self._writing or (self.connected and self._mailbox is not None)
+
+    def submit(self, p_setpoint_mw: float, decided_s: float) -> None:
+        """Leave the setpoint to send next. Never blocks. Raises ValueError if it is not finite."""
+        if not math.isfinite(p_setpoint_mw):
+            raise ValueError(f"{self.unit_id}: setpoint {p_setpoint_mw} MW")
+        if self._hold_writes:
+            return
+        if self._mailbox is not None:
+            self.setpoints_dropped += 1
+        self._mailbox = self._newest = Setpoint(p_setpoint_mw, decided_s)
+        self._wake.set()
+        if self._poll is not None and self._poll.when() is None:
+            self._poll.reschedule(asyncio.get_running_loop().time() + self._yield_s)
+
+    async def run(self) -> None:
+        """Start the device after each connection, then serve it. Ends only when cancelled.
+
+        A LinkError is the device's business and stays here; any other error is a bug and goes to
+        the supervisor.
+        """
+        try:
+            while True:
+                await self._link.wait_connected()
+                epoch = self._link.epoch
+                self._relinked.clear()
+                if await self._start():
+                    await self._serve(epoch)
+                else:
+                    await _wait(self._relinked, self._poll_s)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            self._set_lost("its task failed")
+            raise
+
+    async def _start(self) -> bool:
+        self._started_s = self._clock()
+        try:
+            await self._driver.start(read_only=self._hold_writes)
+        except LinkError as error:
+            self._set_lost(str(error))
+            return False
+        self._errors = 0
+        self._set_online()
+        if self._mailbox is None and self._newest is not None and self._is_fresh(self._newest):
+            self._mailbox = self._newest  # said again: the device may have forgotten it
+        return True
+
+    async def _serve(self, epoch: int) -> None:
+        """Write, then read, for as long as the connection is this one and the device answers."""
+        while self._link.connected and self._link.epoch == epoch:
+            self._wake.clear()
+            setpoint = self._take()
+            if setpoint is not None:
+                await self._write(setpoint)
+            await self._read()
+            if self._errors >= ERRORS_MAX:
+                self._set_lost(self._why_lost)
+                return
+            if self._has_fallen_back():
+                self._log.warning("device_mode_lost", reason=self.reason)
+                return
+            if self._mailbox is None:
+                await _wait(self._wake, self._until_poll_s())
+
+    def _take(self) -> Setpoint | None:
+        setpoint, self._mailbox = self._mailbox, None
+        if setpoint is not None and not self._is_fresh(setpoint):
+            self.setpoints_expired += 1
+            return None
+        return setpoint
+
+    def _is_fresh(self, setpoint: Setpoint) -> bool:
+        return self._clock() - setpoint.decided_s <= self._setpoint_age_max_s
+
+    async def _write(self, setpoint: Setpoint) -> None:
+        sent_s = self._clock()
+        self._writing = True
+        try:
+            answer = await self._driver.write(setpoint.p_mw)
+        except LinkError as error:  # it never left
+            self.setpoints_unsent += 1
+            self._note_error(str(error))
+            return
+        finally:
+            self._writing = False
+        self.writes += 1
+        self.write_result = WriteResult(answer.value)
+        if answer is Answer.ACCEPTED:
+            self.writes_accepted += 1
+            self.accepted_mw, self.accepted_s = setpoint.p_mw, sent_s
+            self._errors = 0
+        elif answer is Answer.REFUSED:
+            self.writes_refused += 1
+            self._errors = 0
+        else:
+            self.writes_unknown += 1
+            self._note_error("no answer to a setpoint")
+
+    async def _read(self) -> None:
+        """Read telemetry; give way to a setpoint that has waited `yield_s` for it."""
+        try:
+            async with asyncio.timeout(None) as self._poll:
+                reading = await self._driver.read()
+        except TimeoutError:
+            self.read_errors += 1
+            self._note_error("telemetry took too long: a setpoint was waiting")
+        except LinkError as error:
+            self.read_errors += 1
+            self._note_error(str(error))
+        else:
+            self.reads += 1
+            self.latest = reading
+            self._errors = 0
+        finally:
+            self._poll = None
+
+    def _note_error(self, why: str) -> None:
+        self._errors += 1
+        self._why_lost = why
+
+    def _has_fallen_back(self) -> bool:
+        """True when the device must be started again; once a poll at most, lest it be flooded."""
+        if self._hold_writes or self.latest is None or self.latest.following:
+            return False
+        return self._clock() - self._started_s >= self._poll_s
+
+    def _until_poll_s(self) -> float:
+        if not self._hold_writes:
+            return self._poll_s  # after the last read, so that none is in flight at the next tick
+        return self._poll_s - (self._clock() - self._phase_s) % self._poll_s
+
+    def _link_changed(self, connected: bool) -> None:
+        self._wake.set()
+        self._relinked.set()
+        if not connected:
+            self._set_lost(self._link.reason)
+
+    def _set_lost(self, why: str) -> None:
+        """Mark the reading at once; its value and its time stay. Log the change, not the state."""
+        self._why_lost = why
+        if self.latest is not None and self.latest.quality != Quality.COMM_LOST:
+            self.latest = replace(self.latest, quality=Quality.COMM_LOST)
+        if self._online is not False:
+            self._online = False
+            self.lost_since_s = self._clock()
+            self._log.warning("device_lost", reason=why)
+
+    def _set_online(self) -> None:
+        if self._online is False:
+            self.reconnects += 1
+            self._log.info("device_back", after_s=self._clock() - self.lost_since_s)
+        self._online = True
+
+
+async def _wait(event: asyncio.Event, duration_s: float) -> None:
+    """Wait for an event, or until `duration_s` is over (which sets it)."""
+    handle = asyncio.get_running_loop().call_later(duration_s, event.set)
+    try:
+        await event.wait()
+    finally:
+        handle.cancel()

@@ -1,0 +1,158 @@
+"""A journal as JSON lines, one a tick, for people and for other programs.
+
+Numbers that are not finite become null; enumerations are written by name.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from vppd.core.types import (
+    Decision,
+    EventCode,
+    Image,
+    Mode,
+    Order,
+    Quality,
+    Reason,
+    Trigger,
+    Verdict,
+    WriteResult,
+)
+from vppd.journal.reader import SegmentStart, TickRecord, read
+from vppd.journal.scan import Progress
+
+Row = dict[str, Any]
+IMAGE_NUMBERS: Final = (
+    "basepoint_mw",
+    "p_meas_mw",
+    "measured_at_s",
+    "soc_pu",
+    "accepted_mw",
+    "accepted_at_s",
+    "connected",
+)
+DECISION_NUMBERS: Final = ("p_setpoint_mw", "send", "lower_mw", "upper_mw")
+
+
+def rows(
+    path: Path,
+    *,
+    arrays: bool = False,
+    skip_damaged: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Row]:
+    """One dictionary a tick; with `arrays` also lists over the units, and the events.
+
+    The first row of a segment then has the ids of the units under `units`.
+
+    Raises
+    ------
+    JournalError
+        As `read`.
+    """
+    ids: Sequence[str] | None = None
+    for record in read(path, skip_damaged=skip_damaged, progress=progress):
+        if isinstance(record, SegmentStart):
+            ids = units = record.header.params.ids
+        elif isinstance(record, TickRecord):
+            row = tick_row(record)
+            if arrays:
+                if ids is not None:
+                    row["units"], ids = list(ids), None
+                row |= array_row(record.image, record.decision, units)
+            yield row
+
+
+def export(
+    path: Path,
+    out: TextIO,
+    *,
+    arrays: bool = False,
+    skip_damaged: bool = False,
+    progress: Progress | None = None,
+) -> int:
+    """Write one line a tick to `out`; return their number. Errors as `rows`."""
+    n = 0
+    for row in rows(path, arrays=arrays, skip_damaged=skip_damaged, progress=progress):
+        out.write(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n")
+        n += 1
+    return n
+
+
+def tick_row(record: TickRecord) -> Row:
+    """Single values of a tick."""
+    meta, image, decision = record.meta, record.image, record.decision
+    row = {
+        "tick": image.tick,
+        "now_s": image.now_s,
+        "utc_s": meta.utc_s,
+        "trigger": _name(Trigger, image.trigger),
+        "verdict": _name(Verdict, decision.verdict),
+        "mode": _name(Mode, decision.mode),
+        "order": _name(Order, image.order),
+        "agc_pu": image.agc_pu,
+        "agc_received_s": image.agc_received_s,
+        "agc_quality": _name(Quality, image.agc_quality),
+        "freq_hz": image.freq_hz,
+        "regulation_mw": decision.regulation_mw,
+        "droop_mw": decision.droop_mw,
+        "basepoint_sum_mw": decision.basepoint_sum_mw,
+        "request_mw": decision.request_mw,
+        "held_mw": decision.held_mw,
+        "served_mw": decision.served_mw,
+        "unserved_mw": decision.unserved_mw,
+        "headroom_mw": decision.headroom_mw,
+        "footroom_mw": decision.footroom_mw,
+        "late_s": meta.late_s,
+        "freeze_us": meta.freeze_us,
+        "tick_us": meta.tick_us,
+        "missed_ticks": meta.missed_ticks,
+    }
+    return {key: _finite(value) for key, value in row.items()}
+
+
+def array_row(image: Image, decision: Decision, ids: Sequence[str]) -> Row:
+    """Values over the units, and the events of a tick."""
+    row: Row = {name: _numbers(getattr(image, name)) for name in IMAGE_NUMBERS}
+    row |= {name: _numbers(getattr(decision, name)) for name in DECISION_NUMBERS}
+    row["quality"] = _names(Quality, image.quality)
+    row["write_result"] = _names(WriteResult, image.write_result)
+    row["lower_reason"] = _names(Reason, decision.lower_reason)
+    row["upper_reason"] = _names(Reason, decision.upper_reason)
+    row["held_by"] = _names(Reason, decision.held_by)
+    row["events"] = [
+        {
+            "event": _name(EventCode, code),
+            "unit": ids[index] if 0 <= index < len(ids) else None,
+            "value": _finite(value),
+        }
+        for code, index, value in zip(
+            decision.event_code.tolist(),
+            decision.event_index.tolist(),
+            decision.event_value.tolist(),
+            strict=True,
+        )
+    ]
+    return row
+
+
+def _name(kind: type[IntEnum], value: int) -> str:
+    """Name of a number; the number itself where a later version has added one."""
+    return kind(value).name if value in kind._value2member_map_ else str(value)
+
+
+def _names(kind: type[IntEnum], values: Any) -> list[str]:
+    names = {value: _name(kind, value) for value in set(values.tolist())}
+    return [names[value] for value in values.tolist()]
+
+
+def _numbers(values: Any) -> list[Any]:
+    return [_finite(value) for value in values.tolist()]
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,281 @@
+"""Byte layout of the records of the core, derived from their annotations.
+
+A record becomes three parts, all little endian: *words* of 8 bytes (float and int scalars, then
+arrays of float64 and int64), *octets* (bool scalars, then arrays of uint8), and a *tail* with the
+arrays whose length k differs from tick to tick. Bits are copied, never converted: NaN payloads,
+-0.0 and denormals come back as they went in.
+"""
+
+import dataclasses
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vppd.journal.errors import LayoutError
+
+T = TypeVar("T")
+Words = NDArray[np.uint64]
+Octets = NDArray[np.uint8]
+
+ONE: Final = ""  # one value
+PER_UNIT: Final = "n"  # an array of shape (n,)
+PER_EVENT: Final = "k"  # an array of shape (k,), k of its own in every record
+TEXT: Final = "text"  # a tuple of str: constant, kept in the segment's header only
+
+SCALAR_CODE: Final = {float: "f8", int: "i8", bool: "b1"}
+ARRAY_CODE: Final = {np.float64: "f8", np.int64: "i8", np.uint8: "u1"}
+STRUCT_CODE: Final = {"f8": "d", "i8": "q"}
+DTYPE: Final[dict[str, np.dtype[Any]]] = {
+    "f8": np.dtype("<f8"),
+    "i8": np.dtype("<i8"),
+    "u1": np.dtype("u1"),
+}
+WORD: Final = np.dtype("<u8")
+KNOWN: Final = frozenset(
+    [(c, ONE) for c in ("f8", "i8", "b1")]
+    + [(c, per) for c in ("f8", "i8", "u1") for per in (PER_UNIT, PER_EVENT)]
+    + [(TEXT, PER_UNIT)]
+)
+MISSING: Final = "missing"  # metadata key: the value of a field that an older file does not have
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a record in the file."""
+
+    name: str
+    code: str  # f8, i8, u1, b1 or text
+    per: str  # "" one value, n one a unit, k one an event
+
+
+def columns_of(record: type) -> tuple[Column, ...]:
+    """Columns of a dataclass, in the order of its fields."""
+    hints = get_type_hints(record)
+    return tuple(_column(f.name, hints[f.name]) for f in dataclasses.fields(record))
+
+
+def _column(name: str, hint: Any) -> Column:
+    if hint in SCALAR_CODE:
+        return Column(name, SCALAR_CODE[hint], ONE)
+    if hint == tuple[str, ...]:
+        return Column(name, TEXT, PER_UNIT)
+    if get_origin(hint) is np.ndarray:
+        item = get_args(get_args(hint)[1])[0]
+        if item in ARRAY_CODE:
+            per = PER_EVENT if name.startswith("event_") else PER_UNIT
+            return Column(name, ARRAY_CODE[item], per)
+    raise LayoutError(f"{name}: {hint} has no place in the journal")
+
+
+class Block:
+    """Places the columns of one record for a fleet of n units.
+
+    Parameters
+    ----------
+    name : str
+        Name of the record, for messages.
+    columns : sequence of Column
+        In the order of the file. Text columns take no bytes.
+    n : int
+        Length of the arrays that hold one entry a unit.
+    """
+
+    def __init__(self, name: str, columns: Sequence[Column], n: int) -> None:
+        self.name = name
+        self.columns = tuple(columns)
+        self.n = n
+        pick = self._pick
+        self._scalars = [c for c in self.columns if c.per == ONE and c.code in STRUCT_CODE]
+        self._flags = pick(("b1",), ONE)
+        self._wide = pick(("f8", "i8"), PER_UNIT)
+        self._narrow = pick(("u1",), PER_UNIT)
+        self._tail = [*pick(("f8", "i8"), PER_EVENT), *pick(("u1",), PER_EVENT)]
+        self._text = pick((TEXT,), PER_UNIT)
+        codes = "q" * bool(self._tail) + "".join(STRUCT_CODE[c.code] for c in self._scalars)
+        self._struct = struct.Struct("<" + codes)
+        self._n_scalars = len(codes)
+        self.n_words = self._n_scalars + n * len(self._wide)
+        self.n_octets = len(self._flags) + n * len(self._narrow)
+        self.tail_row = sum(DTYPE[c.code].itemsize for c in self._tail)
+        stored = [*self._scalars, *self._flags, *self._wide, *self._narrow, *self._tail]
+        place = {c.name: i for i, c in enumerate([*stored, *self._text])}
+        self._order = [place[c.name] for c in self.columns]
+
+    def start(self, name: str) -> int:
+        """First word of a column of shape (n,) of 8-byte values."""
+        return self._n_scalars + self.n * [c.name for c in self._wide].index(name)
+
+    def _pick(self, codes: tuple[str, ...], per: str) -> list[Column]:
+        return [c for c in self.columns if c.code in codes and c.per == per]
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def write(self, record: object, words: Words, octets: Octets) -> bytes:
+        """Copy a record into `words` (n_words,) and `octets` (n_octets,); return its tail.
+
+        Raises
+        ------
+        LayoutError
+            A value of another type, dtype or length than the annotation says.
+        """
+        tail = [self._array(record, c, None) for c in self._tail]
+        if any(a.shape != tail[0].shape for a in tail):
+            raise LayoutError(f"{self.name}: arrays of events differ in length")
+        values = [getattr(record, c.name) for c in self._scalars]
+        if tail:
+            values.insert(0, tail[0].shape[0])
+        try:
+            self._struct.pack_into(words.data, 0, *values)
+        except (struct.error, TypeError) as error:
+            raise LayoutError(f"{self.name}: {self._wrong_scalar(record)}: {error}") from error
+        self._write_arrays(record, words, octets)
+        return b"".join(a.tobytes() for a in tail)
+
+    def _write_arrays(self, record: object, words: Words, octets: Octets) -> None:
+        f8, i8 = words.view(DTYPE["f8"]), words.view(DTYPE["i8"])
+        at = self._n_scalars
+        for c in self._wide:
+            target = f8 if c.code == "f8" else i8
+            target[at : at + self.n] = self._array(record, c, self.n)
+            at += self.n
+        at = len(self._flags)
+        for i, c in enumerate(self._flags):
+            octets[i] = bool(getattr(record, c.name))
+        for c in self._narrow:
+            octets[at : at + self.n] = self._array(record, c, self.n)
+            at += self.n
+
+    def _array(self, record: object, column: Column, length: int | None) -> NDArray[Any]:
+        value = getattr(record, column.name)
+        if not isinstance(value, np.ndarray) or value.dtype != DTYPE[column.code]:
+            found = getattr(value, "dtype", type(value).__name__)
+            raise LayoutError(f"{self.name}.{column.name}: {found} instead of {column.code}")
+        if value.ndim != 1 or (length is not None and value.shape[0] != length):
+            raise LayoutError(f"{self.name}.{column.name}: shape {value.shape} for {self.n} units")
+        return value
+
+    def _wrong_scalar(self, record: object) -> str:
+        for c in self._scalars:
+            try:
+                struct.pack(STRUCT_CODE[c.code], getattr(record, c.name))
+            except (struct.error, TypeError):
+                return c.name
+        return "?"
+
+    def pack(self, record: object) -> bytes:
+        """One record as bytes: words, octets, tail."""
+        words, octets = np.empty(self.n_words, WORD), np.empty(self.n_octets, np.uint8)
+        tail = self.write(record, words, octets)
+        return words.tobytes() + octets.tobytes() + tail
+
+    def texts(self, record: object) -> dict[str, list[str]]:
+        """Text columns of a record, for the header."""
+        return {c.name: list(getattr(record, c.name)) for c in self._text}
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def tail_size(self, words: Words) -> int:
+        """Bytes of the tail that belongs to these words.
+
+        Raises
+        ------
+        LayoutError
+            A negative count.
+        """
+        if not self._tail:
+            return 0
+        k = int(words[:1].view(DTYPE["i8"])[0])
+        if k < 0:
+            raise LayoutError(f"{self.name}: {k} events")
+        return k * self.tail_row
+
+    def read(
+        self,
+        words: Words,
+        octets: Octets,
+        tail: bytes,
+        texts: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> list[Any]:
+        """Values in the order of the columns; arrays are views of `words` and `octets`."""
+        pool: list[Any] = list(self._struct.unpack_from(words.data))
+        k = pool.pop(0) if self._tail else 0
+        pool += [bool(v) for v in octets[: len(self._flags)].tolist()]
+        f8, i8 = words.view(DTYPE["f8"]), words.view(DTYPE["i8"])
+        at = self._n_scalars
+        for c in self._wide:
+            pool.append((f8 if c.code == "f8" else i8)[at : at + self.n])
+            at += self.n
+        at = len(self._flags)
+        for _ in self._narrow:
+            pool.append(octets[at : at + self.n])
+            at += self.n
+        pool += self._read_tail(tail, k)
+        pool += [(texts or {})[c.name] for c in self._text]
+        return [pool[i] for i in self._order]
+
+    def _read_tail(self, tail: bytes, k: int) -> Iterator[NDArray[Any]]:
+        at = 0
+        for c in self._tail:
+            size = k * DTYPE[c.code].itemsize
+            yield np.frombuffer(tail[at : at + size], DTYPE[c.code])  # the copy aligns it
+            at += size
+
+    def unpack(self, data: bytes, texts: Mapping[str, tuple[str, ...]] | None = None) -> list[Any]:
+        """Values of one packed record.
+
+        Raises
+        ------
+        LayoutError
+            When the length is not the one that the columns ask for.
+        """
+        fixed = 8 * self.n_words + self.n_octets
+        if len(data) < fixed:
+            raise LayoutError(f"{self.name}: {len(data)} bytes instead of {fixed}")
+        words = np.frombuffer(data, WORD, self.n_words)
+        octets = np.frombuffer(data, np.uint8, self.n_octets, 8 * self.n_words)
+        if len(data) != fixed + self.tail_size(words):
+            raise LayoutError(f"{self.name}: {len(data)} bytes do not fit its columns")
+        return self.read(words, octets, data[fixed:], texts)
+
+
+def builder(record: type[T], columns: Sequence[Column]) -> Callable[[Sequence[Any], int], T]:
+    """Return what makes a `record` of the values of `columns`, as a file has them.
+
+    A field that the file does not have gets its `missing` metadata or its default. This is how
+    a file that was written before a field was appended is still read.
+
+    Raises
+    ------
+    LayoutError
+        A column without a field, a field of another type, or a missing one without a value.
+    """
+    own = columns_of(record)
+    if tuple(columns) == own:
+        return lambda values, _n: record(*values)
+    known = {c.name: c for c in own}
+    for c in columns:
+        if known.get(c.name) != c:
+            raise LayoutError(f"{record.__name__}.{c.name} of the file is unknown to this version")
+    names = [c.name for c in columns]
+    fill = {c: _missing(record, c) for c in own if c.name not in set(names)}
+
+    def build(values: Sequence[Any], n: int) -> T:
+        late = {
+            c.name: v if c.per == ONE else np.full(n, v, DTYPE[c.code]) for c, v in fill.items()
+        }
+        return record(**dict(zip(names, values, strict=True)), **late)
+
+    return build
+
+
+def _missing(record: type, column: Column) -> Any:
+    field = {f.name: f for f in dataclasses.fields(record)}[column.name]
+    if column.per in (ONE, PER_UNIT) and column.code != TEXT:
+        if MISSING in field.metadata:
+            return field.metadata[MISSING]
+        if field.default is not dataclasses.MISSING:
+            return field.default
+    raise LayoutError(f"the file is older than {record.__name__}.{column.name}")

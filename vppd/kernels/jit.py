@@ -1,0 +1,43 @@
+"""The one way in which vppd compiles a function, and the array types of the signatures.
+
+Every kernel has one explicit signature, so it is compiled (or read from the cache) when its
+module is imported and never in a tick. `IN` takes read-only arrays too, as replay gives them.
+
+`fastmath` stays off: it would let LLVM reorder sums and drop the checks for NaN. LLVM fuses no
+multiply-add by itself, so the bits are the same on every IEEE-754 machine and with
+NUMBA_DISABLE_JIT=1.
+
+Numba's cache looks only at the file of the kernel itself. Therefore no kernel calls a compiled
+function of another file; `tests/kernels/test_kernels_rules.py` holds that.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import float64, int64, njit, types, uint8
+from numpy.typing import NDArray
+
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
+U1 = NDArray[np.uint8]
+
+f8 = float64
+i8 = int64
+IN = types.Array(float64, 1, "C", readonly=True)
+OUT = types.Array(float64, 1, "C")
+IN_I8 = types.Array(int64, 1, "C", readonly=True)
+IN_U1 = types.Array(uint8, 1, "C", readonly=True)
+OUT_U1 = types.Array(uint8, 1, "C")
+# Status, lam, kkt_mw. (numba does not annotate Tuple.)
+SPLIT = types.Tuple((int64, float64, float64))  # type: ignore[no-untyped-call]
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def kernel(signature: Any = None) -> Callable[[Function], Function]:
+    """Compile with strict IEEE arithmetic; without a signature: when its caller is compiled."""
+    decorate: Callable[[Function], Function] = njit(
+        signature, fastmath=False, error_model="numpy", cache=True
+    )
+    return decorate

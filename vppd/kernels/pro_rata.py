@@ -1,0 +1,3 @@
+"""Interim."""
+def split_pro_rata(request, base, lower, upper, out):
+    raise NotImplementedError

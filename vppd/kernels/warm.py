@@ -1,0 +1,3 @@
+"""Interim."""
+def load():
+    pass

@@ -1,0 +1,232 @@
+"""Modbus TCP: registers of the units behind one connection.
+
+One transaction is in flight at a time (gateways, and many devices, lose the second of two), and
+writes take their turn before reads. A request is sent once or not at all.
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ExceptionResponse, ModbusPDU
+
+from vppd.config.fields import number, text
+from vppd.config.schema import LinkConfig
+from vppd.links.base import Answer, LinkError, RefusedError
+from vppd.links.modbus_wire import GuardedClient
+from vppd.links.supervise import Backoff, LinkState, keep_connected
+
+# Exceptions after which the write may still be carried out: the device is at it, or the gateway
+# passed it on and heard nothing.
+NOT_A_REFUSAL = (ExcCodes.ACKNOWLEDGE, ExcCodes.GATEWAY_NO_RESPONSE)
+
+# pymodbus logs each failed request as an error, with a dump of frames. Users of a link log changes.
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusTcpConfig(LinkConfig):
+    """A Modbus TCP device or gateway."""
+
+    TYPE = "modbus_tcp"
+
+    host: str = field(default="127.0.0.1", metadata=text("address of the device or gateway"))
+    port: int = field(default=502, metadata=number("", "TCP port", minimum=1.0, maximum=65535.0))
+    timeout_s: float = field(
+        default=0.5,
+        metadata=number("s", "deadline of each answer and of a connect", above=0.0, maximum=10.0),
+    )
+    backoff_min_s: float = field(
+        default=0.1,
+        metadata=number("s", "first wait before connecting again", above=0.0, maximum=60.0),
+    )
+    backoff_max_s: float = field(
+        default=2.0,
+        metadata=number("s", "longest wait before connecting again", above=0.0, maximum=300.0),
+    )
+    dead_after: int = field(
+        default=3,
+        metadata=number(
+            "", "unanswered requests in a row that end a connection", minimum=1.0, maximum=100.0
+        ),
+    )
+    write_wait_max_s: float = field(
+        default=1.0,
+        metadata=number(
+            "s",
+            "a write that does not get its turn on a shared connection by then is not sent",
+            above=0.0,
+            maximum=60.0,
+        ),
+    )
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.backoff_min_s > self.backoff_max_s:
+            return [("backoff_max_s", f"must be at least backoff_min_s = {self.backoff_min_s:g} s")]
+        return []
+
+
+class Turn:
+    """One holder at a time. Writers go first; within a kind, first come, first served."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._writers: deque[asyncio.Future[None]] = deque()
+        self._readers: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def write(self, wait_max_s: float) -> AsyncIterator[None]:
+        """Hold the turn. Raises LinkError if it does not come in time."""
+        await self._take(self._writers, wait_max_s)
+        try:
+            yield
+        finally:
+            self._give()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[None]:
+        """Hold the turn, however long it takes to come."""
+        await self._take(self._readers, None)
+        try:
+            yield
+        finally:
+            self._give()
+
+    async def _take(self, queue: deque[asyncio.Future[None]], wait_max_s: float | None) -> None:
+        if not self._taken:
+            self._taken = True
+            return
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        queue.append(turn)
+        expiry = loop.call_later(wait_max_s, _too_late, turn, wait_max_s) if wait_max_s else None
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._give()  # cancelled in the very moment it came
+            else:
+                with suppress(ValueError):
+                    queue.remove(turn)
+            raise
+        finally:
+            if expiry is not None:
+                expiry.cancel()
+
+    def _give(self) -> None:
+        for queue in (self._writers, self._readers):
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._taken = False
+
+
+def _too_late(turn: asyncio.Future[None], wait_max_s: float) -> None:
+    if not turn.done():
+        turn.set_exception(LinkError(f"no turn on the shared connection within {wait_max_s:g} s"))
+
+
+class ModbusTcpLink(LinkState):
+    """RegisterLink to one device or gateway."""
+
+    def __init__(self, config: ModbusTcpConfig, rng: random.Random | None = None) -> None:
+        super().__init__()
+        self.unanswered = 0  # requests without a good answer, since the start
+        self._config = config
+        self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng or random.Random())
+        self._turn = Turn()
+        self._client: GuardedClient | None = None
+        self._silent = 0  # unanswered requests in a row
+
+    async def keep(self) -> None:
+        """Connect and stay connected until cancelled. Never raises but CancelledError."""
+        try:
+            await keep_connected(self, self._session, self._backoff)
+        finally:
+            self.set_down("stopped")
+
+    async def read_registers(self, unit_id: int, address: int, count: int) -> list[int]:
+        """Read holding registers. Raises RefusedError, or LinkError (no answer, malformed)."""
+        async with self._turn.read():
+            client = self._usable()
+            try:
+                reply = await client.read_holding_registers(address, count=count, device_id=unit_id)
+            except ModbusException as error:
+                raise self._failed(error) from error
+        self._answered()
+        if isinstance(reply, ExceptionResponse):
+            raise RefusedError(f"read of {count} registers at {address}: {_name(reply)}")
+        return list(reply.registers)
+
+    async def write_registers(self, unit_id: int, address: int, words: Sequence[int]) -> Answer:
+        """Write holding registers in one transaction (function 16). Never re-sent.
+
+        Raises LinkError when nothing was sent: no connection, or no turn in time.
+        """
+        async with self._turn.write(self._config.write_wait_max_s):
+            client = self._usable()
+            try:
+                reply = await client.write_registers(address, list(words), device_id=unit_id)
+            except ModbusException as error:
+                self._failed(error)
+                return Answer.UNKNOWN
+        self._answered()
+        if not isinstance(reply, ExceptionResponse):
+            return Answer.ACCEPTED
+        return Answer.UNKNOWN if reply.exception_code in NOT_A_REFUSAL else Answer.REFUSED
+
+    async def _session(self) -> str:
+        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def on_lost(reason: str) -> None:
+            if not lost.done():
+                lost.set_result(reason)
+                self.set_down(reason)  # at once, not when this task gets to run
+
+        client = GuardedClient(
+            self._config.host, self._config.port, self._config.timeout_s, on_lost
+        )
+        try:
+            await client.connect()
+            self._client, self._silent = client, 0
+            self.set_up()
+            return await lost
+        finally:
+            self._client = None
+            client.ctx.drop("stopped")
+
+    def _usable(self) -> GuardedClient:
+        if self._client is None or not self._client.connected:
+            raise LinkError(self.reason or "not connected")
+        return self._client
+
+    def _answered(self) -> None:
+        self._silent = 0
+        self._backoff.reset()
+
+    def _failed(self, error: ModbusException) -> LinkError:
+        """Count a request without a good answer; after a few in a row the connection is dead.
+
+        A half-open TCP connection never says so, and neither does a frozen peer.
+        """
+        self.unanswered += 1
+        self._silent += 1
+        if self._silent >= self._config.dead_after and self._client is not None:
+            self._client.ctx.drop(f"{self._silent} requests in a row without a good answer")
+        return LinkError(error.string)
+
+
+def _name(reply: ModbusPDU) -> str:
+    code = reply.exception_code
+    if code in list(ExcCodes):
+        return f"exception {code}, {ExcCodes(code).name.replace('_', ' ').lower()}"
+    return f"exception {code}"

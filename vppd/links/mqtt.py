@@ -1,0 +1,259 @@
+"""MQTT 5: topics of one broker.
+
+A setpoint goes out with QoS 0 and an expiry, so that none arrives late; a mode with QoS 1. Nothing
+is kept for a connection to come. A frozen broker, which TCP and keep-alive notice after half a
+minute, is found by an echo: a message to ourselves every `heartbeat_s`.
+"""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from vppd.config.fields import number, text
+from vppd.config.schema import LinkConfig
+from vppd.links.base import LinkError
+from vppd.links.mqtt_wire import Credentials, MessageListener, MqttWire
+from vppd.links.supervise import Backoff, LinkState, keep_connected
+from vppd.links.tls import client_context, locate
+
+ONLINE = b"online"
+OFFLINE = b"offline"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class MqttConfig(LinkConfig):
+    """A broker that speaks MQTT 5."""
+
+    TYPE = "mqtt"
+
+    host: str = field(default="127.0.0.1", metadata=text("address of the broker"))
+    port: int = field(default=1883, metadata=number("", "TCP port", minimum=1.0, maximum=65535.0))
+    client_id: str = field(
+        default="vppd",
+        metadata=text(
+            "our name at the broker, unlike any other's", pattern=r"[0-9A-Za-z_.-]{1,64}"
+        ),
+    )
+    status_topic: str = field(
+        default="vppd/state",
+        metadata=text("where we say online or offline, retained", pattern=r"[^#+$][^#+]*"),
+    )
+    username: str | None = field(default=None, metadata=text("user name at the broker"))
+    password_file: str | None = field(
+        default=None, metadata=text("file, or systemd credential, with the password in it")
+    )
+    keepalive_s: int = field(
+        default=5,
+        metadata=number(
+            "s",
+            "the broker says offline for us 1.5 times that after we froze",
+            minimum=1.0,
+            maximum=600.0,
+        ),
+    )
+    heartbeat_s: float = field(
+        default=1.0,
+        metadata=number("s", "how often the echo is asked for", above=0.0, maximum=60.0),
+    )
+    echo_timeout_s: float = field(
+        default=2.0,
+        metadata=number(
+            "s", "a broker that owes an echo for longer is frozen", above=0.0, maximum=60.0
+        ),
+    )
+    connect_timeout_s: float = field(
+        default=2.0, metadata=number("s", "deadline of each connect", above=0.0, maximum=30.0)
+    )
+    backoff_min_s: float = field(
+        default=0.1,
+        metadata=number("s", "first wait before connecting again", above=0.0, maximum=60.0),
+    )
+    backoff_max_s: float = field(
+        default=2.0,
+        metadata=number("s", "longest wait before connecting again", above=0.0, maximum=300.0),
+    )
+    ca_file: str | None = field(
+        default=None, metadata=text("certificates of who signs the broker's; turns TLS on")
+    )
+    cert_file: str | None = field(default=None, metadata=text("our certificate, PEM"))
+    key_file: str | None = field(default=None, metadata=text("our key, PEM"))
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        found = []
+        if self.backoff_min_s > self.backoff_max_s:
+            message = f"must be at least backoff_min_s = {self.backoff_min_s:g} s"
+            found.append(("backoff_max_s", message))
+        if self.ca_file is None and (self.cert_file or self.key_file):
+            found.append(("ca_file", "missing; cert_file and key_file are for TLS"))
+        if self.password_file is not None and self.username is None:
+            found.append(("username", "missing; password_file is for it"))
+        return found
+
+
+class MqttLink(LinkState):
+    """TopicLink to one broker."""
+
+    def __init__(
+        self, config: MqttConfig, rng: random.Random | None = None, *, base_dir: Path = Path()
+    ) -> None:
+        super().__init__()
+        self.ignored = 0  # messages on topics that nobody here listens to
+        self._config = config
+        self._base_dir = base_dir
+        self._tls = None
+        if config.ca_file is not None:
+            self._tls = client_context(base_dir, config.ca_file, config.cert_file, config.key_file)
+        self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng or random.Random())
+        self._echo_topic = f"{config.status_topic}/echo/{config.client_id}"
+        self._echo = asyncio.Event()
+        self._beat = 0
+        self._topics: dict[str, list[MessageListener]] = {
+            self._echo_topic: [self._echoed],
+            config.status_topic: [self._status_said],
+        }
+        self._wire: MqttWire | None = None
+        self._log = log.bind(link=config.id)
+
+    async def keep(self) -> None:
+        """Connect and stay connected until cancelled.
+
+        Never raises but CancelledError, and what a listener raised: that is a bug.
+        """
+        try:
+            await keep_connected(self, self._session, self._backoff)
+        finally:
+            self.set_down("stopped")
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        expiry_s: float | None = None,
+        retain: bool = False,
+        qos: int = 0,
+    ) -> bool:
+        """Hand a message to the transport; False if it is down (nothing is kept for later).
+
+        MQTT counts the expiry in whole seconds: `expiry_s` is rounded up.
+        """
+        if self._wire is None:
+            return False
+        whole_s = None if expiry_s is None else max(1, math.ceil(expiry_s))
+        return self._wire.publish(topic, payload, qos=qos, retain=retain, expiry_s=whole_s)
+
+    def subscribe(self, topic: str, listener: Callable[[str, bytes, bool], None]) -> None:
+        """Call `listener(topic, payload, retained)` for each message; kept over reconnects.
+
+        The topic is a name, without wildcards. Raises ValueError for one with.
+        """
+        if not topic or "#" in topic or "+" in topic:
+            raise ValueError(f"{topic!r} is not the name of a topic")
+        known = topic in self._topics
+        self._topics.setdefault(topic, []).append(listener)
+        if self._wire is not None and not known:
+            self._wire.subscribe([topic])
+
+    # ------------------------------------------------------------- one connection
+
+    async def _session(self) -> str:
+        config = self._config
+        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def on_lost(reason: str) -> None:
+            self._wire = None
+            self.set_down(reason)  # at once, not when this task gets to run
+            if not lost.done():
+                lost.set_result(reason)
+
+        will = (config.status_topic, OFFLINE)
+        wire = MqttWire(self._credentials(), will, self._received, on_lost)
+        try:
+            await wire.open(
+                config.host,
+                config.port,
+                keepalive_s=config.keepalive_s,
+                timeout_s=config.connect_timeout_s,
+            )
+            wire.subscribe(list(self._topics))
+            self._wire = wire
+            self._say_status(ONLINE)
+            self.set_up()
+            heart = asyncio.ensure_future(self._heartbeat(wire))
+            try:
+                return await lost
+            finally:
+                heart.cancel()
+        finally:
+            if self._wire is wire:  # we end it, nothing broke: good-bye is ours to say
+                self._wire = None
+                wire.publish(config.status_topic, OFFLINE, qos=0, retain=True, expiry_s=None)
+            await wire.close()
+            if wire.fault is not None:
+                raise RuntimeError("a listener of an MQTT topic failed") from wire.fault
+
+    async def _heartbeat(self, wire: MqttWire) -> None:
+        """Ask for an echo again and again; break the connection when one is overdue."""
+        config = self._config
+        while True:
+            self._beat += 1
+            self._echo.clear()
+            payload = str(self._beat).encode()
+            self.publish(self._echo_topic, payload, expiry_s=config.echo_timeout_s)
+            try:
+                async with asyncio.timeout(config.echo_timeout_s):
+                    await self._echo.wait()
+            except TimeoutError:
+                denied = f" (denied to us: {', '.join(wire.denied)})" if wire.denied else ""
+                wire.drop(f"broker sent no echo for {config.echo_timeout_s:g} s{denied}")
+                return
+            self._backoff.reset()
+            if wire.denied:
+                self._log.error("subscription_denied", topics=", ".join(wire.denied))
+                wire.denied.clear()
+            await asyncio.sleep(config.heartbeat_s)
+
+    def _credentials(self) -> Credentials:
+        """Read the password anew for each connection: it may have been changed meanwhile."""
+        config = self._config
+        password = None
+        if config.password_file is not None:
+            path = locate(config.password_file, self._base_dir)
+            try:
+                password = path.read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise LinkError(f"password_file {path}: {error}") from error
+        return Credentials(config.client_id, config.username, password, self._tls)
+
+    # ------------------------------------------------------------------ messages
+
+    def _received(self, topic: str, payload: bytes, retained: bool) -> None:
+        listeners = self._topics.get(topic)
+        if listeners is None:
+            self.ignored += 1
+            return
+        for listener in listeners:
+            listener(topic, payload, retained)
+
+    def _echoed(self, _topic: str, payload: bytes, retained: bool) -> None:
+        if not retained and payload == str(self._beat).encode():
+            self._echo.set()
+
+    def _say_status(self, status: bytes) -> None:
+        self.publish(self._config.status_topic, status, qos=1, retain=True)
+
+    def _status_said(self, _topic: str, payload: bytes, retained: bool) -> None:
+        """Contradict who calls us offline: the will of a connection of ours that died before.
+
+        Not while it is retained: our own word for this connection is on its way then.
+        """
+        if payload == OFFLINE and not retained and self._wire is not None:
+            self._say_status(ONLINE)

@@ -1,0 +1,148 @@
+"""What a tick says in the log: its events, and one canonical line."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+import structlog
+
+from vppd.core.types import Decision, EventCode, Image, Mode, Reason, Trigger, Verdict
+
+MODE_CHANGED = "mode_changed"
+UNIT_LOST = "unit_lost"
+UNIT_BACK = "unit_back"
+UNIT_FALLBACK = "unit_fallback"
+SIGNAL_BAD = "signal_bad"
+SIGNAL_GOOD = "signal_good"
+UNSERVED_BEGAN = "unserved_began"
+UNSERVED_ENDED = "unserved_ended"
+GUARD_DROPPED = "guard_dropped"
+ALLOCATION_REFUSED = "allocation_refused"
+TICK = "tick"
+
+UNIT_EVENTS = {
+    EventCode.UNIT_LOST: UNIT_LOST,
+    EventCode.UNIT_BACK: UNIT_BACK,
+    EventCode.UNIT_FALLBACK: UNIT_FALLBACK,
+}
+LEVEL = {
+    UNIT_LOST: "warning",
+    UNIT_FALLBACK: "warning",
+    SIGNAL_BAD: "warning",
+    UNSERVED_BEGAN: "warning",
+    GUARD_DROPPED: "error",  # the core let through what it never should: a bug
+    ALLOCATION_REFUSED: "error",
+}
+GOOD_VERDICTS = (Verdict.NONE, Verdict.FRESH, Verdict.UNCHANGED)
+BAD_MODES = (Mode.HOLD, Mode.RETURN, Mode.SAFE)
+MW_DIGITS = 6  # watts
+
+
+class DecisionLog:
+    """Logs what changed in each tick, and counts it.
+
+    Units that were lost or came back in the same tick for the same reason are one line: a broken
+    switch is one event, not two hundred. The canonical line is at level debug; once in
+    `summary_every_s` it is at level info.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        Names of the units, in the order of the configuration.
+    clock : callable
+        Monotonic seconds.
+    summary_every_s : float
+        Time between two canonical lines at level info, s.
+    """
+
+    def __init__(
+        self, ids: tuple[str, ...], clock: Callable[[], float], summary_every_s: float = 60.0
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._ids = ids
+        self._clock = clock
+        self._summary_every_s = summary_every_s
+        self._summary_at_s = clock()
+        self._signal_good = True
+        self._log = structlog.get_logger()
+
+    def publish(
+        self, image: Image, decision: Decision, *, duration_s: float, late_s: float
+    ) -> None:
+        """Log the events of one tick, then the tick."""
+        if decision.event_code.size:
+            self._publish_events(decision)
+        self._publish_tick(image, decision, duration_s, late_s)
+
+    def _publish_events(self, decision: Decision) -> None:
+        units: dict[tuple[str, Reason], list[str]] = defaultdict(list)
+        columns = (decision.event_code, decision.event_index, decision.event_value)
+        for code, index, value in zip(*(column.tolist() for column in columns), strict=True):
+            if code in UNIT_EVENTS:
+                units[UNIT_EVENTS[EventCode(code)], Reason(int(value))].append(self._ids[index])
+            else:
+                self._publish_event(decision, EventCode(code), index, value)
+        for (name, reason), ids in units.items():
+            fields = {} if reason is Reason.NONE else {"reason": reason.name}
+            self._emit(name, decision.tick, count=len(ids), units=ids, **fields)
+
+    def _publish_event(self, decision: Decision, code: EventCode, index: int, value: float) -> None:
+        tick = decision.tick
+        match code:
+            case EventCode.MODE:
+                self._publish_mode(decision, Mode(int(value)))
+            case EventCode.SIGNAL_VERDICT:
+                self._publish_verdict(tick, Verdict(int(value)))
+            case EventCode.UNSERVED:
+                name = UNSERVED_BEGAN if value else UNSERVED_ENDED
+                self._emit(name, tick, unserved_mw=round(value, MW_DIGITS))
+            case EventCode.GUARD_DROPPED:
+                self._emit(GUARD_DROPPED, tick, unit=self._ids[index], refused_mw=value)
+            case EventCode.ALLOCATION_REFUSED:
+                self._emit(ALLOCATION_REFUSED, tick, status=int(value))
+
+    def _publish_mode(self, decision: Decision, mode: Mode) -> None:
+        self.counts[MODE_CHANGED] += 1
+        emit = self._log.warning if mode in BAD_MODES else self._log.info
+        emit(
+            MODE_CHANGED,
+            tick=decision.tick,
+            mode=mode.name,
+            regulation_mw=round(decision.regulation_mw, MW_DIGITS),
+        )
+
+    def _publish_verdict(self, tick: int, verdict: Verdict) -> None:
+        """Fresh in one tick and unchanged in the next is the normal course, not an event."""
+        good = verdict in GOOD_VERDICTS
+        if good and self._signal_good:
+            return
+        self._signal_good = good
+        self._emit(SIGNAL_GOOD if good else SIGNAL_BAD, tick, verdict=verdict.name)
+
+    def _publish_tick(
+        self, image: Image, decision: Decision, duration_s: float, late_s: float
+    ) -> None:
+        self.counts[TICK] += 1
+        emit = self._log.debug
+        now_s = self._clock()
+        if now_s - self._summary_at_s >= self._summary_every_s:
+            self._summary_at_s = now_s
+            emit = self._log.info
+        emit(
+            TICK,
+            tick=decision.tick,
+            trigger=Trigger(image.trigger).name,
+            mode=Mode(decision.mode).name,
+            agc_pu=image.agc_pu,
+            request_mw=round(decision.request_mw, MW_DIGITS),
+            served_mw=round(decision.served_mw, MW_DIGITS),
+            unserved_mw=round(decision.unserved_mw, MW_DIGITS),
+            headroom_mw=round(decision.headroom_mw, MW_DIGITS),
+            footroom_mw=round(decision.footroom_mw, MW_DIGITS),
+            duration_s=round(duration_s, 6),
+            late_s=round(late_s, 6),
+        )
+
+    def _emit(self, name: str, tick: int, **fields: object) -> None:
+        self.counts[name] += 1
+        emit = getattr(self._log, LEVEL.get(name, "info"))
+        emit(name, tick=tick, **fields)

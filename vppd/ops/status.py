@@ -1,0 +1,197 @@
+"""What the daemon says of itself: one frozen record a tick, and its form as JSON."""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+from vppd.ops.timing import NO_QUANTILES, Quantiles
+
+SCHEMA = 1
+NAN = float("nan")
+
+
+class StatusError(Exception):
+    """The status could not be had; the text says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Realtime:
+    """What the kernel granted, in words; after a colon stands why it is not what was asked for."""
+
+    scheduler: str
+    memory: str
+    gc: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalStatus:
+    """The AGC signal as the core sees it."""
+
+    agc_pu: float = NAN  # last accepted value; NaN: none yet
+    age_s: float = NAN  # since it was received
+    verdict: str = "NONE"  # core.types.Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStatus:
+    """The plan in force."""
+
+    regulation_capacity_up_mw: float
+    regulation_capacity_down_mw: float
+    basepoint_mw: float  # sum of all units
+
+
+@dataclass(frozen=True, slots=True)
+class PowerStatus:
+    """Power of the plant, MW, generation positive."""
+
+    request_mw: float = NAN
+    served_mw: float = NAN
+    measured_mw: float = NAN  # NaN: no unit was ever read
+    unserved_mw: float = NAN
+
+
+@dataclass(frozen=True, slots=True)
+class HeadroomStatus:
+    """Room around the setpoints, MW, each at least 0."""
+
+    up_mw: float = NAN  # within one tick
+    down_mw: float = NAN
+    range_up_mw: float = NAN  # without the ramps
+    range_down_mw: float = NAN
+
+
+@dataclass(frozen=True, slots=True)
+class TimingStatus:
+    """How well the tick keeps its time."""
+
+    tick_s: float
+    timer: str = ""
+    tick_us: Quantiles = NO_QUANTILES  # from freezing the image to the decision
+    lateness_ms: Quantiles = NO_QUANTILES
+    early_ticks: int = 0  # started by a fresh AGC value
+    missed_ticks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Benched:
+    """A unit that takes no part, and what it is counted with."""
+
+    id: str
+    kind: str
+    reason: str  # core.types.Reason
+    since_s: float  # how long ago
+    counted_as: str  # prediction, fallback, measured, operator
+    counted_mw: float
+    detail: str = ""  # the driver's or the link's own words
+
+
+@dataclass(frozen=True, slots=True)
+class IoStatus:
+    """Counters of the links since the start."""
+
+    writes: int = 0
+    failed_writes: int = 0
+    refused_writes: int = 0
+    dropped_setpoints: int = 0  # replaced by a newer one, or too old, before they were sent
+    reads: int = 0
+    failed_reads: int = 0
+    reconnects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JournalStatus:
+    """State of the journal."""
+
+    path: str = ""  # empty: there is none
+    ticks: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything, at the end of one tick."""
+
+    site: str
+    version: str
+    pid: int
+    utc: str  # when this was true
+    uptime_s: float
+    shadow: bool
+    mode: str  # core.types.Mode
+    mode_since_s: float  # how long ago
+    order: str  # core.types.Order
+    tick: int
+    units_online: int
+    units_total: int
+    plan: PlanStatus
+    timing: TimingStatus
+    realtime: Realtime
+    signal: SignalStatus = SignalStatus()
+    power: PowerStatus = PowerStatus()
+    headroom: HeadroomStatus = HeadroomStatus()
+    io: IoStatus = IoStatus()
+    journal: JournalStatus = JournalStatus()
+    benched: tuple[Benched, ...] = ()
+    log_lines_dropped: int = 0
+    schema: int = field(default=SCHEMA)
+
+
+def to_json(status: Status) -> str:
+    """One JSON document; what is NaN in the record is null there."""
+    return json.dumps(_plain(dataclasses.asdict(status)), allow_nan=False, ensure_ascii=False)
+
+
+def from_json(text: str) -> Status:
+    """Read the document back. Keys of a newer daemon are passed over. Raises StatusError."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise StatusError(f"the answer is no JSON document: {error}") from error
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise StatusError(f"the answer is no status of schema {SCHEMA}: another version of vppd?")
+    try:
+        status: Status = _record(Status, document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StatusError(f"the answer is no status of schema {SCHEMA}: {error}") from error
+    return status
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _record(kind: type[Any], document: dict[str, Any]) -> Any:
+    """Build a dataclass from its JSON object, field by field."""
+    hints = typing.get_type_hints(kind)
+    return kind(
+        **{
+            name: _value(hint, document[name], name)
+            for name, hint in hints.items()
+            if name in document
+        }
+    )
+
+
+def _value(hint: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _record(typing.cast("type[Any]", hint), value)
+    if isinstance(hint, types.GenericAlias) and isinstance(value, list):
+        return tuple(_value(hint.__args__[0], item, name) for item in value)
+    if hint is float and (value is None or isinstance(value, (int, float))):
+        return NAN if value is None else float(value)
+    if hint in (int, str, bool) and type(value) is hint:
+        return value
+    raise ValueError(f"{name}: unexpected {value!r}")

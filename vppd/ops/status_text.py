@@ -1,0 +1,124 @@
+"""The status for people."""
+
+import math
+from collections.abc import Iterator
+
+from vppd.ops.status import Benched, Status
+from vppd.ops.timing import Quantiles
+
+ID_WIDTH = 16
+
+
+def render(status: Status) -> str:
+    """Give the status as lines of text, the most urgent first."""
+    return "\n".join(_lines(status)) + "\n"
+
+
+def _lines(status: Status) -> Iterator[str]:
+    shadow = "   SHADOW: nothing is written to devices" if status.shadow else ""
+    order = "" if status.order == "AUTO" else f"   order {status.order}"
+    yield (
+        f"{status.site}   {status.mode} for {duration(status.mode_since_s)}{order}"
+        f"   units {status.units_online}/{status.units_total}{shadow}"
+    )
+    yield from _power_lines(status)
+    yield from _timing_lines(status)
+    yield from _journal_lines(status)
+    yield (
+        f"vppd {status.version}, pid {status.pid}, up {duration(status.uptime_s)}, "
+        f"tick {status.tick} at {status.utc}"
+    )
+    yield from _benched_lines(status.benched)
+
+
+def _power_lines(status: Status) -> Iterator[str]:
+    signal, plan, power, room = status.signal, status.plan, status.power, status.headroom
+    age = "never received" if math.isnan(signal.age_s) else f"{duration(signal.age_s)} old"
+    yield f"signal    AGC {_number(signal.agc_pu, '+.3f')} pu, {age}, {signal.verdict}"
+    yield (
+        f"plan      basepoint {_number(plan.basepoint_mw)} MW, regulation +"
+        f"{_number(plan.regulation_capacity_up_mw)}/-"
+        f"{_number(plan.regulation_capacity_down_mw)} MW"
+    )
+    yield (
+        f"power     asked {_number(power.request_mw)} MW, set {_number(power.served_mw)} MW, "
+        f"measured {_number(power.measured_mw)} MW, unserved {_number(power.unserved_mw)} MW"
+    )
+    yield (
+        f"headroom  +{_number(room.up_mw)}/-{_number(room.down_mw)} MW within a tick, "
+        f"+{_number(room.range_up_mw)}/-{_number(room.range_down_mw)} MW in all"
+    )
+
+
+def _timing_lines(status: Status) -> Iterator[str]:
+    timing, io, realtime = status.timing, status.io, status.realtime
+    yield (
+        f"tick      {timing.tick_s:g} s by {timing.timer or 'no timer yet'}, "
+        f"missed {timing.missed_ticks}, early {timing.early_ticks}"
+    )
+    yield f"          took {_quantiles(timing.tick_us, 'µs')}"
+    yield f"          late {_quantiles(timing.lateness_ms, 'ms')}"
+    yield (
+        f"io        writes {io.writes}, failed {io.failed_writes}, refused {io.refused_writes}, "
+        f"setpoints dropped {io.dropped_setpoints}, reads {io.reads}, failed {io.failed_reads}, "
+        f"reconnects {io.reconnects}"
+    )
+    yield f"kernel    {realtime.scheduler}; memory {realtime.memory}; gc {realtime.gc}"
+    if status.log_lines_dropped:
+        yield f"log       {status.log_lines_dropped} lines dropped: its reader is too slow"
+
+
+def _journal_lines(status: Status) -> Iterator[str]:
+    journal = status.journal
+    if not journal.path:
+        yield "journal   none"
+        return
+    error = f", ERROR {journal.error}" if journal.error else ""
+    yield (
+        f"journal   {journal.path}: {journal.ticks} ticks, {journal.bytes / 1e6:.1f} MB, "
+        f"dropped {journal.dropped}{error}"
+    )
+
+
+def _benched_lines(benched: tuple[Benched, ...]) -> Iterator[str]:
+    if not benched:
+        yield "benched   none"
+        return
+    yield f"benched   {len(benched)}:"
+    for unit in benched:
+        detail = f"   {printable(unit.detail)}" if unit.detail else ""
+        yield (
+            f"  {unit.id:<{ID_WIDTH}} {unit.kind:<10} {unit.reason:<13} "
+            f"for {duration(unit.since_s):>8}   counted as {unit.counted_as} "
+            f"{_number(unit.counted_mw)} MW{detail}"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Give a time span in its two largest units."""
+    if math.isnan(seconds):
+        return "-"
+    if seconds < 60.0:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def printable(text: str) -> str:
+    """Text from outside, fit for a terminal: a device must not move somebody's cursor."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _number(value: float, form: str = ".3f") -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _quantiles(values: Quantiles, unit: str) -> str:
+    return (
+        f"p50 {_number(values.p50, '.2f')}, p99 {_number(values.p99, '.2f')}, "
+        f"max {_number(values.max, '.2f')} {unit}"
+    )

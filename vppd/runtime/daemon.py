@@ -1,0 +1,183 @@
+"""Start-up and stop of the daemon, in order.
+
+configuration -> lock -> log -> kernels -> sockets -> links and devices -> READY -> loop
+stop: last setpoints, within limits -> sent -> links -> journal -> lock
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal as os_signal
+import time
+from collections.abc import Iterator
+
+import structlog
+import uvloop
+
+from vppd import __version__
+from vppd.config.load import config_hash
+from vppd.config.params import build_params
+from vppd.journal.appender import Limits
+from vppd.journal.header import About
+from vppd.journal.writer import JournalWriter
+from vppd.kernels import warm
+from vppd.ops.log import LogSetup
+from vppd.ops.status_socket import StatusServer
+from vppd.runtime.clock import TickClock
+from vppd.runtime.lock import StateLock
+from vppd.runtime.loop import ControlLoop, Done
+from vppd.runtime.notify import Notifier
+from vppd.runtime.plant import Plant, build_plant, standing_orders
+from vppd.runtime.realtime import SlackCollector, apply_realtime, freeze_heap
+from vppd.runtime.site import JOURNAL_NAME, SOCKET_NAME, Site
+from vppd.runtime.supervisor import restarted
+from vppd.runtime.telling import Teller
+
+log = structlog.get_logger()
+
+FLUSH_S = 1.0  # the last writes get that long to be answered
+
+
+def run_daemon(site: Site, log_setup: LogSetup, *, shadow: bool) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises StateLockedError or OSError when it could not start, ExceptionGroup when something
+    failed that the daemon cannot do without.
+    """
+    with StateLock(site.state_dir):
+        log.info(
+            "starting", version=__version__, pid=os.getpid(), units=len(site.config.fleet),
+            shadow=shadow, config_sha256=config_hash(site.text)[:12],
+        )  # fmt: skip
+        load_kernels()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_Daemon(site, log_setup, shadow=shadow).run())
+        log.info("stopped")
+
+
+def load_kernels() -> None:
+    """Load the kernels from their cache, or compile them: before READY, never in a tick."""
+    started_s = time.monotonic()
+    log.info("loading_kernels", note="the first start compiles them, which takes some seconds")
+    warm.load()
+    log.info("kernels_ready", took_s=round(time.monotonic() - started_s, 3))
+
+
+class _Daemon:
+    """One run. Holds what start-up makes until the stop."""
+
+    def __init__(self, site: Site, log_setup: LogSetup, *, shadow: bool) -> None:
+        self._site = site
+        self._log_setup = log_setup
+        self._shadow = shadow
+        self._params = build_params(site.config)
+        self._notifier = Notifier()
+
+    async def run(self) -> None:
+        """Start, tick until a signal of the system, stop."""
+        config = self._site.config
+        plant = build_plant(
+            config,
+            self._site.base_dir,
+            clock=time.monotonic,
+            rng=random.Random(),
+            shadow=self._shadow,
+        )
+        for signal in plant.signals:
+            await signal.bind()
+        with self._journal() as journal:
+            try:
+                await self._serve(plant, journal)
+            finally:
+                self._notifier.close()
+
+    async def _serve(self, plant: Plant, journal: JournalWriter | None) -> None:
+        config, site = self._site.config, self._site.config.site
+        realtime = apply_realtime(site.realtime_priority, site.lock_memory)
+        log.info(
+            "realtime", scheduler=realtime.scheduler, memory=realtime.memory, gc=realtime.gc
+        )  # fmt: skip
+        ticks = TickClock(site.tick_s, time.monotonic, config.guards.agc_interval_s)
+        teller = Teller(
+            site.name, self._params, plant.devices, plant.signals, ticks, self._notifier,
+            clock=time.monotonic, realtime=realtime, journal=journal,
+            log_lines_dropped=lambda: self._log_setup.dropped, shadow=self._shadow,
+        )  # fmt: skip
+        slack = SlackCollector(time.monotonic)
+
+        def tell(done: Done) -> None:
+            teller.tell(done)
+            slack.collect(ticks.slack_s())
+
+        loop = ControlLoop(
+            self._params, standing_orders(config), plant.devices, plant.signals, ticks,
+            clock=time.monotonic, utc=time.time, tell=tell,
+            record=(lambda *_: True) if journal is None else journal.put,
+            write_chunk=int(site.write_chunk), stop_timeout_s=site.stop_timeout_s,
+        )  # fmt: skip
+        status = StatusServer(self._site.state_dir / SOCKET_NAME, teller.status)
+        await status.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                others = self._start_others(group, plant)
+                freeze_heap()
+                self._catch_signals(loop, journal)
+                self._notifier.ready(f"{len(self._params.ids)} units")
+                log.info("ready", status_socket=str(status.path))
+                await loop.run()
+                await flush(plant)
+                for task in others:
+                    task.cancel()
+        finally:
+            await status.stop()
+
+    def _start_others(self, group: asyncio.TaskGroup, plant: Plant) -> list[asyncio.Task[None]]:
+        """Start every task but the loop. A signal that fails ends the daemon; a device does not."""
+        jobs = [(f"link {name}", link.keep) for name, link in plant.links.items()]
+        jobs += [(f"device {device.unit_id}", device.run) for device in plant.devices]
+        tasks = [
+            group.create_task(restarted(name, job, clock=time.monotonic), name=name)
+            for name, job in jobs
+        ]
+        return tasks + [group.create_task(signal.run()) for signal in plant.signals]
+
+    def _catch_signals(self, loop: ControlLoop, journal: JournalWriter | None) -> None:
+        def stop(name: str) -> None:
+            log.info("stopping", by=name)
+            self._notifier.stopping("last setpoints")
+            if journal is not None:
+                journal.put_event(time.time(), "stop", by=name)
+            loop.stop()
+
+        for number in (os_signal.SIGTERM, os_signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number.name)
+
+    @contextlib.contextmanager
+    def _journal(self) -> Iterator[JournalWriter | None]:
+        settings, site = self._site.config.journal, self._site
+        if not settings.enabled:
+            yield None
+            return
+        writer = JournalWriter(
+            site.state_dir / JOURNAL_NAME,
+            self._params,
+            About(site.config.site.name, config_hash(site.text)),
+            utc_s=time.time(),
+            sync=settings.sync,
+            capacity=int(settings.queue_ticks),
+            limits=Limits(segment_s=settings.segment_s),
+        )
+        try:
+            writer.put_event(time.time(), "start", version=__version__, shadow=self._shadow)
+            yield writer
+        finally:
+            writer.close()
+
+
+async def flush(plant: Plant) -> None:
+    """Wait until every setpoint that can still be sent was sent and answered, or time is up."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FLUSH_S):
+            while any(device.busy for device in plant.devices):
+                await asyncio.sleep(0.01)

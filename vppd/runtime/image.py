@@ -1,0 +1,122 @@
+"""The process image: the newest value of every input, copied at one instant.
+
+Devices and signals write into their own slots at their own pace; nothing below reads a live
+value after `freeze`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from vppd.core.types import F8, U1, Image, Order, Quality
+from vppd.devices.base import Reading
+from vppd.runtime.clock import TickTime
+from vppd.signals.base import AgcValue, FrequencyValue, Signal
+
+NAN = float("nan")
+NEVER = Reading(p_meas_mw=NAN, measured_at_s=NAN, quality=Quality.RESTART)
+
+
+class Device(Protocol):
+    """The slots of one device that the image is copied from."""
+
+    @property
+    def latest(self) -> Reading | None:
+        """Newest reading; None: never read."""
+
+    @property
+    def accepted_mw(self) -> float:
+        """Last setpoint that the device accepted, MW; NaN: none yet."""
+
+    @property
+    def accepted_s(self) -> float:
+        """When it did, monotonic s; NaN: never."""
+
+    @property
+    def write_result(self) -> int:
+        """WriteResult of the newest write that ended."""
+
+    @property
+    def connected(self) -> bool:
+        """True while its link is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Inputs that stand until somebody changes them: the plan and the operator's orders."""
+
+    order: Order
+    regulation_capacity_up_mw: float
+    regulation_capacity_down_mw: float
+    basepoint_mw: F8
+    locked: U1
+    operator_mw: F8
+
+
+def freeze(
+    when: TickTime,
+    now_s: float,
+    devices: Sequence[Device],
+    signals: Sequence[Signal],
+    standing: Standing,
+) -> Image:
+    """Copy every input into one Image. Arrays are fresh and read-only."""
+    agc = newest_agc(signals)
+    frequency = newest_frequency(signals)
+    readings = [device.latest or NEVER for device in devices]
+    return Image(
+        tick=when.number,
+        now_s=now_s,
+        trigger=when.trigger,
+        agc_pu=agc.pu if agc else NAN,
+        agc_received_s=agc.received_s if agc else NAN,
+        agc_sequence=agc.sequence if agc else -1,
+        agc_transit_s=agc.transit_s if agc else NAN,
+        agc_quality=agc.quality if agc else Quality.RESTART,
+        freq_hz=frequency.freq_hz if frequency else NAN,
+        freq_received_s=frequency.received_s if frequency else NAN,
+        freq_quality=frequency.quality if frequency else Quality.RESTART,
+        order=standing.order,
+        regulation_capacity_up_mw=standing.regulation_capacity_up_mw,
+        regulation_capacity_down_mw=standing.regulation_capacity_down_mw,
+        basepoint_mw=standing.basepoint_mw,
+        p_meas_mw=_numbers([reading.p_meas_mw for reading in readings]),
+        measured_at_s=_numbers([reading.measured_at_s for reading in readings]),
+        quality=_flags([reading.quality for reading in readings]),
+        soc_pu=_numbers([reading.soc_pu for reading in readings]),
+        p_avail_min_mw=_numbers([reading.p_avail_min_mw for reading in readings]),
+        p_avail_max_mw=_numbers([reading.p_avail_max_mw for reading in readings]),
+        accepted_mw=_numbers([device.accepted_mw for device in devices]),
+        accepted_at_s=_numbers([device.accepted_s for device in devices]),
+        write_result=_flags([device.write_result for device in devices]),
+        remote=_flags([reading.remote for reading in readings]),
+        connected=_flags([device.connected for device in devices]),
+        locked=standing.locked,
+        operator_mw=standing.operator_mw,
+    )
+
+
+def newest_agc(signals: Sequence[Signal]) -> AgcValue | None:
+    """The AGC value that was received last; None if no signal ever gave one."""
+    values = [signal.agc for signal in signals if signal.agc is not None]
+    return max(values, key=lambda value: value.received_s, default=None)
+
+
+def newest_frequency(signals: Sequence[Signal]) -> FrequencyValue | None:
+    """The frequency that was received last; None if no signal ever gave one."""
+    values = [signal.frequency for signal in signals if signal.frequency is not None]
+    return max(values, key=lambda value: value.received_s, default=None)
+
+
+def _numbers(values: Sequence[float]) -> F8:
+    array = np.array(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def _flags(values: Sequence[int]) -> U1:
+    array = np.array(values, dtype=np.uint8)
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,155 @@
+"""The control loop: image -> tick -> journal -> devices -> reports, once a tick.
+
+Between `freeze` and the journal there is no suspension point: inputs cannot change meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from vppd.core.state import initial_state
+from vppd.core.tick import tick
+from vppd.core.types import Decision, Image, Order, Params, State, Trigger
+from vppd.journal.schema import Meta
+from vppd.runtime.clock import TickClock, TickTime
+from vppd.runtime.image import Device, Standing, freeze
+from vppd.signals.base import Signal
+
+REACHED_MW = 1e-3  # a unit that is this near its last setpoint has arrived
+
+
+class Sink(Device, Protocol):
+    """A device, as the loop needs it: slots to read, a mailbox to write."""
+
+    writes_accepted: int
+    writes_refused: int
+    writes_unknown: int
+    reconnects: int
+
+    def submit(self, p_setpoint_mw: float, decided_s: float) -> None:
+        """Leave the setpoint to send next. Never blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One finished tick, for those who tell others about it."""
+
+    when: TickTime
+    image: Image
+    before: State
+    after: State
+    decision: Decision
+    meta: Meta
+
+
+class ControlLoop:
+    """Runs ticks until `stop()` was called and the units have reached their last setpoints.
+
+    Parameters
+    ----------
+    clock, utc : callable
+        Monotonic and wall clock, s.
+    record : callable
+        Takes (meta, state before, image, decision) for the journal; must return at once.
+    tell : callable
+        Called with each finished tick, after the setpoints have been handed out.
+    write_chunk : int
+        Devices that get their setpoint before the event loop breathes: a burst of hundreds of
+        writes in one go would hold up everything else.
+    stop_timeout_s : float
+        Time that units get to reach their last setpoints, s.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        standing: Standing,
+        devices: Sequence[Sink],
+        signals: Sequence[Signal],
+        ticks: TickClock,
+        *,
+        clock: Callable[[], float],
+        utc: Callable[[], float],
+        record: Callable[[Meta, State, Image, Decision], object],
+        tell: Callable[[Done], None],
+        write_chunk: int,
+        stop_timeout_s: float,
+    ) -> None:
+        self.standing = standing
+        self._params = params
+        self._devices = devices
+        self._signals = signals
+        self._ticks = ticks
+        self._clock = clock
+        self._utc = utc
+        self._record = record
+        self._tell = tell
+        self._write_chunk = write_chunk
+        self._stop_timeout_s = stop_timeout_s
+        self._stop_at_s: float | None = None
+
+    def stop(self) -> None:
+        """Bring every unit to its last setpoint, within its limits, then end the loop."""
+        if self._stop_at_s is None:
+            self._stop_at_s = self._clock() + self._stop_timeout_s
+            self.standing = replace(self.standing, order=Order.SAFE)
+            self._ticks.wake()
+
+    async def run(self) -> None:
+        """Tick. Returns after a stop."""
+        for signal in self._signals:
+            signal.on_agc(self._ticks.wake)
+        state = initial_state(self._params)
+        async for when in self._ticks:
+            state, decision = await self.step(when, state)
+            if self._stop_at_s is not None and self._has_stopped(decision, self._stop_at_s):
+                return
+
+    async def step(self, when: TickTime, state: State) -> tuple[State, Decision]:
+        """One tick, from the image to the mailboxes of the devices."""
+        started_s = self._clock()
+        image = freeze(when, started_s, self._devices, self._signals, self.standing)
+        frozen_s = self._clock()
+        after, decision = tick(state, image, self._params)
+        decided_s = self._clock()
+        meta = self._meta(when, frozen_s - started_s, decided_s - frozen_s)
+        self._record(meta, state, image, decision)
+        await self._hand_out(decision, decided_s)
+        self._tell(Done(when, image, state, after, decision, meta))
+        return after, decision
+
+    async def _hand_out(self, decision: Decision, decided_s: float) -> None:
+        """Put each setpoint into its mailbox, in chunks, so that no burst holds the loop."""
+        setpoints_mw = decision.p_setpoint_mw.tolist()
+        for count, i in enumerate(np.flatnonzero(decision.send).tolist(), start=1):
+            self._devices[i].submit(setpoints_mw[i], decided_s)
+            if count % self._write_chunk == 0:
+                await asyncio.sleep(0)
+
+    def _meta(self, when: TickTime, freeze_s: float, tick_s: float) -> Meta:
+        return Meta(
+            utc_s=self._utc(),
+            late_s=when.late_s,
+            freeze_us=1e6 * freeze_s,
+            tick_us=1e6 * tick_s,
+            missed_ticks=self._ticks.missed,
+            writes_accepted=sum(device.writes_accepted for device in self._devices),
+            writes_refused=sum(device.writes_refused for device in self._devices),
+            writes_unknown=sum(device.writes_unknown for device in self._devices),
+            reconnects=sum(device.reconnects for device in self._devices),
+        )
+
+    def _has_stopped(self, decision: Decision, stop_at_s: float) -> bool:
+        """True once every unit that takes orders stands at its last setpoint, or time is up."""
+        if self._clock() >= stop_at_s:
+            return True
+        away_mw = np.abs(decision.p_setpoint_mw - self._params.safe_mw)
+        return not np.any((decision.send != 0) & (away_mw > REACHED_MW))
+
+
+def is_early(done: Done) -> bool:
+    """True for a tick that a fresh AGC value started."""
+    return done.when.trigger is Trigger.AGC

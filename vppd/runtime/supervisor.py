@@ -1,0 +1,40 @@
+"""Who is restarted, how often, and when the daemon gives up.
+
+The one place with a broad `except`: a driver or link task that fails by a programmer's error is
+started again a few times, so that a bug in one driver does not take the other units down; then it
+stays down, its unit is benched, and the log says so. Whatever the daemon cannot do without (the
+control loop, a signal) ends the process with a failure status, and systemd starts it anew.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+log = structlog.get_logger()
+
+RESTARTS_MAX = 5
+RESTART_DELAY_S = 1.0
+
+Job = Callable[[], Awaitable[None]]
+
+
+async def restarted(name: str, job: Job, *, clock: Callable[[], float]) -> None:
+    """Run a job that should never end; start it again when it fails, `RESTARTS_MAX` times.
+
+    A job that ran for a minute without failing has its failures forgiven.
+    """
+    failures = 0
+    while True:
+        started_s = clock()
+        try:
+            await job()
+        except Exception:  # a bug in one driver must not reach the other units
+            log.exception("task_failed", task=name, failures=failures + 1)
+        else:
+            log.error("task_ended", task=name)
+        failures = 1 if clock() - started_s > 60.0 else failures + 1
+        if failures > RESTARTS_MAX:
+            log.critical("task_given_up", task=name, failures=failures)
+            return
+        await asyncio.sleep(RESTART_DELAY_S * failures)

@@ -1,0 +1,229 @@
+"""What others are told after each tick: the TSO, the log, the status socket, the watchdog."""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+
+from vppd import __version__
+from vppd.core.types import Mode, Order, Params, Quality, Reason, Verdict
+from vppd.journal.writer import JournalWriter
+from vppd.kernels.sums import sum_in_order
+from vppd.ops.bench import Bench
+from vppd.ops.events import DecisionLog
+from vppd.ops.status import (
+    HeadroomStatus,
+    IoStatus,
+    JournalStatus,
+    PlanStatus,
+    PowerStatus,
+    Realtime,
+    SignalStatus,
+    Status,
+    TimingStatus,
+)
+from vppd.ops.timing import Recent
+from vppd.runtime.clock import TickClock
+from vppd.runtime.loop import Done, Sink, is_early
+from vppd.runtime.notify import Notifier
+from vppd.signals.base import PlantReport, Signal
+
+NAN = float("nan")
+SIGNAL_GOOD = (Verdict.FRESH, Verdict.UNCHANGED)
+STATUS_EVERY_S = 10.0  # the line of `systemctl status`
+
+
+class Counted(Sink, Protocol):
+    """A device with the counters that status shows."""
+
+    setpoints_dropped: int
+    setpoints_expired: int
+    reads: int
+    read_errors: int
+
+    @property
+    def reason(self) -> str:
+        """Why the device does not do what it is told, in words; empty while it does."""
+
+
+class Teller:
+    """Takes each finished tick and tells everybody. Status is only put together when asked for."""
+
+    def __init__(
+        self,
+        site: str,
+        params: Params,
+        devices: Sequence[Counted],
+        signals: Sequence[Signal],
+        ticks: TickClock,
+        notifier: Notifier,
+        *,
+        clock: Callable[[], float],
+        realtime: Realtime,
+        journal: JournalWriter | None,
+        log_lines_dropped: Callable[[], int],
+        shadow: bool,
+    ) -> None:
+        self._site = site
+        self._params = params
+        self._devices = devices
+        self._signals = signals
+        self._ticks = ticks
+        self._notifier = notifier
+        self._clock = clock
+        self._realtime = realtime
+        self._journal = journal
+        self._log_lines_dropped = log_lines_dropped
+        self._shadow = shadow
+        self._started_s = clock()
+        self._log = DecisionLog(params.ids, clock)
+        self._bench = Bench(params.ids, params.kinds, clock())
+        self._tick_us = Recent()
+        self._lateness_ms = Recent()
+        self._early_ticks = 0
+        self._told_manager_s = -STATUS_EVERY_S
+        self._done: Done | None = None
+
+    def tell(self, done: Done) -> None:
+        """Tell TSO, log and service manager. The watchdog is fed here and nowhere else."""
+        self._done = done
+        self._tick_us.add(done.meta.tick_us)
+        self._lateness_ms.add(1e3 * done.when.late_s)
+        self._early_ticks += is_early(done)
+        self._bench.update(done.after.out_reason, done.image.now_s)
+        report = plant_report(done, self._bench.online)
+        for signal in self._signals:
+            signal.publish(report)
+        self._log.publish(
+            done.image,
+            done.decision,
+            duration_s=1e-6 * done.meta.tick_us,
+            late_s=done.when.late_s,
+        )
+        self._feed_watchdog(done)
+
+    def _feed_watchdog(self, done: Done) -> None:
+        line = None
+        if done.image.now_s - self._told_manager_s >= STATUS_EVERY_S:
+            self._told_manager_s = done.image.now_s
+            line = (
+                f"{Mode(done.decision.mode).name}, request {done.decision.request_mw:.1f} MW,"
+                f" {self._bench.online} of {len(self._params.ids)} units"
+            )
+        self._notifier.watchdog(line)
+
+    def status(self) -> Status | None:
+        """Everything as of the last tick; None before the first."""
+        done = self._done
+        if done is None:
+            return None
+        now_s = self._clock()
+        decision, after = done.decision, done.after
+        return Status(
+            site=self._site,
+            version=__version__,
+            pid=os.getpid(),
+            utc=datetime.fromtimestamp(done.meta.utc_s, UTC).isoformat(timespec="milliseconds"),
+            uptime_s=now_s - self._started_s,
+            shadow=self._shadow,
+            mode=Mode(decision.mode).name,
+            mode_since_s=now_s - after.mode_since_s,
+            order=Order(done.image.order).name,
+            tick=decision.tick,
+            units_online=self._bench.online,
+            units_total=len(self._params.ids),
+            plan=PlanStatus(
+                done.image.regulation_capacity_up_mw,
+                done.image.regulation_capacity_down_mw,
+                decision.basepoint_sum_mw,
+            ),
+            timing=TimingStatus(
+                tick_s=self._params.tick_s,
+                timer=self._ticks.timer_name,
+                tick_us=self._tick_us.quantiles(),
+                lateness_ms=self._lateness_ms.quantiles(),
+                early_ticks=self._early_ticks,
+                missed_ticks=self._ticks.missed,
+            ),
+            realtime=self._realtime,
+            signal=SignalStatus(
+                agc_pu=after.agc_pu,
+                age_s=now_s - after.agc_accepted_s,
+                verdict=Verdict(decision.verdict).name,
+            ),
+            power=PowerStatus(
+                request_mw=decision.request_mw,
+                served_mw=decision.served_mw,
+                measured_mw=measured_mw(done),
+                unserved_mw=decision.unserved_mw,
+            ),
+            headroom=HeadroomStatus(
+                up_mw=decision.headroom_mw,
+                down_mw=decision.footroom_mw,
+                range_up_mw=decision.range_up_mw,
+                range_down_mw=decision.range_down_mw,
+            ),
+            io=self._io(),
+            journal=self._journal_status(),
+            benched=self._bench.benched(
+                decision.p_setpoint_mw, now_s, lambda i: self._devices[i].reason
+            ),
+            log_lines_dropped=self._log_lines_dropped(),
+        )
+
+    def _io(self) -> IoStatus:
+        devices = self._devices
+        refused = sum(device.writes_refused for device in devices)
+        unknown = sum(device.writes_unknown for device in devices)
+        return IoStatus(
+            writes=sum(device.writes_accepted for device in devices) + refused + unknown,
+            failed_writes=refused + unknown,
+            refused_writes=refused,
+            dropped_setpoints=sum(d.setpoints_dropped + d.setpoints_expired for d in devices),
+            reads=sum(device.reads for device in devices),
+            failed_reads=sum(device.read_errors for device in devices),
+            reconnects=sum(device.reconnects for device in devices),
+        )
+
+    def _journal_status(self) -> JournalStatus:
+        if self._journal is None:
+            return JournalStatus()
+        state = self._journal.status()
+        path = "" if state.path is None else str(state.path)
+        lost = state.dropped + state.lost
+        return JournalStatus(path, state.ticks, state.bytes, lost, state.error)
+
+
+def measured_mw(done: Done) -> float:
+    """Power of the plant as measured, MW: readings, and predictions where there is no good one.
+
+    NaN while no unit was ever read: unknown is not zero.
+    """
+    if np.all(np.isnan(done.image.p_meas_mw)):
+        return NAN
+    silent = np.isin(
+        done.after.out_reason, (Reason.UNREACHABLE, Reason.TELEMETRY_AGE, Reason.FALLBACK)
+    )
+    counted_mw = np.where(
+        silent | np.isnan(done.image.p_meas_mw), done.decision.p_setpoint_mw, done.image.p_meas_mw
+    )
+    return sum_in_order(counted_mw)
+
+
+def plant_report(done: Done, units_online: int) -> PlantReport:
+    """What the TSO is told. Its quality flag says whether vppd still hears the TSO."""
+    good = done.decision.verdict in SIGNAL_GOOD or done.decision.mode == Mode.REGULATING
+    return PlantReport(
+        p_meas_mw=measured_mw(done),
+        headroom_mw=done.decision.headroom_mw,
+        footroom_mw=done.decision.footroom_mw,
+        regulation_capacity_up_mw=done.image.regulation_capacity_up_mw,
+        regulation_capacity_down_mw=done.image.regulation_capacity_down_mw,
+        mode=done.decision.mode,
+        quality=Quality.ONLINE if good else Quality.COMM_LOST,
+        unserved_mw=done.decision.unserved_mw,
+        agc_pu=done.after.agc_pu,
+        units_online=units_online,
+    )
