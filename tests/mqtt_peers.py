@@ -82,3 +82,7 @@ class MqttPeer:
                     str(message.topic), bytes(message.payload), message.retain, message.qos, expiry
                 )
             )
+
+    def die(self) -> None:
+        """Break the connection without a word: the broker publishes the will."""
+        self._client._client.socket().shutdown(socket.SHUT_RDWR)

@@ -174,17 +174,16 @@ def export(journal: Path, arrays: bool, skip_damaged: bool) -> None:
 @contextlib.contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, nothing elsewhere. Gives `progress(done, total)`, bytes."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
     with click.progressbar(length=1, label=what, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.length = max(1, total)
             bar.update(done - bar.pos)
 
-        if sys.stderr.isatty():
-            yield progress
-        else:
-            bar.hidden = True
-            yield lambda _done, _total: None
+        yield progress
 
 
 def _load(path: Path) -> "Site":

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +49,7 @@ class Ticks:
     mode: tuple[str, ...]
     p_setpoint_mw: F8  # shape (k, n), by index in the fleet
     send: NDArray[np.bool_]  # shape (k, n): the setpoint was to be sent
-    out: dict[int, Counter[str]]  # unit -> ticks out of the split, by the daemon's reason
+    out: tuple[tuple[int, int, str], ...]  # (row, unit, the daemon's reason) out of the split
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,9 @@ def read_ticks(path: Path, ids: Sequence[str]) -> Ticks:
 def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
     """Parse exported JSON lines. Raises ValueError, KeyError or TypeError on a wrong one."""
     numbers: dict[str, list[float]] = {key: [] for key in NUMBERS}
-    fresh, mode, setpoints, sends = [], [], [], []
-    out: dict[int, Counter[str]] = {}
+    fresh: list[bool] = []
+    mode, setpoints, sends = [], [], []
+    out: list[tuple[int, int, str]] = []
     order: list[int] | None = None
     for line in lines:
         row = json.loads(line)
@@ -105,13 +105,16 @@ def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
             raise ValueError("the first tick does not name the units")
         for key, column in numbers.items():
             column.append(_number(row[key]))
+        held_by = row["held_by"]
+        out += [
+            (len(fresh), u, held_by[place])
+            for u, place in enumerate(order)
+            if held_by[place] in OUT_REASONS
+        ]
         fresh.append(row["verdict"] == "FRESH")
         mode.append(str(row["mode"]))
         setpoints.append(np.array([_number(v) for v in row["p_setpoint_mw"]])[order])
         sends.append(np.array(row["send"], dtype=bool)[order])
-        for u, place in enumerate(order):
-            if row["held_by"][place] in OUT_REASONS:
-                out.setdefault(u, Counter())[row["held_by"][place]] += 1
     shape = (len(fresh), len(ids))
     return Ticks(
         **{key: np.array(column, dtype=np.float64) for key, column in numbers.items()},
@@ -119,7 +122,7 @@ def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
         mode=tuple(mode),
         p_setpoint_mw=np.array(setpoints, dtype=np.float64).reshape(shape),
         send=np.array(sends, dtype=bool).reshape(shape),
-        out=out,
+        out=tuple(out),
     )
 
 

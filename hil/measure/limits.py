@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from hil.measure.inputs import Recording, Units
 from hil.measure.journal import Ticks
 from hil.measure.pairing import value_slack_mw
-from hil.measure.plant import GAP_MAX_S, Process
+from hil.measure.plant import GAP_MAX_S, STEP_S, Process
 from hil.recording import SetpointFlag, UnitState
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 RAMP_SLACK_S = 0.1  # jitter of links of 20 to 80 ms, and of their simulation
 SOC_SLACK_PU = 0.002
-AVAILABLE_SLACK = 0.02  # of rated power: telemetry is a second old, and the sun moves
+AVAILABLE_SLACK = 0.02  # of rated power
+TELEMETRY_S = 3.0  # so old may be what the daemon knows of a unit's range
 NOT_RECEIVED = SetpointFlag.LOST | SetpointFlag.OFFLINE | SetpointFlag.KEEP_ALIVE
 
 
@@ -126,16 +127,25 @@ class _Unit:
     def _available(
         self, rows: NDArray[np.void], at: I8, known: NDArray[np.bool_], out: Checked
     ) -> None:
-        """Range that the unit itself says it has, where the recording has it."""
+        """Range that the unit itself had to give, the widest of what telemetry may have told.
+
+        The upper end of PV is no limit: its setpoint is a curtailment, the sun does the rest.
+        """
         names = self.process.rows.dtype.names or ()
         slack_mw = self.slack_mw + AVAILABLE_SLACK * self.units.p_rated_mw[self.u]
-        for name, sign in (("p_avail_max_mw", 1.0), ("p_avail_min_mw", -1.0)):
-            if name in names:
-                limit = self.process.rows[name][at, self.column]
-                measured = known & np.isfinite(limit)
-                out.available += int(measured.sum())
-                wrong = sign * (rows["p_mw"] - limit) > slack_mw
-                self._blame(rows, measured & wrong, "available", float("nan"), out)
+        ends: list[tuple[str, np.ufunc, float]] = [("p_avail_min_mw", np.minimum, -1.0)]
+        if self.units.kinds[self.u] != "pv":
+            ends.append(("p_avail_max_mw", np.maximum, 1.0))
+        steps = range(0, round(TELEMETRY_S / STEP_S) + 1, 5)
+        for name, widest, sign in ends:
+            if name not in names:
+                continue
+            column = self.process.rows[name][:, self.column]
+            limit = widest.reduce([column[np.maximum(at - k, 0)] for k in steps])
+            measured = known & np.isfinite(limit)
+            out.available += int(measured.sum())
+            wrong = sign * (rows["p_mw"] - limit) > slack_mw
+            self._blame(rows, measured & wrong, "available", float("nan"), out)
 
     def _ramps(self, rows: NDArray[np.void], tick_s: F8, row: I8, out: Checked) -> None:
         """Each step against the setpoint in force before it."""

@@ -86,9 +86,8 @@ class Caused:
 def agc_to_ticks(ticks: Ticks, agc: AgcSent, since_s: float, until_s: float) -> Caused:
     """Find the AGC value behind each tick with verdict FRESH, by value and instant of reception."""
     on_socket = np.isfinite(agc.t_socket_s)
+    # In order: the TSO's link keeps the order in which the values were sent.
     t_socket, pu = agc.t_socket_s[on_socket], agc.pu[on_socket]
-    order = np.argsort(t_socket, kind="stable")
-    t_socket, pu = t_socket[order], pu[order]
     rows, instants, unpaired = [], [], 0
     taken = -1
     for row in np.flatnonzero(ticks.fresh).tolist():

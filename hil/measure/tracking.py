@@ -35,8 +35,14 @@ def skipped_s(duration_s: float) -> float:
 
 
 def seconds(run: Recording, plant: Traces, ticks: Ticks | None) -> Seconds:
-    """Means of each second: the request as it was sent and held, the plant from its physics."""
-    signal_pu = hold_means(run.agc.t_sent_s, run.agc.pu, run.edges_s)
+    """Means of each second: the request as it was sent and held, the plant from its physics.
+
+    The first value counts from the start of the second in which it was sent.
+    """
+    sent_s = run.agc.t_sent_s.copy()
+    if sent_s.size:
+        sent_s[0] = run.t0_s + np.floor(sent_s[0] - run.t0_s)
+    signal_pu = hold_means(sent_s, run.agc.pu, run.edges_s)
     unserved_mw = np.full(run.seconds, np.nan)
     if ticks is not None and ticks.now_s.size:
         unserved_mw = hold_means(ticks.now_s, ticks.unserved_mw, run.edges_s)

@@ -41,8 +41,10 @@ class UnitRecord:
         )
         parts = [f"{kind.replace('_', ' ')} {length_s:.0f} s" for kind, length_s in self.faults]
         parts += [f"{text} {length_s:.0f} s" for text, length_s in away if length_s >= 0.5]
-        told = [f"{r.lower().replace('_', ' ')} {n} ticks" for r, n in self.daemon.items()]
-        return ", ".join(parts) + (f"; to vppd: {', '.join(told)}" if told else "")
+        if self.daemon:
+            told = ", ".join(f"{n} {r.lower().replace('_', ' ')}" for r, n in self.daemon.items())
+            parts.append(f"ticks out of vppd's split: {told}")
+        return "; ".join(parts)
 
 
 def unit_records(
@@ -67,8 +69,10 @@ def unit_records(
         if u >= 0:
             records[u].faults.append((kind, until_s - since_s))
     if ticks is not None:
-        for u, reasons in ticks.out.items():
-            records[u].daemon = dict(reasons)
+        inside = (ticks.now_s >= run.t0_s) & (ticks.now_s < run.t0_s + run.duration_s)
+        for row, u, why in ticks.out:
+            if inside[row]:
+                records[u].daemon[why] = records[u].daemon.get(why, 0) + 1
     return sorted(records, key=_badness)
 
 

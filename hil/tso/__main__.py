@@ -5,11 +5,13 @@ from pathlib import Path
 
 import uvloop
 
+from hil.priority import raise_priority
 from hil.tso.process import TsoProcess, read
 
 
 async def serve(spec_file: Path) -> None:
     """Run the TSO."""
+    raise_priority()
     await TsoProcess(read(spec_file), spec_file.parent).run()
 
 

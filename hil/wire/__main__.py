@@ -6,11 +6,13 @@ from pathlib import Path
 import uvloop
 
 from hil.fleet import read
+from hil.priority import raise_priority
 from hil.wire.process import WireProcess
 
 
 async def serve(fleet_file: Path, process: int) -> None:
     """Run one wire process."""
+    raise_priority()
     await WireProcess(read(fleet_file), process, fleet_file.parent).run()
 
 

@@ -13,19 +13,19 @@ from vppd.devices.modbus_load import ModbusLoadConfig
 from vppd.links.base import Answer, LinkError
 
 # A depot that loads 160 kW of 330, on its own; the addresses of docs/points.md and no others.
-EV_HUB = {0: 0x4556, 1: 1, 2: 1, 16: 7} | {a: 0 for a in (*range(10, 16), *range(100, 106))}
+EV_HUB = {0: 0x4556, 1: 1, 2: 1, 16: 7} | dict.fromkeys((*range(10, 16), *range(100, 106)), 0)
 EV_HUB |= {11: 1600, 15: 3300}
 # A building that uses 150 kW; 32-bit floats, low word first.
-HVAC = {200: 0x4843, 201: 1, 202: 1, 216: 215} | {
-    a: 0 for a in (*range(210, 216), *range(300, 306))
-}
+HVAC = {200: 0x4843, 201: 1, 202: 1, 216: 215} | dict.fromkeys(
+    (*range(210, 216), *range(300, 306)), 0
+)
 HVAC |= {211: 0x4316, 213: 0x42C8, 215: 0x4348}
 
 
 def with_gaps(image: dict[int, int]) -> dict[int, int]:
     """The same device, if it also answers for the registers between its own."""
     first = min(image)
-    return {a: 0 for a in range(first, first + 17)} | image
+    return dict.fromkeys(range(first, first + 17), 0) | image
 
 
 def load_driver(link, table="ev_hub", unit_id=1, **keys):
@@ -275,5 +275,12 @@ def test_a_table_of_ones_own_with_what_little_the_device_has(tmp_path):
 
 def test_a_table_without_a_setpoint_is_no_table_of_a_load(tmp_path):
     (tmp_path / "mine.yaml").write_text(TABLE.replace("p_setpoint", "p_other"), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"mine.yaml:2: registers.p_setpoint: missing"):
+    with pytest.raises(ValueError, match=r"mine.yaml:3: registers.p_setpoint: missing"):
+        load_driver(None, table=tmp_path / "mine.yaml")
+
+
+def test_a_power_without_a_unit_is_refused(tmp_path):
+    """Raw counts taken for MW would be a thousand times too many."""
+    (tmp_path / "mine.yaml").write_text(TABLE.replace(", unit: kW", ""), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"p_meas.unit: must be W, kW or MW\n.*p_setpoint.unit"):
         load_driver(None, table=tmp_path / "mine.yaml")

@@ -121,7 +121,7 @@ def test_units_come_the_worst_first_with_reasons(tmp_path):
     assert [made.run.units.ids[r.index] for r in records] == ["ev001", "bat002", "pv001", "bat001"]
     hub, gone, _, last = records
     assert (hub.violations, hub.received, hub.lost) == (1, 95, 0)
-    assert hub.reason() == "link outage 4 s; to vppd: unreachable 5 ticks"
+    assert hub.reason() == "link outage 4 s; ticks out of vppd's split: 5 unreachable"
     assert hub.longest_silence_s == pytest.approx(6.0, abs=0.1)
     assert gone.unrecorded_s == pytest.approx(10.0)
     assert gone.reason() == "simulator gone 10 s"

@@ -2,12 +2,16 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hand_made import BASE_SUM_MW, NAMES, RATED_MW, REGULATION_MW, T0_S, Run
 
 from hil import result
+from hil.measure import inputs, limits, plant
+
+AVAILABLE = ("p_avail_min_mw", "p_avail_max_mw")
 
 
 def figures(run: Run, tmp_path) -> dict:
@@ -96,6 +100,17 @@ def test_values_that_were_not_sent_are_not_asked_for(tmp_path):
     rows = trace(tmp_path)
     assert (rows["signal_pu"][20:40] == -1.0).all()
     assert found["io"]["agc_values_not_sent"] == 10
+
+
+def test_the_first_value_counts_from_the_start_of_its_second(tmp_path):
+    run = Run()
+    command = run.write(tmp_path)
+    path = tmp_path / "raw" / "tso.csv"
+    head, _, first, *rest = path.read_text().splitlines()
+    assert first.startswith("1000.0,")
+    path.write_text("\n".join([head, first.replace("1000.0,", "1000.4,", 1), *rest]) + "\n")
+    result.compute(tmp_path, command)
+    assert trace(tmp_path)["signal_pu"][0] == -1.0
 
 
 def test_latency_is_from_the_socket_to_the_last_device(tmp_path):
@@ -273,6 +288,42 @@ def test_discharging_an_empty_store_is_found(tmp_path):
     assert discharging > 10
     assert found["by_kind"] == {"soc": discharging}
     assert found["soc_checked"] == 200
+
+
+def test_more_than_a_unit_has_to_give_is_found_if_that_was_recorded(tmp_path):
+    Run().write(tmp_path)
+    run = inputs.read(tmp_path / "raw")
+    first = plant.read_processes(run)[0]  # bat001, ev001
+    wider = np.dtype([*first.rows.dtype.descr, *((k, "<f8", (2,)) for k in AVAILABLE)])
+    rows = np.zeros(first.rows.size, dtype=wider)
+    for name in first.rows.dtype.names:
+        rows[name] = first.rows[name]
+    rows["p_avail_min_mw"], rows["p_avail_max_mw"] = -8.0, 8.0
+    rows["p_avail_min_mw"][rows["t_s"] >= T0_S + 50.0, 1] = -1.2  # the hub's cars are full
+    nothing = np.full(run.setpoints.size, np.nan)
+    found = limits.check(run, [replace(first, rows=rows)], run.setpoints, nothing)
+    mine = run.setpoints[(run.setpoints["unit"] == 2) & (run.setpoints["t_s"] > T0_S + 53.1)]
+    assert found.by_kind == {"available": int((mine["p_mw"] < -1.2 - 0.0604).sum())}
+    assert found.by_kind["available"] > 10
+    assert found.available == 400
+
+
+def test_charging_a_full_store_is_found(tmp_path):
+    run = Run(soc={**dict.fromkeys(NAMES, 0.5), "bat002": 0.95})
+    found = figures(run, tmp_path)["limits"]
+    charging = sum(1 for _, u, p, _ in run.writes if u == 1 and p < -1e-4 - 1e-4 * 4.0)
+    assert charging > 10
+    assert found["by_kind"] == {"soc": charging}
+
+
+def test_units_that_nobody_recorded_are_not_taken_for_zero(tmp_path):
+    run = Run()
+    command = run.write(tmp_path)
+    for path in (tmp_path / "raw").glob("wire-1.power.*"):
+        path.unlink()
+    tracked = result.compute(tmp_path, command)["tracking"]
+    assert tracked["accuracy_pct"] is None
+    assert tracked["measured_seconds_only"] == {"accuracy_pct": None, "mae_mw": None}
 
 
 def test_a_killed_process_gives_null_and_a_note(tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 import struct
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -102,6 +103,12 @@ def test_a_cancellation_that_comes_with_the_answer_is_not_lost():
     run_async(scenario())
 
 
+def is_stopped(pid: int) -> bool:
+    """The signal has taken effect on every thread."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+
+
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_frozen_peer_looks_connected_and_is_found_out(loop_factory):
     """SIGSTOP: its kernel keeps the connection, takes writes, and even accepts new connections."""
@@ -109,12 +116,13 @@ def test_a_frozen_peer_looks_connected_and_is_found_out(loop_factory):
     async def scenario():
         port = free_port()
         async with JsonPeer("modbus_server.py", port) as server:
-            config = ModbusTcpConfig(id="l", port=port, timeout_s=0.05, backoff_max_s=0.1)
+            config = ModbusTcpConfig(id="l", port=port, timeout_s=0.2, backoff_max_s=0.1)
             link = ModbusTcpLink(config, random.Random(1))
             keeper = asyncio.create_task(link.keep())
             await link.wait_connected()
             assert await link.write_registers(1, 5, [55]) is Answer.ACCEPTED
             server.signal(signal.SIGSTOP)
+            await until(lambda: is_stopped(server.process.pid))
             assert link.connected
             assert await link.write_registers(1, 5, [56]) is Answer.UNKNOWN
             for _ in range(2):

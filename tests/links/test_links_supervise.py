@@ -83,8 +83,10 @@ def test_keep_connected_keeps_the_reason_of_each_failure():
         )
         await until(lambda: state.connected)
         keeper.cancel()
+        state.on_change(lambda up: reasons.append(f"told {up}"))
         with pytest.raises(asyncio.CancelledError):
             await keeper
+        assert (state.connected, state.reason) == (False, "stopped")
         assert reasons == ["not connected yet", "connection refused", "no connection", "bad"]
 
     run_async(scenario())
@@ -94,8 +96,13 @@ def test_a_bug_in_a_session_is_not_taken_for_a_lost_link():
     async def session():
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        run_async(keep_connected(LinkState(), session, Backoff(0.1, 1.0, random.Random(1))))
+    async def scenario():
+        state = LinkState()
+        with pytest.raises(ZeroDivisionError):
+            await keep_connected(state, session, Backoff(0.1, 1.0, random.Random(1)))
+        assert state.reason == "its task failed"
+
+    run_async(scenario())
 
 
 def test_words_are_the_same_under_every_event_loop():

@@ -13,6 +13,10 @@ def test_hold_gives_the_newest_value():
     assert at[1:].tolist() == [5.0, 5.0, 7.0, 7.0]
 
 
+def test_hold_takes_instants_that_differ_by_rounding_as_the_same():
+    assert hold(np.array([0.0, 0.1 + 0.2]), np.array([1.0, 2.0]), np.array([0.3])).tolist() == [2.0]
+
+
 def test_means_of_a_held_value_are_weighted_by_time():
     t_s, value = np.array([0.0, 1.25, 1.5, 3.0]), np.array([0.0, 8.0, 4.0, 1.0])
     means = hold_means(t_s, value, np.array([0.0, 1.0, 2.0, 3.0, 4.0]))

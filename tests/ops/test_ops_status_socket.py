@@ -17,7 +17,7 @@ from vppd.ops.status import Benched, StatusError, to_json
 from vppd.ops.status_socket import StatusServer, read_document, read_status
 
 LOST = Benched("ev-07", "ev_hub", "UNREACHABLE", 1.0, "prediction", 0.0, "x" * 500)
-LARGE = status(benched=(LOST,) * 4000)  # 2.6 MB: more than a socket's buffer
+LARGE = status(benched=(LOST,) * 1000)  # 0.6 MB: more than a socket's buffer
 
 
 def serving(path, scenario, source=status, new_loop=asyncio.new_event_loop):

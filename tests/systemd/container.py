@@ -136,6 +136,10 @@ class Container:
             raise RuntimeError(f"{' '.join(command)}: {done.returncode}\n{done.stderr}")
         return done.stdout.strip()
 
+    def path(self, inside: str) -> Path:
+        """Give a path of the system as one of this machine."""
+        return Path(f"/proc/{self._leader}/root") / inside.lstrip("/")
+
     def show(self, *names: str) -> dict[str, str]:
         """Properties of vppd.service."""
         lines = self.run("systemctl", "show", "vppd", *(f"-p{name}" for name in names))

@@ -36,7 +36,7 @@ def findings(container):
 
 
 def read_findings(container):
-    return json.loads(container.run("cat", "/var/lib/vppd/findings.json"))
+    return json.loads(container.path("/var/lib/vppd/findings.json").read_text())
 
 
 def restarted(container, before):

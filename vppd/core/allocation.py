@@ -13,6 +13,8 @@ from vppd.core.types import F8, U1, Params, Policy, Reason
 from vppd.kernels import exact, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
 
+FREE = np.uint8(Reason.NONE)
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -55,9 +57,8 @@ def _by_policy(
 ) -> Split:
     out_mw = np.empty_like(lower_mw)
     if params.policy == Policy.EXACT:
-        work = np.empty_like(out_mw)
         code, lam, kkt_mw = exact.split_exact(
-            request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw, work
+            request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw
         )
         return Split(out_mw, code, lam, kkt_mw)
     if params.policy == Policy.PRO_RATA:
@@ -102,5 +103,5 @@ def _rest_to_the_others(
 
 def held_by(p_mw: F8, box: Box) -> U1:
     """Reason that bound each unit at its setpoint, shape (n,); NONE if it was free."""
-    reason = np.where(p_mw <= box.lower_mw, box.lower_reason, np.uint8(Reason.NONE))
+    reason = np.where(p_mw <= box.lower_mw, box.lower_reason, FREE)
     return np.where(p_mw >= box.upper_mw, box.upper_reason, reason)

@@ -15,13 +15,14 @@ from vppd.core.types import Quality
 from vppd.devices.base import NAN, Driver, Reading
 from vppd.links.base import Answer, LinkError, RefusedError, RegisterLink
 from vppd.points.register import Register, Span, Words, join_writes, plan_reads
-from vppd.points.table import RegisterTable, load_table
+from vppd.points.table import RegisterTable, TableError, load_table
 
 TABLES = Path(__file__).parent / "tables"
 BUILT_IN = ("ev_hub", "hvac")
 REQUIRED = ("p_meas", "p_setpoint")
 TELEMETRY = ("state", "control", "p_meas", "p_avail_min", "p_avail_max")
 DEAD_MAN = ("watchdog", "fallback")
+POWERS = ("p_meas", "p_avail_min", "p_avail_max", "p_setpoint", "fallback")
 Words16 = dict[str, list[int]]  # raw registers by our names
 
 
@@ -218,4 +219,8 @@ def create(
     """Create the driver of a unit. Raises ValueError: a bad table, or one that does not fit."""
     built_in = config.table in BUILT_IN
     path = TABLES / f"{config.table}.yaml" if built_in else base_dir / config.table
-    return ModbusLoad(config, load_table(path, REQUIRED), unit, link, clock)
+    table = load_table(path, REQUIRED)
+    bare = [register.name for register in table.get(*POWERS) if register.unit != "MW"]
+    if bare:
+        raise TableError([f"{path}: registers.{n}.unit: must be W, kW or MW" for n in bare])
+    return ModbusLoad(config, table, unit, link, clock)

@@ -1,7 +1,7 @@
 """EV depot over MQTT, "maker D" (`docs/points.md`): JSON topics below a prefix.
 
-The depot speaks by itself, so `read` does not wait while its last word is young. A retained
-telemetry or acknowledgement is somebody's old one and is ignored; ours are never retained.
+The depot speaks by itself; `on_news` tells when it did. A retained telemetry or acknowledgement is
+somebody's old one and is ignored; what we send is never retained.
 """
 
 import asyncio
@@ -153,11 +153,14 @@ class MqttLoad:
         return Answer.ACCEPTED
 
     async def read(self) -> Reading:
-        """Newest telemetry; waits only where the last is `silence_s` old. Raises LinkError."""
-        if self._silent_s() > self._config.silence_s:
-            await self._wait_for(lambda: self._silent_s() <= self._config.silence_s)
+        """Newest telemetry; waits only for the first of a connection. Raises LinkError.
+
+        No setpoint waits for a depot that speaks when it likes: what is young is given again.
+        """
+        if self._reading is None:
+            await self._wait_for(lambda: self._reading is not None)
         self._require_online()
-        if self._reading is None or self._silent_s() > self._config.silence_s:
+        if self._reading is None or self._clock() - self._heard_s > self._config.silence_s:
             raise LinkError(self._late or f"no telemetry for {self._config.silence_s:g} s")
         return replace(self._reading, following=not self._restarted)
 
@@ -199,6 +202,7 @@ class MqttLoad:
             reason="" if remote else "local control",
         )
         self._heard_s = now_s
+        self._late = ""
         for listener in self._listeners:
             listener()
 
@@ -253,9 +257,6 @@ class MqttLoad:
             raise LinkError(self._link.reason or "not connected")
         if self._state != "online":
             raise LinkError("unit says offline" if self._state else "unit has not said online")
-
-    def _silent_s(self) -> float:
-        return self._clock() - self._heard_s
 
     def _forget(self) -> None:
         """Know nothing: the connection is gone, and what the depot said before it."""

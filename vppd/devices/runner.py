@@ -92,6 +92,7 @@ class DeviceRunner:
         self._relinked = asyncio.Event()  # the link changed
         self._online: bool | None = None  # None: never was
         self._errors = 0  # in a row
+        self._mode_lost = False
         self._started_s = -math.inf
         self._why_lost = "not connected yet"
         self._log = log.bind(device=unit_id)
@@ -109,6 +110,8 @@ class DeviceRunner:
             return self._link.reason or self._why_lost
         if self.latest is not None and self.latest.reason:
             return self.latest.reason
+        if self._mode_lost:
+            return "its mode or dead man fell back"
         if self.write_result is WriteResult.REFUSED:
             return "refused its last setpoint"
         return ""
@@ -176,8 +179,7 @@ class DeviceRunner:
             if self._errors >= ERRORS_MAX:
                 self._set_lost(self._why_lost)
                 return
-            if self._has_fallen_back():
-                self._log.warning("device_mode_lost", reason=self.reason)
+            if self._must_restart():
                 return
             if self._mailbox is None:
                 await _wait(self._wake, self._until_poll_s())
@@ -231,6 +233,7 @@ class DeviceRunner:
             self.reads += 1
             self.latest = reading
             self._errors = 0
+            self._note_mode(following=reading.following)
         finally:
             self._poll = None
 
@@ -238,9 +241,18 @@ class DeviceRunner:
         self._errors += 1
         self._why_lost = why
 
-    def _has_fallen_back(self) -> bool:
-        """True when the device must be started again; once a poll at most, lest it be flooded."""
-        if self._hold_writes or self.latest is None or self.latest.following:
+    def _note_mode(self, *, following: bool) -> None:
+        """Log a mode that fell back, and its return: once it was asserted and is still there."""
+        if not following and not self._mode_lost:
+            self._mode_lost = True
+            self._log.warning("device_mode_lost")
+        elif following and self._mode_lost and self.accepted_s > self._started_s:
+            self._mode_lost = False
+            self._log.info("device_mode_back")
+
+    def _must_restart(self) -> bool:
+        """True when mode and dead man must be asserted anew; once a poll, lest it be flooded."""
+        if self.latest is None or self.latest.following or self._hold_writes:
             return False
         return self._clock() - self._started_s >= self._poll_s
 

@@ -47,11 +47,11 @@ EPS = 2.0**-52
 U8 = np.uint64
 BLOCK = U8(64)
 
-SAMPLE_MIN = 65_536  # from this size on, the first lam comes from a sample
+SAMPLE_MIN = 4096  # from this size on, the first lam comes from a sample
 SAMPLE_RUN = U8(8)  # units in a row: one cache line of each array
-SAMPLE_STRIDE = U8(256)
+SAMPLE_STRIDE = U8(512)
 SAMPLE_ROUNDS = 12
-SAMPLE_GOOD = 1e-3  # part of the fleet's power to which the sample is solved
+SAMPLE_GOOD = 5e-3  # part of the fleet's power to which the sample is solved
 
 WINDOWS_MAX = 4
 ROUNDS_MAX = 400
@@ -63,6 +63,20 @@ WIDER = 1.0 + 2.0**-20  # a breakpoint on the edge of a window belongs to the wi
 def _clip(y: float, lower: float, upper: float) -> float:
     x = y if y > lower else lower  # one instruction, and the same bits in Python
     return x if x < upper else upper
+
+
+@kernel()
+def _lost(total: float, term: float) -> float:
+    """What rounding takes from `total + term`, exactly (two-sum)."""
+    after = total + term
+    shift = after - total
+    return (total - (after - shift)) + (term - shift)
+
+
+@kernel()
+def _copy(source: F8, out: F8) -> None:
+    for i in range(out.shape[0]):  # a slice assignment takes Numba 4 s to compile
+        out[i] = source[i]
 
 
 @kernel()
@@ -156,10 +170,8 @@ def _survey(
             x = _clip(y, lower_mw[i], upper_mw[i])
             block += x
             block_slope += weight[i] if x == y else 0.0
-        after = total + block
-        shift = after - total
-        error += (total - (after - shift)) + (block - shift)
-        total = after
+        error += _lost(total, block)
+        total += block
         slope += block_slope
         first = end
     return faulty, total + error, slope
@@ -208,18 +220,28 @@ def _listed(
 ) -> tuple[float, float, int, int]:
     """Sum and slope of the listed units at `lam`; how many lie below, how many above."""
     total = 0.0
+    error = 0.0
     slope = 0.0
     below = 0
     above = 0
-    for k in range(count):
-        i = U8(listed[k])
-        y = target_mw[i] + lam * weight[i]
-        x = _clip(y, lower_mw[i], upper_mw[i])
-        total += x
-        slope += weight[i] if x == y else 0.0
-        below += y < lower_mw[i]
-        above += y > upper_mw[i]
-    return total, slope, below, above
+    first = U8(0)
+    while first < count:
+        end = min(first + BLOCK, U8(count))
+        block = 0.0
+        block_slope = 0.0
+        for k in range(first, end):
+            i = U8(listed[k])
+            y = target_mw[i] + lam * weight[i]
+            x = _clip(y, lower_mw[i], upper_mw[i])
+            block += x
+            block_slope += weight[i] if x == y else 0.0
+            below += y < lower_mw[i]
+            above += y > upper_mw[i]
+        error += _lost(total, block)
+        total += block
+        slope += block_slope
+        first = end
+    return total + error, slope, below, above
 
 
 @kernel()
@@ -317,14 +339,10 @@ def _ends(
         end = (upper_mw[i] - target_mw[i]) / weight[i]
         low = min(begin, low)
         high = max(end, high)
-        after = lower_sum + lower_mw[i]
-        shift = after - lower_sum
-        lower_error += (lower_sum - (after - shift)) + (lower_mw[i] - shift)
-        lower_sum = after
-        after = upper_sum + upper_mw[i]
-        shift = after - upper_sum
-        upper_error += (upper_sum - (after - shift)) + (upper_mw[i] - shift)
-        upper_sum = after
+        lower_error += _lost(lower_sum, lower_mw[i])
+        lower_sum += lower_mw[i]
+        upper_error += _lost(upper_sum, upper_mw[i])
+        upper_sum += upper_mw[i]
     if n == 0:
         return 0.0, 0.0, 0.0, 0.0
     return low, high, lower_sum + lower_error, upper_sum + upper_error
@@ -349,10 +367,8 @@ def _respond(
         for i in range(first, end):
             block += out_mw[i]
             block_size += abs(out_mw[i])
-        after = total + block
-        shift = after - total
-        error += (total - (after - shift)) + (block - shift)
-        total = after
+        error += _lost(total, block)
+        total += block
         size += block_size
         first = end
     return total, error, size
@@ -482,10 +498,10 @@ def split_exact(
     if not found:
         low, high, lower_sum, upper_sum = _ends(target_mw, weight, lower_mw, upper_mw)
         if request_mw >= upper_sum:
-            out_mw[:] = upper_mw
+            _copy(upper_mw, out_mw)
             return UNSERVED_UP if request_mw > upper_sum else OK, high, 0.0
         if request_mw <= lower_sum:
-            out_mw[:] = lower_mw
+            _copy(lower_mw, out_mw)
             return UNSERVED_DOWN if request_mw < lower_sum else OK, low, 0.0
         for i in range(n):
             out_mw[i] = i

@@ -1,5 +1,7 @@
 """Interim."""
+
 from numba import njit
+
 
 @njit(cache=True)
 def guard_setpoints(p, last, p_min, p_max, ru, rd, dt, amin, amax, out_reason, failed):

@@ -1,3 +1,5 @@
 """Interim."""
+
+
 def load():
     pass

@@ -149,10 +149,7 @@ class ModbusTcpLink(LinkState):
 
     async def keep(self) -> None:
         """Connect and stay connected until cancelled. Never raises but CancelledError."""
-        try:
-            await keep_connected(self, self._session, self._backoff)
-        finally:
-            self.set_down("stopped")
+        await keep_connected(self, self._session, self._backoff)
 
     async def read_registers(self, unit_id: int, address: int, count: int) -> list[int]:
         """Read holding registers. Raises RefusedError, or LinkError (no answer, malformed)."""

@@ -86,6 +86,12 @@ class LinkState:
         self._connected.clear()
         self._change(up=False)
 
+    def stop(self) -> None:
+        """End on purpose. That is no news to anybody: at a stop, no unit is lost."""
+        self._up = False
+        self._reason = "stopped"
+        self._connected.clear()
+
     def _change(self, *, up: bool) -> None:
         if up is self._up:
             return
@@ -102,13 +108,20 @@ async def keep_connected(
     `session` connects, calls `state.set_up()`, and returns the reason in words once the connection
     is lost. It raises OSError or LinkError when it cannot connect, and cleans up after itself.
     """
-    while True:
-        try:
-            reason = await session()
-        except (OSError, LinkError) as error:
-            reason = words(error)
-        state.set_down(reason)
-        await asyncio.sleep(backoff.next_s())
+    try:
+        while True:
+            try:
+                reason = await session()
+            except (OSError, LinkError) as error:
+                reason = words(error)
+            state.set_down(reason)
+            await asyncio.sleep(backoff.next_s())
+    except asyncio.CancelledError:
+        state.stop()
+        raise
+    except BaseException:  # a bug: the supervisor says which, the users that the link is gone
+        state.set_down("its task failed")
+        raise
 
 
 def words(error: BaseException) -> str:

@@ -40,7 +40,7 @@ class StatusServer:
         try:
             loop = asyncio.get_running_loop()
             self._server = await loop.create_unix_server(
-                lambda: _Client(self._document(), self._clients), sock=listening
+                lambda: _Client(self._document, self._clients), sock=listening
             )
         except BaseException:
             listening.close()
@@ -65,7 +65,9 @@ class StatusServer:
 class _Client(asyncio.Protocol):
     """One connection: write, close."""
 
-    def __init__(self, document: bytes | None, clients: set[asyncio.Transport]) -> None:
+    def __init__(
+        self, document: Callable[[], bytes | None], clients: set[asyncio.Transport]
+    ) -> None:
         self._document = document
         self._clients = clients
         self._cut: asyncio.TimerHandle | None = None
@@ -79,8 +81,9 @@ class _Client(asyncio.Protocol):
             return
         self._clients.add(self._transport)
         self._cut = asyncio.get_running_loop().call_later(CLIENT_TIME_S, self._transport.abort)
-        if self._document is not None:
-            self._transport.write(self._document)
+        document = self._document()
+        if document is not None:
+            self._transport.write(document)
         self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -169,10 +169,20 @@ class _Daemon:
             limits=Limits(segment_s=settings.segment_s),
         )
         try:
+            tell_recovery(writer)
             writer.put_event(time.time(), "start", version=__version__, shadow=self._shadow)
             yield writer
         finally:
             writer.close()
+
+
+def tell_recovery(writer: JournalWriter) -> None:
+    """Log what the last daemon left of its journal, and whether this one can write."""
+    status = writer.status()
+    if status.recovery is not None and status.recovery.ending:
+        log.warning("journal_recovered", **status.recovery.fields())
+    if status.error:
+        log.error("journal_failed", reason=status.error)
 
 
 async def flush(plant: Plant) -> None:
