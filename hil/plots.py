@@ -269,8 +269,9 @@ def _lanes(run: Measured) -> dict[str, list[tuple[float, float, str]]]:
         if until_s >= t0_s:
             lanes.setdefault(kind.replace("_", " "), []).append(span)
 
-    for unit, kind, since_s, until_s in inputs.spans(run.run):
-        add(kind, since_s, until_s, unit)
+    for span in inputs.spans(run.run):
+        # A fault of many units is one mark.
+        add(span.kind, span.since_s, span.until_s, span.units[0] if len(span.units) == 1 else -1)
     for event in run.run.events:
         if event["kind"] == "write_lost":
             add("write_lost", float(event["t_s"]), float(event["t_s"]), int(event["unit"]))

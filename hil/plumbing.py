@@ -29,19 +29,30 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def free_base_port(count: int) -> int:
-    """First of `count` free ports in a row. Raises CouldNotRunError."""
-    for base in range(FIRST_PORT, LAST_PORT - count, PORT_STEP):
-        if all(port_is_free(port) for port in range(base, base + count)):
-            return base
-    raise CouldNotRunError(f"no {count} free ports in a row from {FIRST_PORT} to {LAST_PORT}")
+RESERVED = 2  # offset of the port that a run holds, so that no other takes the same ports
 
 
-def check_ports(base: int, count: int) -> None:
-    """Raise CouldNotRunError if one of these ports is in use."""
+def reserve_ports(base: int, count: int) -> socket.socket:
+    """Take `count` ports from `base` on, until the socket is closed. Raises CouldNotRunError."""
     for port in range(base, base + count):
         if not port_is_free(port):
             raise CouldNotRunError(f"port {port} is in use")
+    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        holder.bind((LOCALHOST, base + RESERVED))
+        holder.listen(1)
+    except OSError as error:
+        holder.close()
+        raise CouldNotRunError(f"port {base + RESERVED} is in use") from error
+    return holder
+
+
+def reserve_free_ports(count: int) -> tuple[int, socket.socket]:
+    """Take the first `count` free ports in a row. Raises CouldNotRunError."""
+    for base in range(FIRST_PORT, LAST_PORT - count, PORT_STEP):
+        with contextlib.suppress(CouldNotRunError):
+            return base, reserve_ports(base, count)
+    raise CouldNotRunError(f"no {count} free ports in a row from {FIRST_PORT} to {LAST_PORT}")
 
 
 def cpu_s(pid: int) -> float:

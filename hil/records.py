@@ -110,7 +110,7 @@ def override(root: yaml.Node, dotted: str, text: str) -> None:
     keys = dotted.split(".")
     for key in keys[:-1]:
         child = lookup(node, key)
-        if not isinstance(child, yaml.MappingNode):
+        if child is None:
             child = yaml.MappingNode("tag:yaml.org,2002:map", [], value.start_mark, value.end_mark)
             _put(node, key, child)
         node = child
@@ -119,8 +119,8 @@ def override(root: yaml.Node, dotted: str, text: str) -> None:
 
 def _put(node: yaml.Node, key: str, value: yaml.Node) -> None:
     if not isinstance(node, yaml.MappingNode):
-        where = Problem(value.start_mark.name, 1, key, "its parent is not a mapping")
-        raise RecordError([where])
+        message = "does not exist: what it is part of is a single value, or a list"
+        raise RecordError([Problem(value.start_mark.name, 1, key, message)])
     kept = [(k, v) for k, v in node.value if k.value != key]
     key_node = yaml.ScalarNode("tag:yaml.org,2002:str", key, value.start_mark, value.end_mark)
     node.value = [*kept, (key_node, value)]
@@ -274,6 +274,8 @@ def _plain(node: yaml.Node) -> Any:
 def _scalar(kind: Any, rule: Rule, node: yaml.Node, path: str, problems: list[Problem]) -> Any:
     value = _plain(node)
     message = _wrong(kind, rule, value)
+    if not isinstance(node, yaml.ScalarNode):
+        message = "must be a single value, not a list or a mapping"
     if message:
         _blame(node, path, message, problems)
         return None

@@ -238,6 +238,11 @@ def _timing(
             "offline": latencies.offline,
             "not_received": latencies.not_received,
         }
+        if latencies.not_received:
+            notes["timing.left_out.not_received"] = (
+                f"{latencies.not_received} setpoints reached no device, though the scenario had"
+                " neither lost them nor taken their units offline"
+            )
         if not found["agc_ticks"]:
             notes["timing.signal_to_last_setpoint_ms"] = "no tick that an AGC value caused"
     if ticks is None:

@@ -20,6 +20,7 @@ import os
 import platform
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from typing import Any
 
 from hil import broker, daemon_config, fleet, recording
 from hil.notify import NotifySocket
-from hil.plumbing import Child, CouldNotRunError, check_ports, free_base_port
+from hil.plumbing import Child, CouldNotRunError, reserve_free_ports, reserve_ports
 from hil.records import Problem, RecordError
 from hil.scenario import EventConfig, Scenario
 from hil.tso import process as tso
@@ -119,6 +120,7 @@ class Rig:
         self._taken_over = 0
         self._io: dict[str, int] = {}
         self._load_pct: dict[str, float] = {}
+        self._ports: socket.socket | None = None  # keeps the ports for this run
         self._killed: set[int] = set()  # wire processes that the scenario holds down
 
     @property
@@ -162,14 +164,13 @@ class Rig:
         self.raw_dir.mkdir()
 
     def _draw(self) -> fleet.Fleet:
+        check_events(self.scenario, fleet.draw(self.scenario, 0))
         count = fleet.DEVICE_PORT + sum(k.units for k in self.scenario.fleet.kinds.values())
         if self._base_port is None:
-            base_port = free_base_port(count)
+            base_port, self._ports = reserve_free_ports(count)
         else:
-            base_port = self._base_port
-            check_ports(base_port, count)
+            base_port, self._ports = self._base_port, reserve_ports(self._base_port, count)
         drawn = fleet.draw(self.scenario, base_port)
-        check_events(self.scenario, drawn)
         drawn.write(self.raw_dir / "fleet.json")
         command = f"vppd-hil run {self.scenario.name} --seed {self.scenario.seed}"
         text = daemon_config.text(drawn, self.scenario, state_dir=".", command=command)
@@ -371,6 +372,8 @@ class Rig:
         finally:  # an impatient second Ctrl-C
             for child in started:
                 child.signal(signal.SIGKILL)
+            if self._ports is not None:
+                self._ports.close()
 
     def _write_run(self) -> None:
         """Write run.json."""

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 
@@ -76,12 +74,8 @@ class MqttBroker:
                     return
                 await asyncio.sleep(0.005)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal: SIGSTOP freezes it with its sockets open."""
-        os.kill(self.process.pid, number)
-
     async def kill(self) -> None:
         """kill -9."""
         if self.process.returncode is None:
-            self.signal(signal.SIGKILL)
+            self.process.kill()
         await self.process.wait()

@@ -19,6 +19,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+async def freeze(process: asyncio.subprocess.Process) -> None:
+    """SIGSTOP, with its sockets open; return once every thread has stopped."""
+    os.kill(process.pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{process.pid}/task")
+    async with asyncio.timeout(5.0):
+        while any(_state(task) != "T" for task in tasks.iterdir()):  # noqa: ASYNC240 - not a disk
+            await asyncio.sleep(0.001)
+
+
+def thaw(process: asyncio.subprocess.Process) -> None:
+    """SIGCONT."""
+    os.kill(process.pid, signal.SIGCONT)
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 class JsonPeer:
     """One script of `tests/peers`; what it prints is kept in `lines`."""
 
@@ -51,10 +69,6 @@ class JsonPeer:
             self.process.kill()
         await self.process.wait()
         await self._reader
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal: SIGSTOP freezes it with its sockets open."""
-        os.kill(self.process.pid, number)
 
     def say(self, **order: object) -> None:
         """Give an order."""

@@ -40,18 +40,13 @@ def main() -> None:
 def run(config: Path, shadow: bool) -> None:
     """Run the daemon in the foreground, until SIGTERM or Ctrl-C."""
     site = _load(config)
-    from vppd.ops.log import setup_log
-    from vppd.runtime.daemon import run_daemon
     from vppd.runtime.lock import StateLockedError
+    from vppd.runtime.start import start_daemon
 
-    log_setup = setup_log(site.config.site.log_level)
     try:
-        run_daemon(site, log_setup, shadow=shadow)
+        start_daemon(site, shadow=shadow)
     except (StateLockedError, OSError, ValueError) as error:
-        log_setup.close()
         _fail(str(error), EXIT_COULD_NOT)
-    finally:
-        log_setup.close()
 
 
 @main.command()

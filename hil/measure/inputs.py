@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from hil import fleet, recording
 
 F8 = NDArray[np.float64]
+PROCESS_NUMBER = re.compile(r"^process (\d+)")  # detail of an event that meets a whole process
 SENT = ("accepted", "refused", "unknown")  # status of AGC values that left the TSO
 
 
@@ -23,6 +25,7 @@ class Units:
     ids: tuple[str, ...]
     kinds: tuple[str, ...]
     protocols: tuple[str, ...]
+    processes: tuple[int, ...]  # wire process that simulates it
     p_rated_mw: F8
     p_min_mw: F8
     p_max_mw: F8
@@ -114,6 +117,7 @@ def read_units(path: Path) -> Units:
         ids=tuple(u.id for u in drawn.units),
         kinds=tuple(u.kind for u in drawn.units),
         protocols=tuple(u.protocol for u in drawn.units),
+        processes=tuple(u.process for u in drawn.units),
         p_rated_mw=column("rated_mw"),
         p_min_mw=column("p_min_mw"),
         p_max_mw=column("p_max_mw"),
@@ -149,32 +153,55 @@ def is_fault(event: dict[str, Any]) -> bool:
     return not str(event["kind"]).endswith("_back")
 
 
-def spans(run: Recording) -> list[tuple[int, str, float, float]]:
-    """Faults that last, as (unit, kind, since s, until s); until the run's end if they do not end.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A fault that lasted, or still does at the end of the run."""
+
+    kind: str
+    since_s: float
+    until_s: float
+    units: tuple[int, ...]  # whom it met; none: the plant as a whole
+
+
+def spans(run: Recording) -> list[Span]:
+    """Faults that last, by time.
 
     A `link_back` ends the `link_…` of the same unit before it, an `agc_back` the `agc_…`.
     """
-    found: list[tuple[int, str, float, float]] = []
-    open_ones: dict[tuple[int, str], tuple[str, float]] = {}
+    found: list[Span] = []
+    open_ones: dict[tuple[int, str, str], tuple[str, float]] = {}
     end_s = run.t0_s + run.duration_s
     for event in run.events:
         unit, kind, at_s = int(event["unit"]), str(event["kind"]), float(event["t_s"])
         if at_s >= end_s:
             continue
-        key = (unit, kind.split("_", maxsplit=1)[0])
-        if not is_fault(event):
-            if key in open_ones:
-                found.append((unit, *open_ones.pop(key), at_s))
-        elif kind != "write_lost":
-            open_ones.setdefault(key, (kind, at_s))
-    found += [(key[0], kind, since_s, end_s) for key, (kind, since_s) in open_ones.items()]
-    return sorted(found, key=lambda span: span[2])
+        process = PROCESS_NUMBER.search(str(event.get("detail", "")))
+        key = (unit, kind.split("_", maxsplit=1)[0], process[1] if process else "")
+        if is_fault(event):
+            if kind != "write_lost":
+                open_ones.setdefault(key, (kind, at_s))
+        elif key in open_ones:
+            kind, since_s = open_ones.pop(key)
+            found.append(Span(kind, since_s, at_s, _met(run.units, key)))
+    for key, (kind, since_s) in open_ones.items():
+        found.append(Span(kind, since_s, end_s, _met(run.units, key)))
+    return sorted(found, key=lambda span: span.since_s)
+
+
+def _met(units: Units, key: tuple[int, str, str]) -> tuple[int, ...]:
+    """Units that an event met: the one it names, or all of the process it names."""
+    unit, _, process = key
+    if unit >= 0:
+        return (unit,)
+    if not process:
+        return ()
+    return tuple(u for u, k in enumerate(units.processes) if k == int(process))
 
 
 def outages(run: Recording) -> dict[int, list[tuple[float, float]]]:
-    """Times in which each unit had no link, s."""
+    """Times in which each unit could not be reached, s."""
     found: dict[int, list[tuple[float, float]]] = {}
-    for unit, kind, since_s, until_s in spans(run):
-        if unit >= 0 and kind.startswith("link"):
-            found.setdefault(unit, []).append((since_s, until_s))
+    for span in spans(run):
+        for unit in span.units:
+            found.setdefault(unit, []).append((span.since_s, span.until_s))
     return found

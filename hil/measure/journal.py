@@ -139,13 +139,13 @@ def replay(vppd: Sequence[str], journal: Path) -> Replay:
             bool(told["chain_ok"]),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise JournalError(f"vppd replay: {type(error).__name__}: {error}") from error
+        raise JournalError(f"vppd replay: exit {done.returncode}: {_last_line(done)}") from error
 
 
 def _call(
     command: list[str], stdout: Any, ok: tuple[int, ...] = (0,)
 ) -> subprocess.CompletedProcess[bytes]:
-    name = " ".join(command[-3:-1])
+    name = f"vppd {command[-3]}"
     try:
         done = subprocess.run(  # arguments are paths of this run
             command, stdout=stdout, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False
@@ -153,10 +153,14 @@ def _call(
     except (OSError, subprocess.TimeoutExpired) as error:
         raise JournalError(f"{name}: {error}") from error
     if done.returncode not in ok:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        last = said[-1] if said else "no message"
-        raise JournalError(f"{name}: exit {done.returncode}: {last}")
+        raise JournalError(f"{name}: exit {done.returncode}: {_last_line(done)}")
     return done
+
+
+def _last_line(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Last line of what a command said on stderr."""
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return said[-1] if said else "no message"
 
 
 def _number(value: Any) -> float:

@@ -1,5 +1,6 @@
 """How closely the simulated plant followed what the TSO sent, with the markets' scores."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +143,9 @@ def _china(
     try:
         score = china.summarise(rated, rated_mw)
     except ValueError:
-        told = f"no valid command ({len(rated)} commands were sent)"
+        outcomes = Counter(c.outcome.value.replace("_", " ") for c in rated)
+        parts = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.items())
+        told = f"no valid command ({len(rated)} were sent{': ' if parts else ''}{parts})"
         notes.update(dict.fromkeys(keys, told))
         return
     found["china"] = {

@@ -65,9 +65,9 @@ def unit_records(
         record.longest_silence_s = _silence_s(run, run.setpoints["t_s"][received & mine])
         record.violations = violations.count(record.index)
     _states(run, processes, records)
-    for u, kind, since_s, until_s in spans(run):
-        if u >= 0:
-            records[u].faults.append((kind, until_s - since_s))
+    for span in spans(run):
+        for u in span.units:
+            records[u].faults.append((span.kind, span.until_s - span.since_s))
     if ticks is not None:
         inside = (ticks.now_s >= run.t0_s) & (ticks.now_s < run.t0_s + run.duration_s)
         for row, u, why in ticks.out:

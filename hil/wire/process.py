@@ -11,7 +11,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -133,7 +133,9 @@ class WireProcess:
             kind = DepotEndpoint if unit.protocol == "mqtt" else TcpEndpoint
             self.endpoints.append(kind(device, fleet))
         self._depots = [e for e in self.endpoints if isinstance(e, DepotEndpoint)]
-        self._agenda: list[tuple[float, int, int, Outage | None]] = []  # instant, count, slot, …
+        # instant, count, slot, outage (None: its end), whether it is one of the stream
+        self._agenda: list[tuple[float, int, int, Outage | None, bool]] = []
+        self._streams: dict[int, Iterator[Outage]] = {}
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._down = [0] * len(self.units)  # outages that a unit is in
@@ -245,7 +247,8 @@ class WireProcess:
                     if unit.id in wanted:
                         now_s = self.clock()
                         end_s = now_s + float(order["duration_s"])
-                        self._plan(slot, Outage(now_s, end_s, bool(order["silent"])))
+                        outage = Outage(now_s, end_s, bool(order["silent"]))
+                        self._plan(slot, outage, lasting=False)
             else:
                 break
         self.stopping.set()
@@ -254,22 +257,31 @@ class WireProcess:
         """Begin the faults that are always there; `t0_s`: start of the scored run."""
         for slot, unit in enumerate(self.units):
             rng = stream(self.fleet.seed, unit.index, "outages")
-            for outage in outages(rng, self.fleet.faults):
-                start_s, end_s = t0_s + outage.start_s, t0_s + outage.end_s
-                if end_s > self.clock():
-                    self._plan(slot, Outage(start_s, end_s, outage.silent))
-                if outage.start_s > 1e6:
-                    break
+            self._streams[slot] = (
+                Outage(t0_s + each.start_s, t0_s + each.end_s, each.silent)
+                for each in outages(rng, self.fleet.faults)
+            )
+            self._plan_next(slot)
 
-    def _plan(self, slot: int, outage: Outage) -> None:
+    def _plan_next(self, slot: int) -> None:
+        """Plan the next outage of a unit that is not over yet."""
+        for outage in self._streams[slot]:
+            if outage.end_s > self.clock():
+                self._plan(slot, outage, lasting=True)
+                return
+
+    def _plan(self, slot: int, outage: Outage, *, lasting: bool) -> None:
+        """Put begin and end of an outage on the agenda; `lasting`: another one follows it."""
         for at_s, what in ((outage.start_s, outage), (outage.end_s, None)):
             self._count += 1
-            heapq.heappush(self._agenda, (at_s, self._count, slot, what))
+            heapq.heappush(self._agenda, (at_s, self._count, slot, what, lasting))
 
     def _faults(self) -> None:
         """Begin and end the outages that are due."""
         while self._agenda and self._agenda[0][0] <= self.clock():
-            _, _, slot, outage = heapq.heappop(self._agenda)
+            _, _, slot, outage, lasting = heapq.heappop(self._agenda)
+            if lasting and outage is None:
+                self._plan_next(slot)
             task = asyncio.create_task(self._switch(slot, outage))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

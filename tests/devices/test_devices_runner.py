@@ -289,6 +289,7 @@ def test_what_is_asserted_again_is_never_stale():
             await until(lambda: r.runner.reconnects == 1)
             await r.settled()
             assert (set_kw(r.device), r.device.image[102]) == (0.0, 0)  # its own master, for now
+            assert r.runner.setpoints_expired == 0  # it was sent, and is not said again
             r.runner.submit(-0.12, 103.0)  # the next tick's
             await r.settled()
             assert (set_kw(r.device), r.device.image[102]) == (120.0, 1)

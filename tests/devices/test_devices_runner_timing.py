@@ -125,6 +125,20 @@ def test_a_setpoint_that_grew_old_behind_a_poll_is_not_sent():
     assert runner.setpoints_expired == 1
 
 
+def test_a_new_connection_that_nobody_saw_break_means_a_new_start():
+    """Broken and made again within one answer, or a restart that the link itself noticed."""
+
+    async def act(runner, _device, loop):
+        await asyncio.sleep(0.5)
+        runner.submit(-0.1, loop.time())
+        await asyncio.sleep(1.0)
+        runner._link.set_up()
+
+    _, device = run_for(3.0, act)
+    assert device.times("start") == pytest.approx([1000.0, 1001.7])  # in place of the next poll
+    assert device.times("write") == pytest.approx([1000.5, 1001.8])
+
+
 def test_a_mode_that_fell_back_is_asserted_once_a_poll():
     async def act(_runner, device, _loop):
         await asyncio.sleep(0.5)

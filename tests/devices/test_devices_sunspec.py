@@ -396,6 +396,16 @@ def test_a_limit_is_six_registers_in_percent_of_wmax():
     run_with(pv_image(), pv_driver, scenario, watchdog_s=12.0)
 
 
+def test_a_limit_is_rounded_into_the_limits_of_the_unit():
+    async def scenario(driver, _device, peer):
+        await driver.start()
+        await driver.write(1.09996)
+        await driver.write(0.10004)
+        assert [f.words[1] for f in peer.writes] == [9999, 910]  # not 1.1 MW, not 99.99 kW
+
+    run_with(pv_image(), pv_driver, scenario, p_max_mw=1.09996, p_min_mw=0.10004)
+
+
 def test_telemetry_of_a_pv_plant_takes_two_transactions():
     async def scenario(driver, device, peer):
         await driver.start()

@@ -156,9 +156,10 @@ def test_lost_and_offline_writes_are_left_out_and_counted(tmp_path, flags, where
 def test_a_write_that_never_came_is_counted(tmp_path):
     run = Run()
     del run.writes[40 * 4 + 3]
-    found = figures(run, tmp_path)["timing"]
-    assert found["left_out"]["not_received"] == 1
-    assert found["signal_to_last_setpoint_ms"]["max"] == pytest.approx(62.0)
+    found = figures(run, tmp_path)
+    assert found["timing"]["left_out"]["not_received"] == 1
+    assert "1 setpoints reached no device" in found["notes"]["timing.left_out.not_received"]
+    assert found["timing"]["signal_to_last_setpoint_ms"]["max"] == pytest.approx(62.0)
 
 
 def test_what_a_unit_in_an_outage_did_not_get_is_counted_apart(tmp_path):
@@ -168,6 +169,15 @@ def test_what_a_unit_in_an_outage_did_not_get_is_counted_apart(tmp_path):
     # ticks 40 and 42 were caused by AGC
     assert found["timing"]["left_out"] == {"lost": 0, "offline": 2, "not_received": 0}
     assert found["faults"]["kinds"] == {"link_outage": 1}
+
+
+def test_a_killed_simulator_takes_its_units_out_of_the_timing(tmp_path):
+    run = Run(events=[(T0_S + 38.5, -1, "wire_kill", "process 1")])
+    run.events.append((T0_S + 42.5, -1, "wire_back", "process 1"))
+    run.writes = [w for w in run.writes if w[1] not in (1, 3) or not 38.5 < w[0] - T0_S < 42.5]
+    found = figures(run, tmp_path)
+    assert found["timing"]["left_out"] == {"lost": 0, "offline": 4, "not_received": 0}
+    assert found["faults"] == {"injected": 1, "kinds": {"wire_kill": 1}}
 
 
 def test_the_same_setpoint_asserted_again_is_not_late(tmp_path):
@@ -368,6 +378,14 @@ def test_an_export_that_fails_leaves_the_replay(tmp_path):
     assert found["timing"]["missed_ticks"] == 0
     assert found["timing"]["tick_us"]["p50"] is None
     assert "agc_received_s" in found["notes"]["timing.tick_us"]
+
+
+def test_a_replay_that_ends_in_an_error_is_told_with_its_words(tmp_path):
+    command = Run().write(tmp_path)
+    (tmp_path / "raw" / "replay.json").unlink()
+    found = result.compute(tmp_path, command)
+    assert found["journal"]["replay_bit_exact"] is None
+    assert "FileNotFoundError" in found["notes"]["journal.replay_bit_exact"]
 
 
 def test_a_replay_that_differs_is_told(tmp_path):

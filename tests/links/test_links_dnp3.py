@@ -2,13 +2,12 @@
 
 import contextlib
 import importlib.util
-import signal
 import time
 
 import pytest
 from dnp3_links import linked
 from helpers import run_async, until
-from processes import JsonPeer, free_port
+from processes import JsonPeer, free_port, freeze, thaw
 
 from vppd.links.base import Answer, LinkError
 
@@ -110,14 +109,14 @@ def test_frozen_outstation_is_unknown_dropped_and_never_sent_to_twice():
         async with JsonPeer("opendnp3_outstation.py", port) as peer, linked(port) as link:
             await link.wait_connected()
             assert await link.operate({0: 1.0}) is Answer.ACCEPTED
-            peer.signal(signal.SIGSTOP)
+            await freeze(peer.process)
             assert link.connected  # its kernel keeps the connection up
             began_s = time.monotonic()
             for value in (2.0, 3.0, 4.0):
                 assert await link.operate({0: value}) is Answer.UNKNOWN
             assert time.monotonic() - began_s < 1.5
             await until(lambda: link.epoch > 1)  # given up, and connected anew (by the kernel)
-            peer.signal(signal.SIGCONT)
+            thaw(peer.process)
             deadline_s = time.monotonic() + 5.0
             answer = Answer.UNKNOWN
             while answer is not Answer.ACCEPTED and time.monotonic() < deadline_s:

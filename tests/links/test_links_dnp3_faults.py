@@ -1,6 +1,7 @@
 """The DNP3 link against outstations that misbehave (Project Robus), built from raw octets."""
 
 import asyncio
+import contextlib
 import random
 import struct
 import time
@@ -113,9 +114,9 @@ async def keep_reading(link: Dnp3Link, gaps_s: list[float]) -> None:
         await asyncio.sleep(0.002)
 
 
-async def operate_if_up(link: Dnp3Link) -> Answer:
+async def operate_if_up(link: Dnp3Link, value: float = 1.0) -> Answer:
     try:
-        return await link.operate({0: 1.0})
+        return await link.operate({0: value})
     except LinkError:  # the read has shown what kind of peer it is
         return Answer.UNKNOWN
 
@@ -297,3 +298,38 @@ def test_config_refuses_what_cannot_work():
         "backoff_max_s",
         "ca_file",
     ]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_fuzzed_answers_never_raise_and_are_never_an_acceptance(seed):
+    """Whatever comes back, reading it ends; only the whole echo of a command accepts it."""
+    rng = random.Random(seed)
+
+    def answer(request: Request) -> bytes:
+        objects = b"".join(
+            bytes([rng.choice([1, 2, 10, 20, 30, 32, 41, 50, 51, 60, rng.randrange(256)])])
+            + bytes([rng.randrange(8), rng.choice([0, 1, 6, 7, 8, 0x17, 0x28])])
+            + rng.randbytes(rng.randrange(40))
+            for _ in range(rng.randrange(4))
+        )
+        control = rng.choice([0xC0, 0xC0, 0xC0, 0xE0, 0x80, 0xF0])
+        octets = bytearray(
+            fragment(response(request.sequence, objects, iin=rng.randbytes(2), control=control))
+        )
+        if rng.random() < 0.3:
+            octets[rng.randrange(len(octets))] ^= 1 << rng.randrange(8)
+        return bytes(octets)
+
+    async def scenario():
+        async with (
+            Peer(answer) as peer,
+            linked(peer.port, timeout_s=0.01, backoff_min_s=0.001, backoff_max_s=0.001) as link,
+        ):
+            for value in range(100):
+                await link.wait_connected()
+                with contextlib.suppress(LinkError):
+                    await link.read_analog_inputs()
+                assert await operate_if_up(link, value + 0.5) is not Answer.ACCEPTED
+            assert len(peer.requests) > 100
+
+    run_async(scenario())

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import signal
 import sys
 import time
 from base64 import b64encode
@@ -14,6 +13,7 @@ from brokers import KINDS, MOSQUITTO, MqttBroker
 from certificates import OPENSSL, make_certificates
 from helpers import run_async, until
 from mqtt_peers import MqttPeer, linked
+from processes import freeze, thaw
 
 from vppd.links.mqtt import MqttConfig, MqttLink
 
@@ -109,7 +109,7 @@ def test_broker_restart_subscribes_again_and_says_online_again(tmp_path):
                     await until(lambda: got == [("down", b"again", False)])
                     link.publish("up", b"new")
                     await until(lambda: peer.on("up") == [b"new"])  # nothing from before
-            assert changes == [True, False, True, False]
+            assert changes == [True, False, True]  # a stop is no news
         finally:
             await broker.kill()
 
@@ -120,13 +120,13 @@ def test_frozen_broker_is_found_by_the_echo(tmp_path):
     async def scenario():
         async with MqttBroker(tmp_path) as broker, linked(broker.port) as link:
             await link.wait_connected()
-            broker.signal(signal.SIGSTOP)
+            await freeze(broker.process)
             began_s = time.monotonic()
             assert link.publish("up", b"into the void")  # nobody can know yet
             await until(lambda: not link.connected)
             assert time.monotonic() - began_s < 1.5
             assert link.reason == "broker sent no echo for 0.5 s"
-            broker.signal(signal.SIGCONT)
+            thaw(broker.process)
             await until(lambda: link.epoch == 2)
 
     run_async(scenario())
@@ -369,7 +369,7 @@ def test_nothing_is_left_behind(tmp_path):
             await until(lambda: open_files() == before)
             others = asyncio.all_tasks() - {asyncio.current_task()}
             assert not [task for task in others if "gmqtt" in repr(task)]
-            timers = asyncio.get_running_loop()._scheduled
+            timers = getattr(asyncio.get_running_loop(), "_scheduled", ())
             assert not [t for t in timers if "gmqtt" in repr(t) and not t.cancelled()]
 
     run_async(scenario())

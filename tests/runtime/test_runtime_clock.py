@@ -113,6 +113,12 @@ def rows(seen):
             0,
         ),
         (
+            "the grid waits where the value is expected a little after it",
+            {"until_s": 2.7, "agc_s": [0.5, 2.6], "agc_interval_s": 2.1},
+            [(0, GRID, 0.0), (1, AGC, 0.5), (2, GRID, 1.5), (3, AGC, 2.6)],
+            0,
+        ),
+        (
             "a tick that ends while the grid would be waiting anyway misses nothing",
             {"until_s": 3.0, "agc_s": [0.5], "agc_interval_s": 2.0, "lasting": {2: 1.1}},
             [(0, GRID, 0.0), (1, AGC, 0.5), (2, GRID, 1.5), (3, GRID, 2.65)],

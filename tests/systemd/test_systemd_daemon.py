@@ -92,6 +92,11 @@ def test_what_the_service_gives_is_what_the_daemon_has(container):
     assert told.journal.error == ""
 
 
+def test_ready_means_that_no_tick_has_to_compile(container):
+    """The cache was empty at this start: a kernel left for the first tick takes it a second."""
+    assert ticking(container).timing.tick_us.max < 250_000.0
+
+
 def test_the_kernels_are_in_the_cache_of_the_unit(container):
     found = container.run("find", "/var/cache/vppd/numba", "-name", "*.nbc")
     assert found.splitlines() != []

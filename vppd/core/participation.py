@@ -53,7 +53,7 @@ def last_setpoints_mw(state: State, image: Image, params: Params) -> F8:
     to be; one that refused the last stands at the last that it accepted.
     """
     measured_mw = np.where(np.isnan(image.p_meas_mw), params.fallback_mw, image.p_meas_mw)
-    never = np.isnan(image.accepted_at_s)
+    never = np.isnan(image.accepted_at_s) | np.isnan(image.accepted_mw)
     refused = image.write_result == REFUSED_WRITE
     last_mw = np.where(np.isnan(state.p_setpoint_mw), measured_mw, state.p_setpoint_mw)
     last_mw = np.where(refused, image.accepted_mw, last_mw)
@@ -79,4 +79,5 @@ def takes_setpoints(reason: U1, image: Image) -> U1:
     and one that refused get their setpoint again, so that they can come back.
     """
     barred = (reason == LOCAL_CONTROL) | (image.connected == 0)
-    return (~barred).astype(np.uint8)
+    sent: U1 = (~barred).astype(np.uint8)
+    return sent

@@ -183,7 +183,10 @@ def second_guard(
     count = guard.guard_setpoints(
         done.p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
         params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
-        image.p_avail_min_mw, image.p_avail_max_mw, able.out_reason, failed,
+        image.p_avail_min_mw, image.p_avail_max_mw,
+        image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
+        params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
+        able.out_reason, failed,
     )  # fmt: skip
     if count == 0:
         return {}

@@ -45,10 +45,14 @@ class SunspecPv(SunspecDriver):
     def _setpoint_words(self, p_mw: float) -> tuple[int, list[int]]:
         points, exponent = self._points, self._exponent("limit")
         limit, revert = (points[n].scaled(exponent) for n in ("limit", "limit_revert"))
+        within = {
+            "lower": self._limit_pu(self._unit.p_min_mw),
+            "upper": self._limit_pu(self._unit.p_max_mw),
+        }
         return points["enabled"].register.address, [
             ENABLED,
-            *limit.encode(self._limit_pu(p_mw), lower=0.0, upper=1.0),
-            *revert.encode(self._limit_pu(self._fallback_mw), lower=0.0, upper=1.0),
+            *limit.encode(self._limit_pu(p_mw), **within),
+            *revert.encode(self._limit_pu(self._fallback_mw), **within),
             ENABLED,
             *self._timer_words("timer"),
         ]

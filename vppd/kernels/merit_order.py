@@ -53,7 +53,7 @@ def _sums(base_mw: F8, lower_mw: F8, upper_mw: F8) -> tuple[float, float, float]
         # Written positively: every comparison is false for a NaN.
         good = (
             abs(base_mw[i]) <= MAGNITUDE_MAX
-            and -MAGNITUDE_MAX <= lower_mw[i]
+            and lower_mw[i] >= -MAGNITUDE_MAX
             and lower_mw[i] <= upper_mw[i]
             and upper_mw[i] <= MAGNITUDE_MAX
         )
@@ -133,11 +133,15 @@ def split_merit_order(
     lower, base, upper = _sums(base_mw, lower_mw, upper_mw)
     if not (lower <= upper and abs(request_mw) <= MAGNITUDE_MAX):
         return BAD_INPUT
-    # The base itself must come out exactly, and the ends of the range too.
     served_mw = _clip(request_mw, lower, upper)
+    left = served_mw - base
+    if served_mw == upper:
+        left = np.inf  # so that every unit ends on its limit, not an ulp before it
+    elif served_mw == lower:
+        left = -np.inf
     for i in range(n):
         out_mw[i] = _clip(base_mw[i], lower_mw[i], upper_mw[i])
-    _fill(served_mw - base, order_index, base_mw, lower_mw, upper_mw, out_mw)
+    _fill(left, order_index, base_mw, lower_mw, upper_mw, out_mw)
     _place(served_mw, order_index, lower_mw, upper_mw, out_mw)
     if request_mw > upper:
         return UNSERVED_UP

@@ -40,7 +40,7 @@ def _sums(base_mw: F8, lower_mw: F8, upper_mw: F8) -> tuple[float, float, float]
         # Written positively: every comparison is false for a NaN.
         good = (
             abs(base_mw[i]) <= MAGNITUDE_MAX
-            and -MAGNITUDE_MAX <= lower_mw[i]
+            and lower_mw[i] >= -MAGNITUDE_MAX
             and lower_mw[i] <= upper_mw[i]
             and upper_mw[i] <= MAGNITUDE_MAX
         )
@@ -77,7 +77,8 @@ def _write(
     for i in range(base_mw.shape[0]):
         b = _clip(base_mw[i], lower_mw[i], upper_mw[i])
         limit = upper_mw[i] if rising else lower_mw[i]
-        out_mw[i] = _clip(b + share * (limit - b), lower_mw[i], upper_mw[i])
+        x = b + share * (limit - b) if share < 1.0 else limit  # b + (limit - b) can miss it
+        out_mw[i] = _clip(x, lower_mw[i], upper_mw[i])
         error += _lost(total, out_mw[i])
         total += out_mw[i]
         size += abs(out_mw[i])

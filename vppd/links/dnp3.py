@@ -128,10 +128,7 @@ class Dnp3Link(LinkState):
 
     async def keep(self) -> None:
         """Connect and stay connected until cancelled. Never raises but CancelledError."""
-        try:
-            await keep_connected(self, self._session, self._backoff)
-        finally:
-            self.set_down("stopped")
+        await keep_connected(self, self._session, self._backoff)
 
     async def operate(self, analog_outputs: dict[int, float], *, select: bool = False) -> Answer:
         """Write analog outputs as 32-bit floats in one request. Never re-sent.

@@ -127,10 +127,7 @@ class MqttLink(LinkState):
 
         Never raises but CancelledError, and what a listener raised: that is a bug.
         """
-        try:
-            await keep_connected(self, self._session, self._backoff)
-        finally:
-            self.set_down("stopped")
+        await keep_connected(self, self._session, self._backoff)
 
     def publish(
         self,

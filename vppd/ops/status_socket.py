@@ -73,9 +73,8 @@ class _Client(asyncio.Protocol):
         self._cut: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the document and hang up."""
+        """Send the document and hang up. `close` ends reading at once, and writing when done."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.pause_reading()
         if len(self._clients) >= CLIENTS_MAX:
             self._transport.abort()
             return

@@ -21,11 +21,9 @@ from vppd.config.params import build_params
 from vppd.journal.appender import Limits
 from vppd.journal.header import About
 from vppd.journal.writer import JournalWriter
-from vppd.kernels import warm
 from vppd.ops.log import LogSetup
 from vppd.ops.status_socket import StatusServer
 from vppd.runtime.clock import TickClock
-from vppd.runtime.lock import StateLock
 from vppd.runtime.loop import ControlLoop, Done
 from vppd.runtime.notify import Notifier
 from vppd.runtime.plant import Plant, build_plant, standing_orders
@@ -39,40 +37,28 @@ log = structlog.get_logger()
 FLUSH_S = 1.0  # the last writes get that long to be answered
 
 
-def run_daemon(site: Site, log_setup: LogSetup, *, shadow: bool) -> None:
-    """Run until SIGTERM or SIGINT.
-
-    Raises StateLockedError or OSError when it could not start, ExceptionGroup when something
-    failed that the daemon cannot do without.
-    """
-    with StateLock(site.state_dir):
-        log.info(
-            "starting", version=__version__, pid=os.getpid(), units=len(site.config.fleet),
-            shadow=shadow, config_sha256=config_hash(site.text)[:12],
-        )  # fmt: skip
-        load_kernels()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Daemon(site, log_setup, shadow=shadow).run())
-        log.info("stopped")
-
-
-def load_kernels() -> None:
-    """Load the kernels from their cache, or compile them: before READY, never in a tick."""
-    started_s = time.monotonic()
-    log.info("loading_kernels", note="the first start compiles them, which takes some seconds")
-    warm.load()
-    log.info("kernels_ready", took_s=round(time.monotonic() - started_s, 3))
+def run_daemon(site: Site, notifier: Notifier, log_setup: LogSetup, *, shadow: bool) -> None:
+    """Run until SIGTERM or SIGINT, on a state folder that the caller has locked. See `start`."""
+    log.info(
+        "starting", version=__version__, pid=os.getpid(), units=len(site.config.fleet),
+        shadow=shadow, config_sha256=config_hash(site.text)[:12],
+    )  # fmt: skip
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Daemon(site, notifier, log_setup, shadow=shadow).run())
+    log.info("stopped")
 
 
 class _Daemon:
     """One run. Holds what start-up makes until the stop."""
 
-    def __init__(self, site: Site, log_setup: LogSetup, *, shadow: bool) -> None:
+    def __init__(
+        self, site: Site, notifier: Notifier, log_setup: LogSetup, *, shadow: bool
+    ) -> None:
         self._site = site
         self._log_setup = log_setup
         self._shadow = shadow
         self._params = build_params(site.config)
-        self._notifier = Notifier()
+        self._notifier = notifier
 
     async def run(self) -> None:
         """Start, tick until a signal of the system, stop."""
@@ -87,10 +73,7 @@ class _Daemon:
         for signal in plant.signals:
             await signal.bind()
         with self._journal() as journal:
-            try:
-                await self._serve(plant, journal)
-            finally:
-                self._notifier.close()
+            await self._serve(plant, journal)
 
     async def _serve(self, plant: Plant, journal: JournalWriter | None) -> None:
         config, site = self._site.config, self._site.config.site
@@ -108,7 +91,9 @@ class _Daemon:
 
         def tell(done: Done) -> None:
             teller.tell(done)
-            slack.collect(ticks.slack_s())
+            # In the middle of what is left: not now, when the devices are about to write.
+            rest_s = max(0.0, 0.5 * ticks.slack_s())
+            asyncio.get_running_loop().call_later(rest_s, lambda: slack.collect(ticks.slack_s()))
 
         loop = ControlLoop(
             self._params, standing_orders(config), plant.devices, plant.signals, ticks,

@@ -1,0 +1,192 @@
+"""Scenario files: what they may say, how they are overridden, what they complain of."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hil import scenario as scenarios
+from hil.records import RecordError
+from hil.scenario import FaultsConfig, Limit, Scenario, load, missed
+
+SMALL = """\
+name: small
+regulation_mw: 1.0
+fleet:
+  kinds:
+    battery:
+      makers: {sunspec_battery: 2}
+      rated_mw: 2.0
+      basepoint_pct: 0
+      up_pct: 100
+      down_pct: 100
+      dead_time_s: [0, 0.3]
+      lag_s: 0.3
+      ramp_pct_per_s: 100
+      watchdog_s: 10
+      cost: 1
+      energy_h: 2
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "small.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def problems(name: str, overrides=()) -> list[str]:
+    with pytest.raises(RecordError) as caught:
+        load(name, list(overrides))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_reference_scenario_is_the_contract_s():
+    made = load("zhejiang")
+    table = {
+        kind: (c.units, c.rated_mw, c.up_pct, c.down_pct, c.dead_time_s, c.lag_s, c.ramp_pct_per_s)
+        for kind, c in made.fleet.kinds.items()
+    }
+    assert table == {
+        "battery": (14, 60.0, 100.0, 100.0, (0.0, 0.3), 0.3, 100.0),
+        "ev_hub": (90, 30.0, 50.0, 50.0, (2.0, 5.0), 2.0, 20.0),
+        "hvac": (60, 24.0, 42.0, 42.0, (5.0, 10.0), 25.0, 2.0),
+        "industrial": (26, 39.0, 36.0, 36.0, (10.0, 30.0), 40.0, 1.0),
+        "pv": (20, 22.0, 9.0, 82.0, (1.0, 1.0), 2.0, 10.0),
+    }
+    assert made.faults == FaultsConfig(2.0, 2.0, 1.0, 60.0, 20.0)
+    assert made.links.latency_ms == (20.0, 80.0)
+    assert (made.regulation_mw, made.signal.interval_s, made.events) == (80.0, 2.0, ())
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_every_shipped_scenario_loads(name):
+    made = load(name)
+    assert made.name == name
+    assert made.title
+
+
+def test_overrides_of_the_command_line():
+    made = load(
+        "zhejiang",
+        [
+            ("fleet.seed", "7"),
+            ("fleet.scale.battery", "0.5"),
+            ("regulation_mw", "60"),
+            ("faults", "none"),
+            ("allocation.policy", "pro_rata"),
+            ("wire.devices_per_process", "20"),
+            ("events", "[{at_s: 10, kind: agc_cut}]"),
+        ],
+    )
+    assert (made.seed, made.fleet_seed) == (1, 7)
+    assert made.fleet.scale == {"battery": 0.5}
+    assert made.regulation_mw == 60.0
+    assert made.allocation.policy == "pro_rata"
+    assert made.wire.devices_per_process == 20
+    assert [event.kind for event in made.events] == ["agc_cut"]
+    assert made.faults == FaultsConfig.none()
+    assert load("zhejiang", [("faults.write_loss_pct", "3")]).faults.outage_mean_s == 60.0
+
+
+def test_none_switches_all_faults_off():
+    assert load("zhejiang", [("faults", "none")]).faults == FaultsConfig.none()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("fleet.scale.batery", "0.5", "unknown key; did you mean battery?"),
+        ("regulation", "60", "unknown key; did you mean regulation_mw?"),
+        ("regulation_mw", "sixty", "must be a number, is 'sixty'"),
+        ("regulation_mw", "-5", "must be within 0 to 1e+06, is -5"),
+        ("allocation.policy", "exakt", "did you mean exact?"),
+        ("faults", "some", "must be a mapping of keys"),
+        ("links.latency_ms", "[20]", "must have 2 entries, has 1"),
+        ("seed", "1.5", "must be a whole number, is 1.5"),
+        ("signal.select", "maybe", "must be true or false, is 'maybe'"),
+        ("name.first", "x", "what it is part of is a single value"),
+        ("name", "[x]", "must be a single value"),
+        ("events", "[{at_s: 500, kind: agc_cut}]", "after the end, 120 s"),
+        ("signal", "{kind: file}", "needs file and column"),
+        ("faults", "{", "yaml"),
+    ],
+)
+def test_overrides_that_make_no_sense(key, value, message):
+    found = problems("zhejiang", [(key, value)])
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_every_problem_at_once_with_its_line(tmp_path):
+    text = SMALL.replace("rated_mw: 2.0", "rated_mw: -2.0").replace("lag_s: 0.3", "lagg_s: 0.3")
+    text += "regulation_mw: 2.0\nlinks: {latency_ms: [80, 20]}\nfaults: 3\n"
+    name = write(tmp_path, text)
+    assert problems(name) == [
+        f"{name}:7: fleet.kinds.battery.rated_mw: must be within 0.001 to 100000, is -2",
+        f"{name}:12: fleet.kinds.battery.lagg_s: unknown key; did you mean lag_s?",
+        f"{name}:6: fleet.kinds.battery.lag_s: missing",
+        f"{name}:17: regulation_mw: given twice, first on line 2",
+        f"{name}:19: faults: must be a mapping of keys",
+    ]
+
+
+def test_rules_over_more_than_one_key(tmp_path):
+    text = SMALL.replace("[0, 0.3]", "[0.3, 0]").replace("sunspec_battery: 2", "sunspec_battery: 0")
+    name = write(tmp_path, text)
+    assert [problem.split(": ", 1)[1] for problem in problems(name)] == [
+        "fleet.kinds.battery.dead_time_s: must be two numbers, the lower one first, is [0.3, 0.0]",
+        "fleet.kinds.battery.makers: the kind has no unit; leave the kind out instead",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "name: [\n", "a: &x\n  b: *y\n"])
+def test_what_is_no_scenario_at_all(tmp_path, text):
+    found = problems(write(tmp_path, text))
+    assert len(found) >= 1
+    assert found[0].startswith(str(tmp_path))
+
+
+def test_a_scenario_extends_another(tmp_path):
+    text = "extends: zhejiang\nname: mine\nfleet: {scale: {pv: 2}}\nfaults: {offline_pct: 5}\n"
+    made = load(write(tmp_path, text))
+    assert (made.name, made.fleet.scale, made.faults.offline_pct) == ("mine", {"pv": 2.0}, 5.0)
+    assert made.faults.write_loss_pct == 2.0
+    name = write(tmp_path, "extends: nowhere\nname: mine\n")
+    assert "no such scenario; known: agc-cut" in problems(name)[0]
+
+
+def test_a_scenario_that_is_not_there():
+    with pytest.raises(FileNotFoundError, match="known: agc-cut"):
+        load("zhejang")
+
+
+def result(**figures):
+    return {"limits": {"violations": 0}, "timing": {"p99": 120.0}, "ok": True, **figures}
+
+
+def test_limits_that_are_missed_and_by_how_much(tmp_path):
+    made = load(write(tmp_path, SMALL), [
+        ("acceptance", "{limits.violations: {maximum: 0}, timing.p99: {maximum: 150},"
+                       " ok: {equals: true}, tracking.accuracy_pct: {minimum: 95}}"),
+    ])  # fmt: skip
+    assert isinstance(made, Scenario)
+    assert made.acceptance["ok"] == Limit(equals=True)
+    good = result(tracking={"accuracy_pct": 97.0})
+    assert missed(made, good) == []
+    bad = result(
+        limits={"violations": 3}, timing={"p99": 151.5}, ok=False, tracking={"accuracy_pct": 94.0}
+    )
+    assert missed(made, bad) == [
+        "limits.violations: 3 is over its limit 0 by 3",
+        "timing.p99: 151.5 is over its limit 150 by 1.5",
+        "ok: is False, must be True",
+        "tracking.accuracy_pct: 94 is under its limit 95 by 1",
+    ]
+    unknown = result(tracking={"accuracy_pct": None}, notes={"tracking.accuracy_pct": "no trace"})
+    assert missed(made, unknown) == ["tracking.accuracy_pct: could not be measured (no trace)"]
+
+
+def test_the_shipped_files_are_plain_yaml():
+    for name in scenarios.names():
+        assert yaml.safe_load((scenarios.FOLDER / f"{name}.yaml").read_text())["name"] == name

@@ -1,0 +1,193 @@
+"""The TSO against a DNP3 outstation: values, times, select before operate, cuts."""
+
+import asyncio
+import csv
+import json
+import sys
+import time
+
+import pytest
+from helpers import run_async, until
+from processes import free_port
+from py1815 import OutstationServer, Session
+from py1815.control import CommandStatus
+from py1815.objects import AnalogPoint, AnalogVariation, analog_range
+
+from hil import recording
+from hil.faults import stream
+from hil.plumbing import Child
+from hil.scenario import EventConfig, SignalSource
+from hil.tso.master import TsoLink
+from hil.tso.process import Spec, read
+
+COMM_LOST = 0x04
+
+
+class Plant:
+    """A plant as the TSO sees it: keeps what it is told, reports nine inputs."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.received = []
+        self.functions = []
+        self.answer = CommandStatus.SUCCESS
+
+    def read(self, headers):
+        values = [1234.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 5000.0, 210.0]
+        points = [AnalogPoint(value, 0x01) for value in values]
+        points[7] = AnalogPoint(5000.0, COMM_LOST)
+        return analog_range(0, points, variation=AnalogVariation.INT32_WITH_FLAG)
+
+    def select(self, controls):
+        self.functions.append("select")
+        return [CommandStatus.SUCCESS] * len(controls)
+
+    def operate(self, controls):
+        self.functions.append("operate")
+        self.received += [(time.monotonic(), c.index, c.command.value) for c in controls]
+        return [self.answer] * len(controls)
+
+    async def __aenter__(self):
+        session = Session(self, control_provider=self)
+        self.server = OutstationServer(session, bind=f"127.0.0.1:{self.port}")
+        await self.server.start()
+        return self
+
+    async def __aexit__(self, *_):
+        await self.server.stop()
+
+
+def link_to(plant, latency_s=(0.0, 0.002), timeout_s=1.0):
+    return TsoLink(plant.port, stream(1, -1, "tso"), latency_s, time.monotonic, timeout_s=timeout_s)
+
+
+def test_a_value_arrives_as_a_float_and_is_confirmed():
+    async def scenario():
+        async with Plant() as plant:
+            link = link_to(plant, (0.02, 0.04))
+            keeper = asyncio.create_task(link.keep())
+            await until(lambda: link.connected)
+            sent_s = time.monotonic()
+            assert await link.send_agc(-0.123456) == "accepted"
+            ((at_s, index, value),) = plant.received
+            assert (index, value) == (0, pytest.approx(-0.123456, abs=1e-7))
+            assert sent_s + 0.018 < link.socket_s <= at_s
+            plant.answer = CommandStatus.NOT_AUTHORIZED
+            assert await link.send_agc(0.5) == "refused"
+            keeper.cancel()
+            link.close()
+
+    run_async(scenario())
+
+
+def test_select_before_operate():
+    async def scenario():
+        async with Plant() as plant:
+            link = link_to(plant)
+            keeper = asyncio.create_task(link.keep())
+            await until(lambda: link.connected)
+            assert await link.send_agc(0.25, select=True) == "accepted"
+            assert plant.functions == ["select", "operate"]
+            keeper.cancel()
+            link.close()
+
+    run_async(scenario())
+
+
+def test_inputs_with_their_flags():
+    async def scenario():
+        async with Plant() as plant:
+            link = link_to(plant)
+            assert await link.poll() is None
+            keeper = asyncio.create_task(link.keep())
+            await until(lambda: link.connected)
+            for _ in range(2):  # the second one clears the restart indication first
+                told = await link.poll()
+                assert (told.p_kw, told.mode, told.units_online) == (1234.0, 2, 210)
+                assert (told.agc_pu, told.agc_flags) == (0.5, COMM_LOST)
+            keeper.cancel()
+            link.close()
+
+    run_async(scenario())
+
+
+def test_without_a_plant_or_an_answer():
+    async def scenario():
+        writers = []
+        silent = await asyncio.start_server(lambda _, w: writers.append(w), "127.0.0.1", 0)
+        plant = Plant()
+        link = link_to(plant, timeout_s=0.1)
+        assert await link.send_agc(0.5) == "down"
+        plant.port = silent.sockets[0].getsockname()[1]
+        link = link_to(plant, timeout_s=0.1)
+        keeper = asyncio.create_task(link.keep())
+        await until(lambda: link.connected)
+        assert await link.send_agc(0.5) == "unknown"
+        assert await link.poll() is None
+        keeper.cancel()
+        link.close()
+        for writer in writers:
+            writer.close()
+        silent.close()
+        await silent.wait_closed()
+
+    run_async(scenario())
+
+
+def test_the_spec_survives_its_file(tmp_path):
+    spec = Spec(
+        port=20001,
+        seed=4,
+        duration_s=60.0,
+        latency_s=(0.02, 0.08),
+        source=SignalSource(kind="steps", steps=((0.0, 0.5),), select=True),
+        cuts=(EventConfig(at_s=10.0, kind="agc_cut", how="silent"),),
+    )
+    spec.write(tmp_path / "tso.json")
+    assert read(tmp_path / "tso.json") == spec
+
+
+@pytest.mark.parametrize("how", ["silent", "closed"])
+def test_a_process_that_sends_by_its_clock_and_is_cut(tmp_path, how):
+    async def scenario():
+        async with Plant() as plant:
+            cut = EventConfig(at_s=0.7, kind="agc_cut", duration_s=0.9, how=how)
+            Spec(
+                port=plant.port,
+                seed=1,
+                duration_s=60.0,
+                latency_s=(0.0, 0.002),
+                source=SignalSource(interval_s=0.2),
+                cuts=(cut,),
+            ).write(tmp_path / "tso.json")
+            lines = []
+            argv = [sys.executable, "-m", "hil.tso", str(tmp_path / "tso.json")]
+            child = await Child.start("tso", argv, tmp_path / "log", on_line=lines.append)
+            await until(lambda: lines)
+            t0_s = time.monotonic() + 0.5
+            child.order(json.dumps({"do": "start", "t0_s": t0_s}))
+            await until(lambda: any('"accepted"' in line for line in lines[14:]))
+            child.order(json.dumps({"do": "stop"}))
+            await child.process.wait()
+            await child.stop(1.0)
+            assert child.returncode == 0, child.last_lines()
+            return t0_s, plant.received
+
+    t0_s, received = run_async(scenario())
+    with (tmp_path / "tso.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == recording.TSO_COLUMNS
+    status = [row["status"] for row in rows]
+    assert status[:4] == ["accepted"] * 4
+    assert status[4:8] == ["cut"] * 4
+    assert status[-1] == "accepted"
+    assert all(row["t_socket_s"] == "nan" for row in rows[4:8])
+    for number, row in enumerate(rows):
+        late_s = float(row["t_sent_s"]) - t0_s - 0.2 * number
+        assert -0.001 < late_s < 0.15
+    assert len(received) == status.count("accepted")
+    kinds = [event["kind"] for event in recording.read_events(tmp_path)]
+    assert kinds == ["agc_cut", "agc_back"]
+    with (tmp_path / "tso.inputs.csv").open() as file:
+        inputs = list(csv.DictReader(file))
+    assert inputs[0]["p_kw"] == "1234.0"
