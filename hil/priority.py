@@ -11,13 +11,16 @@ ROUND_ROBIN = 10
 NICE = -10
 
 
-def raise_priority() -> str:
-    """Ask for a real-time priority, else for a better nice value; say what was granted."""
+def raise_priority(pid: int = 0) -> str:
+    """Ask for a real-time priority, else for a better nice value; say what was granted.
+
+    `pid` 0: for this process.
+    """
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(ROUND_ROBIN))
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(ROUND_ROBIN))
     except PermissionError:
         try:
-            os.nice(NICE)
+            os.setpriority(os.PRIO_PROCESS, pid, NICE)
         except PermissionError:
             return "ordinary"
         return f"nice {NICE}"

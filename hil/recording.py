@@ -19,6 +19,8 @@ import json
 import os
 from enum import IntEnum, IntFlag
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,7 +31,7 @@ PHYSICS_STEP_S = 0.1  # rows of the power trace are at multiples of it on the mo
 TSO_COLUMNS = ("t_sent_s", "t_socket_s", "seq", "pu", "status")
 """`t_sent_s`: by the TSO's own clock; `t_socket_s`: handed to the socket, after the link's
 latency (nan: never); `status`: accepted, refused, unknown (no answer), cut (the link was cut: not
-sent), down (no connection)."""
+sent), down (no connection); `seq` is negative for what was sent before t0."""
 
 INPUT_COLUMNS = ("t_s", "p_kw", "p_flags", "agc_pu", "agc_flags", "mode", "units_online")
 
@@ -56,16 +58,23 @@ SETPOINT = np.dtype(
 """`t_s`: the device got it, after `link_s` seconds in the link. `unit`: index in the fleet."""
 
 
-def power_dtype(n_units: int) -> np.dtype[np.void]:
-    """Row of the power trace: instant, then one array over the units of the process each."""
-    return np.dtype(
-        [
-            ("t_s", "<f8"),
-            ("p_mw", "<f8", (n_units,)),
-            ("soc", "<f8", (n_units,)),  # nan: no store
-            ("state", "u1", (n_units,)),  # UnitState
-        ]
-    )
+LIMIT_COLUMNS = ("p_avail_min_mw", "p_avail_max_mw")
+
+
+def power_dtype(n_units: int, *, limits: bool = False) -> np.dtype[np.void]:
+    """Row of the power trace: instant, then one array over the units of the process each.
+
+    With `limits`: the lowest and the highest power that each unit could give, too, MW.
+    """
+    columns: list[tuple[str, str] | tuple[str, str, tuple[int]]] = [
+        ("t_s", "<f8"),
+        ("p_mw", "<f8", (n_units,)),
+        ("soc", "<f8", (n_units,)),  # nan: no store
+        ("state", "u1", (n_units,)),  # UnitState
+    ]
+    if limits:
+        columns += [(name, "<f4", (n_units,)) for name in LIMIT_COLUMNS]
+    return np.dtype(columns)
 
 
 def append_file(path: Path, row_bytes: int = 1) -> BinaryIO:
@@ -78,21 +87,61 @@ def append_file(path: Path, row_bytes: int = 1) -> BinaryIO:
     return path.open("ab", buffering=0)
 
 
-class Writer:
-    """What one wire process records. Rows go to the page cache at once or each step."""
+class _Pen:
+    """Writes to files in their order; by a thread, so that nobody waits for a busy disk."""
 
-    def __init__(self, raw_dir: Path, process: int, units: list[int]) -> None:
-        self._dtype = power_dtype(len(units))
+    def __init__(self, *, threaded: bool) -> None:
+        self._queue: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="recording") if threaded else None
+        if self._thread is not None:
+            self._thread.start()
+
+    def write(self, file: BinaryIO, data: bytes) -> None:
+        """Write, now or soon."""
+        if self._thread is None:
+            os.write(file.fileno(), data)
+        else:
+            self._queue.put((file.fileno(), data))
+
+    def close(self) -> None:
+        """Return when everything is written."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            os.write(*item)
+
+
+class Writer:
+    """What one wire process records. Rows go to the page cache at once, or each step.
+
+    `limits`: the power trace has the limits of the units, too. `threaded`: by a thread of its own
+    (real clock; under a virtual clock there are no threads).
+    """
+
+    def __init__(
+        self,
+        raw_dir: Path,
+        process: int,
+        units: list[int],
+        *,
+        limits: bool = False,
+        threaded: bool = False,
+    ) -> None:
+        self._dtype = power_dtype(len(units), limits=limits)
         self._row = np.zeros(1, dtype=self._dtype)
         self._setpoints: list[tuple[float, int, float, int, float]] = []
         (raw_dir / f"wire-{process}.power.json").write_text(
-            json.dumps({"units": units, "step_s": PHYSICS_STEP_S})
+            json.dumps({"units": units, "step_s": PHYSICS_STEP_S, "limits": limits})
         )
         self._power_file = append_file(raw_dir / f"wire-{process}.power.bin", self._dtype.itemsize)
         self._setpoint_file = append_file(
             raw_dir / f"wire-{process}.setpoints.bin", SETPOINT.itemsize
         )
         self._event_file = append_file(raw_dir / f"wire-{process}.events.jsonl")
+        self._pen = _Pen(threaded=threaded)
 
     def setpoint(self, t_s: float, unit: int, p_mw: float, flags: int, link_s: float) -> None:
         """Note one setpoint; `flush` writes it."""
@@ -104,27 +153,31 @@ class Writer:
         p_mw: NDArray[np.float64],
         soc_pu: NDArray[np.float64],
         state: NDArray[np.uint8],
+        limits_mw: tuple[NDArray[np.float64], ...] = (),
     ) -> None:
         """Write one row of the power trace; arrays of shape (units of this process,)."""
         row = self._row
         row["t_s"], row["p_mw"], row["soc"], row["state"] = t_s, p_mw, soc_pu, state
-        os.write(self._power_file.fileno(), row.tobytes())
+        for name, limit_mw in zip(LIMIT_COLUMNS, limits_mw, strict=False):
+            row[name] = limit_mw
+        self._pen.write(self._power_file, row.tobytes())
 
     def event(self, t_s: float, unit: int, kind: str, detail: str = "") -> None:
         """Write one injected fault."""
         line = json.dumps({"t_s": t_s, "unit": unit, "kind": kind, "detail": detail}) + "\n"
-        os.write(self._event_file.fileno(), line.encode())
+        self._pen.write(self._event_file, line.encode())
 
     def flush(self) -> None:
         """Write the setpoints noted so far."""
         if self._setpoints:
             rows = np.array(self._setpoints, dtype=SETPOINT)
             self._setpoints.clear()
-            os.write(self._setpoint_file.fileno(), rows.tobytes())
+            self._pen.write(self._setpoint_file, rows.tobytes())
 
     def close(self) -> None:
         """Flush and close."""
         self.flush()
+        self._pen.close()
         for file in (self._power_file, self._setpoint_file, self._event_file):
             file.close()
 
@@ -142,8 +195,10 @@ def _rows(path: Path, dtype: np.dtype[np.void]) -> NDArray[np.void]:
 
 def read_power(raw_dir: Path, process: int) -> tuple[list[int], NDArray[np.void]]:
     """Units (indices in the fleet) and rows of `power_dtype` of one process, by time."""
-    units: list[int] = json.loads((raw_dir / f"wire-{process}.power.json").read_text())["units"]
-    rows = _rows(raw_dir / f"wire-{process}.power.bin", power_dtype(len(units)))
+    about = json.loads((raw_dir / f"wire-{process}.power.json").read_text())
+    units: list[int] = about["units"]
+    dtype = power_dtype(len(units), limits=about.get("limits", False))
+    rows = _rows(raw_dir / f"wire-{process}.power.bin", dtype)
     return units, rows[np.argsort(rows["t_s"], kind="stable")]
 
 

@@ -1,6 +1,6 @@
 """The bench by the real clock: the installed `vppd run` as a process, devices on real sockets.
 
-    ports -> fleet.json, daemon.yaml -> broker -> wire processes -> daemon (READY=1) -> TSO -> t0
+    ports -> fleet.json, daemon.yaml -> broker -> wire processes, TSO -> daemon (READY=1) -> t0
     each second: status of the daemon, load and memory; faults by their time
     end, Ctrl-C or a failure: TSO -> daemon (SIGTERM) -> wire processes -> broker -> run.json
 
@@ -32,6 +32,7 @@ from typing import Any
 from hil import broker, daemon_config, fleet, recording
 from hil.notify import NotifySocket
 from hil.plumbing import Child, CouldNotRunError, reserve_free_ports, reserve_ports
+from hil.priority import raise_priority
 from hil.records import Problem, RecordError
 from hil.scenario import EventConfig, Scenario
 from hil.tso import process as tso
@@ -106,6 +107,7 @@ class Rig:
         self.watch = Watch()
         self.load = Load()
         self.t0_s = float("nan")
+        self.take_over_s = TAKE_OVER_S
         self._view = view
         self._base_port = base_port
         self._vppd = vppd
@@ -192,21 +194,28 @@ class Rig:
             self._phase = "starting the MQTT broker"
             self._broker = await broker.start(self.fleet.broker_port, self.raw_dir)
             self.load.add("broker", self._broker)
+            raise_priority(self._broker.pid)
         self._phase = f"starting {len(self.fleet.units)} devices"
         for k in range(self.fleet.processes):
             await self._start_wire(k)
-        await self._until(lambda: self.watch.wires_ready == self.fleet.processes, WIRE_TIMEOUT_S)
+        await self._start_tso()
+        await self._until(self._others_ready, WIRE_TIMEOUT_S)
         await self._start_daemon(vppd)
+        wanted = TAKE_OVER_SHARE * len(self.fleet.units)
+        self._phase = "waiting until the daemon has taken over the units"
+        with contextlib.suppress(TooLateError):  # its affair: the run shows it
+            await self._until(lambda: self.watch.following >= wanted, self.take_over_s)
+
+    def _others_ready(self) -> bool:
+        return self.watch.tso_ready and self.watch.wires_ready == self.fleet.processes
+
+    async def _start_tso(self) -> None:
+        """Start the TSO; it connects as soon as the plant listens."""
         argv = [sys.executable, "-m", "hil.tso", str(self.raw_dir / "tso.json")]
         self._tso = await Child.start(
             "tso", argv, self.raw_dir / "tso.log", on_line=self.watch.hear_tso
         )
         self.load.add("tso", self._tso)
-        await self._until(lambda: self.watch.tso_ready, WIRE_TIMEOUT_S)
-        wanted = TAKE_OVER_SHARE * len(self.fleet.units)
-        self._phase = "waiting until the daemon has taken over the units"
-        with contextlib.suppress(TooLateError):  # its affair: the run shows it
-            await self._until(lambda: self.watch.following >= wanted, TAKE_OVER_S)
 
     async def _start_wire(self, k: int) -> None:
         argv = [sys.executable, "-m", "hil.wire", str(self.raw_dir / "fleet.json"), str(k)]
@@ -237,14 +246,16 @@ class Rig:
 
     async def _scored(self) -> None:
         """From t0 to the end: faults by their time, samples, status."""
-        self.t0_s = float(int(time.monotonic() + 1.5))
-        self._phase = ""
+        lead_s = tso.LEAD_VALUES * self.scenario.signal.interval_s
+        self.t0_s = float(int(time.monotonic() + 1.5 + lead_s))
+        self._phase = "the first AGC values go out"
         order = json.dumps({"do": "start", "t0_s": self.t0_s})
         for wire in self._wires.values():
             wire.order(order)
         if self._tso is not None:
             self._tso.order(order)
         await self._sleep_until(self.t0_s)
+        self._phase = ""
         self._taken_over = self.watch.following
         await self._ask_status()
         io_before, cpu_before = self.watch.io(), self.load.cpu_s()
@@ -298,7 +309,6 @@ class Rig:
         """Kill one wire process (kill -9): its devices are gone at once."""
         wire = self._wires[k]
         self._killed.add(k)
-        self.watch.wires.pop(k, None)
         self.watch.alarms.append(f"wire process {k} is killed")
         self.load.retire("wire", wire)
         self._record("wire_kill", f"process {k}")

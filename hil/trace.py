@@ -41,4 +41,5 @@ def write(path: Path, rows: Seconds, frequency_hz: NDArray[np.float64] | None = 
 
 
 def _field(value: float) -> str:
-    return f"{value:.6f}" if math.isfinite(value) else ""
+    # Adding 0.0 turns a rounded -0.0 into 0.0.
+    return f"{round(value, 6) + 0.0:.6f}" if math.isfinite(value) else ""

@@ -21,6 +21,7 @@ from hil.scenario import EventConfig, SignalSource
 from hil.tso import signal
 from hil.tso.master import Inputs, TsoLink
 
+LEAD_VALUES = 2  # sent before the scored run: it begins with a plant that is on AGC already
 NOBODY = -1  # unit index of the TSO, in streams and events
 
 
@@ -131,11 +132,12 @@ class TsoProcess:
         assert self._t0_s is not None  # noqa: S101  (made before this task)
         t0_s = await asyncio.shield(self._t0_s)
         interval_s = self.spec.source.interval_s
-        number = 0
+        number = -LEAD_VALUES
         while True:
             due_s = t0_s + number * interval_s
             await self._until(due_s)
-            await self._send_one(number, self._series.at(number * interval_s), due_s - t0_s)
+            pu = self._series.at(max(number, 0) * interval_s)
+            await self._send_one(number, pu, due_s - t0_s)
             await self._until(due_s + 0.5 * interval_s)
             if not self._is_cut(self.clock() - t0_s, "closed"):
                 self._note_inputs(await self.link.poll())

@@ -125,8 +125,10 @@ class WireProcess:
         self.units = [unit for unit in fleet.units if unit.process == process]
         self.clock = clock
         self.stopping = asyncio.Event()
+        self._open = False  # whether anybody hears what is said
         self.plant = self._plant(raw_dir)
-        self.writer = Writer(raw_dir, process, [unit.index for unit in self.units])
+        indices = [unit.index for unit in self.units]
+        self.writer = Writer(raw_dir, process, indices, limits=True, threaded=True)
         self.endpoints: list[TcpEndpoint | DepotEndpoint] = []
         for slot, unit in enumerate(self.units):
             device = Device(unit, slot, fleet, self.plant, self.writer, clock)
@@ -167,7 +169,9 @@ class WireProcess:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C: the rig stops us in order
+        self._catch_up()  # before anybody can wait for an answer
         await asyncio.gather(*(endpoint.open() for endpoint in self.endpoints))
+        self._open = True
         orders = asyncio.create_task(self._orders())
         physics = asyncio.create_task(self._physics())
         gc.collect()
@@ -192,21 +196,26 @@ class WireProcess:
     async def _physics(self) -> None:
         """Step the plant on the grid of the clock, for ever."""
         while True:
-            while self.plant.now_s + PHYSICS_STEP_S <= self.clock():
-                self._step()
+            self._catch_up()
             self._faults()
             self.writer.flush()
             await asyncio.sleep(max(self.plant.now_s + PHYSICS_STEP_S - self.clock(), 0.001))
 
+    def _catch_up(self) -> None:
+        """Step the plant to the present."""
+        while self.plant.now_s + PHYSICS_STEP_S <= self.clock():
+            self._step()
+
     def _step(self) -> None:
         plant = self.plant
         plant.step()
-        self.writer.power(plant.now_s, plant.p_mw, plant.soc_pu, plant.state)
+        limits_mw = (plant.low_mw, plant.high_mw)
+        self.writer.power(plant.now_s, plant.p_mw, plant.soc_pu, plant.state, limits_mw)
         count = round(plant.now_s / PHYSICS_STEP_S)
-        for endpoint in self._depots:
+        for endpoint in self._depots if self._open else ():
             if (count + endpoint.device.unit.index) % STEPS_PER_SECOND == 0:
                 endpoint.depot.report()
-        if count % REPORT_STEPS == 0:
+        if self._open and count % REPORT_STEPS == 0:
             self._report()
 
     def _report(self) -> None:

@@ -49,7 +49,15 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    device=None, *, unit_id=1, peer=None, link=None, connect=True, timeout_s=0.25, **keys
+    device=None,
+    *,
+    unit_id=1,
+    peer=None,
+    link=None,
+    connect=True,
+    timeout_s=0.25,
+    pipelining=False,
+    **keys,
 ):
     """A runner on a depot of its own, unless told otherwise."""
     device = fresh_depot() if device is None else device
@@ -59,14 +67,19 @@ async def rig(
         peer = await RawPeer(device).__aenter__()
     if own_link:
         config = ModbusTcpConfig(
-            id="l", port=peer.port, timeout_s=timeout_s, backoff_min_s=0.01, backoff_max_s=0.05
+            id="l",
+            port=peer.port,
+            timeout_s=timeout_s,
+            backoff_min_s=0.01,
+            backoff_max_s=0.05,
+            pipelining=pipelining,
         )
         link = ModbusTcpLink(config, random.Random(1))
         tasks.append(asyncio.create_task(link.keep()))
     config = ModbusLoadConfig(link="l", table="ev_hub", unit_id=unit_id)
     unit = make_unit(config, "ev_hub", p_min_mw=-0.33, p_max_mw=0.0, basepoint_mw=-0.165)
     driver = modbus_load.create(config, unit, link, clock)
-    keys = {"setpoint_age_max_s": 2.0, "poll_s": 0.05, "yield_s": 0.1} | keys
+    keys = {"setpoint_age_max_s": 2.0, "poll_s": 0.05, "settle_s": 0.0} | keys
     runner = DeviceRunner(f"u{unit_id}", driver, link, clock, **keys)
     tasks.append(asyncio.create_task(runner.run()))
     try:
@@ -213,19 +226,27 @@ def test_a_dead_device_costs_the_others_nothing():
     run_async(scenario())
 
 
-def test_a_poll_in_flight_gives_way_to_a_setpoint():
-    """Even with a link whose time-out is long, and a device that answers each word but slowly."""
+@pytest.mark.parametrize("pipelining", [False, True])
+def test_a_poll_in_flight_gives_way_to_a_setpoint(pipelining):
+    """It waits for one answer at most, not for the rest of the poll; pipelined, for none."""
 
     async def scenario():
-        async with rig(yield_s=0.05) as r:
-            answer = r.peer.answer
-            r.peer.answer = lambda f: answer(f) if f.function == WRITE else None
-            reads = len(r.peer.reads)
-            r.link._config = ModbusTcpConfig(id="l", port=r.peer.port)
-            await until(lambda: len(r.peer.reads) > reads)
+        async with rig(timeout_s=10.0, pipelining=pipelining) as r:
+            held = []
+            r.peer.answer = held.append
+            await until(lambda: held)  # the first transaction of a poll
             r.submit(100.0)
-            await until(lambda: len(r.peer.writes) == 2)
-            assert r.peer.writes[-1].words[1] == 1000
+            if not pipelining:
+                await asyncio.sleep(0.02)
+                assert len(held) == 1
+                r.peer.send(r.device(held[0]))
+            await until(lambda: len(held) == 2)
+            assert (held[1].function, held[1].words[1]) == (WRITE, 1000)
+            reads, r.peer.answer = r.runner.reads, r.device
+            for frame in held[not pipelining :]:
+                r.peer.send(r.device(frame))
+            await until(lambda: r.runner.accepted_mw == -0.1)
+            await until(lambda: r.runner.reads > reads)  # the poll was not lost
 
     run_async(scenario())
 
@@ -278,19 +299,19 @@ def test_mode_dead_man_and_setpoint_are_asserted_again_after_a_reconnect():
 
 def test_what_is_asserted_again_is_never_stale():
     async def scenario():
-        now_s = [100.0]
+        ahead_s = [0.0]
         async with rig() as r:
-            r.runner._clock = lambda: now_s[0]
-            r.runner.submit(-0.14, 100.0)
+            r.runner._clock = now_s = lambda: clock() + ahead_s[0]
+            r.runner.submit(-0.14, now_s())
             await r.settled()
-            now_s[0] = 103.0  # older than 2 s by now
+            ahead_s[0] = 3.0  # older than 2 s by now
             r.peer.answer = r.device = fresh_depot()
             r.peer.cut()
             await until(lambda: r.runner.reconnects == 1)
             await r.settled()
             assert (set_kw(r.device), r.device.image[102]) == (0.0, 0)  # its own master, for now
             assert r.runner.setpoints_expired == 0  # it was sent, and is not said again
-            r.runner.submit(-0.12, 103.0)  # the next tick's
+            r.runner.submit(-0.12, now_s())  # the next tick's
             await r.settled()
             assert (set_kw(r.device), r.device.image[102]) == (120.0, 1)
 

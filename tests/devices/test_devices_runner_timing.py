@@ -12,6 +12,7 @@ from vppd.links.base import Answer, LinkError
 from vppd.links.supervise import LinkState
 
 ANSWER_S = 0.1
+SETTLE_S = 0.05
 
 
 class SlowDevice:
@@ -42,19 +43,24 @@ class SlowDevice:
         return [at_s for call, at_s in self.calls if call == kind]
 
 
-def run_for(duration_s: float, act=None, **keys):
+def run_for(duration_s: float, act=None, device=SlowDevice, **keys):
     """Run one runner on a link that is up; `act(runner, device, loop)` beside it."""
 
     async def main(loop):
-        link, device = LinkState(), SlowDevice(loop)
-        runner = DeviceRunner("u1", device, link, loop.time, setpoint_age_max_s=2.0, **keys)
+        link, spoken_to = LinkState(), device(loop)
+        fixed = {"setpoint_age_max_s": 2.0, "settle_s": SETTLE_S}
+        runner = DeviceRunner("u1", spoken_to, link, loop.time, **(fixed | keys))
         task = asyncio.create_task(runner.run())
         link.set_up()
-        beside = asyncio.create_task(act(runner, device, loop)) if act else None
+        beside = asyncio.create_task(act(runner, spoken_to, loop)) if act else None
         await asyncio.sleep(duration_s)
-        for each in filter(None, (task, beside)):
+        tasks = [each for each in (task, beside) if each]
+        for each in tasks:
             each.cancel()
-        return runner, device
+        await asyncio.wait(tasks)
+        for each in tasks:
+            assert each.cancelled() or each.exception() is None, each
+        return runner, spoken_to
 
     return run_virtual(main, start_s=1000.0)
 
@@ -74,7 +80,9 @@ def test_with_a_setpoint_each_second_no_poll_is_ever_in_its_way():
     runner, device = run_for(9.9, act)
     writes_s, reads_s = device.times("write"), device.times("read")
     assert writes_s == pytest.approx([1000.1] + [1000.0 + tick for tick in range(1, 10)])
-    assert reads_s == pytest.approx([at_s + ANSWER_S for at_s in writes_s])  # each follows its own
+    following_s = [at_s + ANSWER_S + SETTLE_S for at_s in writes_s]
+    following_s[0] -= SETTLE_S  # the first read of all was due before
+    assert reads_s == pytest.approx(following_s)
     assert runner.setpoints_dropped == 0
 
 
@@ -100,29 +108,70 @@ def test_a_device_that_cannot_be_started_is_asked_again_at_leisure():
     assert device.times("write") == []
 
 
-def test_a_poll_that_hangs_is_left_for_a_setpoint_after_the_time_allowed():
+def test_a_setpoint_does_not_wait_for_a_poll_and_is_read_back_after_it():
+    async def act(runner, device, loop):
+        await asyncio.sleep(1.25)  # a poll is under way from 1.2 to 1.3 s
+        runner.submit(-0.1, loop.time())
+
+    _, device = run_for(2.0, act)
+    assert device.times("write") == pytest.approx([1001.25])
+    assert device.times("read") == pytest.approx([1000.1, 1001.2, 1001.35 + SETTLE_S])
+
+
+def test_polls_are_not_starved_by_setpoints_that_never_end():
+    async def act(runner, _device, loop):
+        while True:
+            runner.submit(-0.1, loop.time())
+            await asyncio.sleep(0.01)
+
+    runner, device = run_for(5.0, act)
+    assert len(device.times("write")) > 40
+    assert len(device.times("read")) > 15
+    assert runner.setpoints_dropped > 300
+
+
+def test_a_poll_that_hangs_holds_no_setpoint():
     async def act(runner, device, loop):
         await asyncio.sleep(0.5)
         device.read_hangs = True
         await asyncio.sleep(2.0)
         runner.submit(-0.1, loop.time())
-        await asyncio.sleep(0.2)
-        runner.submit(-0.2, loop.time())  # does not prolong it
 
-    _, device = run_for(5.0, act, yield_s=0.5)
-    assert device.times("write") == pytest.approx([1003.0])
+    _, device = run_for(9.0, act)
+    assert device.times("write") == pytest.approx([1002.5])
 
 
-def test_a_setpoint_that_grew_old_behind_a_poll_is_not_sent():
+def test_a_setpoint_that_grew_old_behind_another_is_not_sent():
     async def act(runner, device, loop):
         await asyncio.sleep(0.5)
-        device.read_hangs = True
-        await asyncio.sleep(2.0)
-        runner.submit(-0.1, loop.time())
 
-    runner, device = run_for(9.0, act, yield_s=2.5)
-    assert device.times("write") == []
+        async def write(_p_mw):
+            device.calls.append(("write", loop.time()))
+            await asyncio.sleep(2.5)
+            return Answer.UNKNOWN
+
+        device.write = write
+        runner.submit(-0.1, loop.time())
+        await asyncio.sleep(0.1)
+        runner.submit(-0.2, loop.time())
+
+    runner, device = run_for(9.0, act)
+    assert device.times("write") == pytest.approx([1000.5])
     assert runner.setpoints_expired == 1
+
+
+def test_a_device_that_speaks_by_itself_is_read_when_it_has_spoken():
+    class Speaking(SlowDevice):
+        def on_news(self, listener):
+            self.tell = listener
+
+    async def act(_runner, device, _loop):
+        for _ in range(3):
+            await asyncio.sleep(0.4)
+            device.tell()
+
+    _, device = run_for(2.0, act, device=Speaking)
+    assert device.times("read") == pytest.approx([1000.1, 1000.4, 1000.8, 1001.2])
 
 
 def test_a_new_connection_that_nobody_saw_break_means_a_new_start():
@@ -134,7 +183,7 @@ def test_a_new_connection_that_nobody_saw_break_means_a_new_start():
         await asyncio.sleep(1.0)
         runner._link.set_up()
 
-    _, device = run_for(3.0, act)
+    _, device = run_for(3.0, act, settle_s=0.0)
     assert device.times("start") == pytest.approx([1000.0, 1001.7])  # in place of the next poll
     assert device.times("write") == pytest.approx([1000.5, 1001.8])
 
@@ -145,7 +194,7 @@ def test_a_mode_that_fell_back_is_asserted_once_a_poll():
         device.following = False
 
     _, device = run_for(5.0, act)
-    assert device.times("start") == pytest.approx([1000.0, 1001.3, 1002.6, 1003.9])
+    assert device.times("start") == pytest.approx([1000.0, 1001.3, 1002.5, 1003.7, 1004.9])
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -172,6 +221,7 @@ def test_no_order_of_events_sends_what_nobody_decided_or_what_is_old(seed):
                 runner.submit(-float(number), loop.time())
             await asyncio.sleep(rng.uniform(0.0, 1.5))
         task.cancel()
+        await asyncio.wait([task])
         return runner
 
     runner = run_virtual(main)

@@ -164,7 +164,7 @@ def test_a_process_that_sends_by_its_clock_and_is_cut(tmp_path, how):
             argv = [sys.executable, "-m", "hil.tso", str(tmp_path / "tso.json")]
             child = await Child.start("tso", argv, tmp_path / "log", on_line=lines.append)
             await until(lambda: lines)
-            t0_s = time.monotonic() + 0.5
+            t0_s = time.monotonic() + 1.0
             child.order(json.dumps({"do": "start", "t0_s": t0_s}))
             await until(lambda: any('"accepted"' in line for line in lines[14:]))
             child.order(json.dumps({"do": "stop"}))
@@ -177,6 +177,9 @@ def test_a_process_that_sends_by_its_clock_and_is_cut(tmp_path, how):
     with (tmp_path / "tso.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == recording.TSO_COLUMNS
+    assert [int(row["seq"]) for row in rows[:3]] == [-2, -1, 0]  # the plant is on AGC at t0
+    assert rows[0]["pu"] == rows[1]["pu"] == rows[2]["pu"]
+    rows = rows[2:]
     status = [row["status"] for row in rows]
     assert status[:4] == ["accepted"] * 4
     assert status[4:8] == ["cut"] * 4
@@ -185,7 +188,7 @@ def test_a_process_that_sends_by_its_clock_and_is_cut(tmp_path, how):
     for number, row in enumerate(rows):
         late_s = float(row["t_sent_s"]) - t0_s - 0.2 * number
         assert -0.001 < late_s < 0.15
-    assert len(received) == status.count("accepted")
+    assert len(received) == status.count("accepted") + 2
     kinds = [event["kind"] for event in recording.read_events(tmp_path)]
     assert kinds == ["agc_cut", "agc_back"]
     with (tmp_path / "tso.inputs.csv").open() as file:

@@ -64,6 +64,7 @@ MALFORMED = {
     "65535 floats": read_answer(MANY_65535),
     "backwards range": read_answer(BACKWARDS),
     "unknown object": read_answer(bytes([99, 9, 0, 0, 0]) + b"\0" * 9),
+    "good inputs, then junk": read_answer(floats(GOOD) + bytes([99, 9, 0, 0, 0])),
     "cut short": read_answer(floats(GOOD)[:-3]),
     "no inputs": read_answer(b""),
     "junk": lambda r: bytes(random.Random(r.sequence).randbytes(600)),
@@ -81,7 +82,7 @@ def test_malformed_answers_end_in_time_and_hold_up_no_other_link(case):
         async with (
             Peer(MALFORMED[case]) as bad,
             Peer(good) as sound,
-            linked(bad.port, timeout_s=0.1, backoff_max_s=0.02) as link,
+            linked(bad.port, timeout_s=0.05, backoff_max_s=0.02) as link,
             linked(sound.port) as other,
         ):
             await other.wait_connected()
@@ -325,11 +326,11 @@ def test_fuzzed_answers_never_raise_and_are_never_an_acceptance(seed):
             Peer(answer) as peer,
             linked(peer.port, timeout_s=0.01, backoff_min_s=0.001, backoff_max_s=0.001) as link,
         ):
-            for value in range(100):
+            for value in range(60):
                 await link.wait_connected()
                 with contextlib.suppress(LinkError):
                     await link.read_analog_inputs()
                 assert await operate_if_up(link, value + 0.5) is not Answer.ACCEPTED
-            assert len(peer.requests) > 100
+            assert len(peer.requests) > 60
 
     run_async(scenario())

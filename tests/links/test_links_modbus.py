@@ -470,6 +470,40 @@ def test_one_transaction_is_in_flight_and_writes_go_first():
     run_against(lambda _frame: None, scenario, timeout_s=10.0)
 
 
+def test_with_pipelining_a_write_does_not_wait_for_a_read():
+    async def scenario(link, peer):
+        reader = asyncio.create_task(link.read_registers(1, 0, 1))
+        await until(lambda: peer.frames)
+        writers = [asyncio.create_task(link.write_registers(1, n, [n])) for n in (50, 60)]
+        await until(lambda: len(peer.frames) == 2)
+        read, write = peer.frames
+        peer.send(reply(write, bytes([16]) + write.data[:4]))  # answered in another order
+        assert await writers[0] is Answer.ACCEPTED
+        await until(lambda: len(peer.frames) == 3)  # one write at a time
+        peer.send(reply(read, registers_body([7])))
+        assert await reader == [7]
+        peer.send(reply(peer.frames[2], bytes([16]) + peer.frames[2].data[:4]))
+        assert await writers[1] is Answer.ACCEPTED
+        assert [f.address for f in peer.frames] == [0, 50, 60]
+
+    run_against(lambda _frame: None, scenario, timeout_s=10.0, pipelining=True)
+
+
+def test_with_pipelining_a_break_ends_both():
+    async def scenario(link, peer):
+        reader = asyncio.create_task(link.read_registers(1, 0, 1))
+        writer = asyncio.create_task(link.write_registers(1, 0, [1]))
+        await until(lambda: len(peer.frames) == 2)
+        peer.send(reply(peer.frames[0], registers_body([7]))[:9])  # half of one answer
+        peer.cut()
+        assert await writer is Answer.UNKNOWN
+        with pytest.raises(LinkError):
+            await reader
+        assert len(peer.writes) == 1
+
+    run_against(lambda _frame: None, scenario, timeout_s=10.0, pipelining=True)
+
+
 def test_a_write_that_gets_no_turn_is_not_sent():
     async def scenario(link, peer):
         reader = asyncio.create_task(link.read_registers(1, 0, 1))

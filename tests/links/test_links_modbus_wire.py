@@ -2,9 +2,7 @@
 
 import asyncio
 import random
-import signal
 import struct
-from pathlib import Path
 
 import pytest
 import uvloop
@@ -12,7 +10,7 @@ from helpers import run_async, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modbus_peers import RawPeer, Registers, registers_body, reply
-from processes import JsonPeer, free_port
+from processes import JsonPeer, free_port, freeze, thaw
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
     WriteMultipleRegistersRequest,
@@ -103,12 +101,6 @@ def test_a_cancellation_that_comes_with_the_answer_is_not_lost():
     run_async(scenario())
 
 
-def is_stopped(pid: int) -> bool:
-    """The signal has taken effect on every thread."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
-    return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
-
-
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_frozen_peer_looks_connected_and_is_found_out(loop_factory):
     """SIGSTOP: its kernel keeps the connection, takes writes, and even accepts new connections."""
@@ -121,8 +113,7 @@ def test_a_frozen_peer_looks_connected_and_is_found_out(loop_factory):
             keeper = asyncio.create_task(link.keep())
             await link.wait_connected()
             assert await link.write_registers(1, 5, [55]) is Answer.ACCEPTED
-            server.signal(signal.SIGSTOP)
-            await until(lambda: is_stopped(server.process.pid))
+            await freeze(server.process)
             assert link.connected
             assert await link.write_registers(1, 5, [56]) is Answer.UNKNOWN
             for _ in range(2):
@@ -132,7 +123,7 @@ def test_a_frozen_peer_looks_connected_and_is_found_out(loop_factory):
             await until(lambda: link.epoch == 2)  # connected again, to a process that is frozen
             with pytest.raises(LinkError, match="no answer"):
                 await link.read_registers(1, 5, 1)
-            server.signal(signal.SIGCONT)
+            thaw(server.process)
             words = []
             while not words:
                 await link.wait_connected()

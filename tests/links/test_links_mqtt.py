@@ -168,6 +168,7 @@ def test_who_calls_us_offline_is_contradicted(tmp_path):
             linked(broker.port) as link,
         ):
             await link.wait_connected()
+            await until(lambda: peer.on("vppd/state") == [b"online"])
             await peer.publish("vppd/state", b"offline", retain=True)
             await until(lambda: peer.on("vppd/state") == [b"online", b"offline", b"online"])
 
@@ -333,6 +334,8 @@ def test_tls_with_certificates_of_both(tmp_path):
             async with linked(broker.port, **tls) as link:  # without a certificate of ours
                 await until(lambda: link.reason not in ("", "not connected yet"))
                 assert link.epoch == 0
+            async with linked(broker.port, ca_file=f"{tmp_path}/vppd.pem", **own) as link:
+                await until(lambda: link.reason.startswith("TLS: "))
 
     run_async(main())
 

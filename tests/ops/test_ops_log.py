@@ -116,11 +116,11 @@ def test_libraries_come_out_in_the_same_log(log):
 
 def test_a_protocol_library_does_not_cry_error_for_each_lost_answer(log):
     log.start()
-    logging.getLogger("pymodbus.logging").error("No response received after 3 retries")
+    logging.getLogger("pymodbus.client").error("No response received after 3 retries")
     assert log.lines() == []
     log.setup.close()
     log.start("debug")
-    logging.getLogger("pymodbus.logging").error("No response received after 3 retries")
+    logging.getLogger("pymodbus.client").error("No response received after 3 retries")
     assert [line["level"] for line in log.lines()] == ["debug"]
 
 

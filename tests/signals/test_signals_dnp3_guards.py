@@ -9,8 +9,10 @@ import time
 import pytest
 from certificates import OPENSSL, make_certificates
 from dnp3_frames import fragment
+from dnp3_links import linked
 from helpers import run_async, until
 
+from vppd.links.base import Answer
 from vppd.signals.dnp3_outstation import Dnp3Outstation, Dnp3OutstationConfig
 from vppd.signals.dnp3_server import OCTETS_PER_S_MAX
 
@@ -218,6 +220,28 @@ def test_tls_lets_in_only_the_names_it_was_told(tmp_path):
                 assert await master.ask(agc(1, 0.25))
             assert signal.counts["peer_refused"] == 1
             assert signal.agc.pu == 0.25
+
+    run_async(scenario())
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="no openssl command")
+def test_our_own_link_over_tls(tmp_path):
+    """The master's side of TLS; what it says inside is tested against others."""
+    make_certificates(tmp_path, "vppd", "tso")
+
+    async def scenario():
+        tls = {"ca_file": "ca.pem", "cert_file": "vppd.pem", "key_file": "vppd.key"}
+        async with serving(base_dir=tmp_path, allowed_names=("tso",), **tls) as signal:
+            files = {key: f"{tmp_path}/{name}" for key, name in tls.items()}
+            own = {"cert_file": f"{tmp_path}/tso.pem", "key_file": f"{tmp_path}/tso.key"}
+            async with linked(signal.port, **{**files, **own}) as link:
+                await link.wait_connected()
+                assert await link.operate({0: 0.5}) is Answer.ACCEPTED
+                assert len(await link.read_analog_inputs()) == 9
+            async with linked(
+                signal.port, **{**files, **own, "ca_file": files["cert_file"]}
+            ) as link:
+                await until(lambda: link.reason.startswith("TLS: "))
 
     run_async(scenario())
 

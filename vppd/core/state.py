@@ -11,7 +11,8 @@ def initial_state(params: Params) -> State:
     """State of a plant of which nothing is known yet: no setpoint, no signal, no unit reached."""
     n = len(params.ids)
     p_setpoint_mw = np.full(n, NAN)
-    out_reason = np.full(n, Reason.UNREACHABLE, dtype=np.uint8)
+    # Never read, never told: counted by the fallback. No event: nothing was lost yet.
+    out_reason = np.full(n, Reason.FALLBACK, dtype=np.uint8)
     p_setpoint_mw.setflags(write=False)
     out_reason.setflags(write=False)
     return State(

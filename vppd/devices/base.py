@@ -24,7 +24,11 @@ class Reading:
 
 
 class Driver(Protocol):
-    """Meaning of one device. One task calls it, one call at a time; links set the deadlines."""
+    """Meaning of one device. Links set the deadlines.
+
+    A `write` may be called while a `read` is under way; else there is one call at a time. A device
+    that speaks by itself may also have `on_news(listener)`: it is read whenever it has spoken.
+    """
 
     async def start(self, read_only: bool = False) -> None:
         """After each (re)connection: check who answers, assert the mode, arm the watchdog.

@@ -6,6 +6,7 @@ The maker's numbers, signs and word orders stand in the table (`tables/*.yaml`) 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -109,7 +110,7 @@ class ModbusLoad:
             p_avail_max_mw=value.get("p_avail_max", NAN),
             remote=not reason,
             quality=Quality.ONLINE if math.isfinite(p_meas_mw) else Quality.REFERENCE_ERR,
-            following=bool(reason) or self._assert_mode or self._is_armed(value, words),
+            following=bool(reason) or self._assert_mode or self._is_armed(value),
             reason=reason,
         )
 
@@ -150,18 +151,19 @@ class ModbusLoad:
         registers = self._table.get(*self._dead_man)
         found = await self._read(registers)
         for register in registers:
-            if list(found.of(register)) != self._dead_man[register.name]:
-                wanted = register.decode(self._dead_man[register.name])
+            wanted = register.decode(self._dead_man[register.name])
+            if not _same(register, found.value(register), wanted):
                 raise LinkError(
                     f"dead man not armed: {register.name} is {found.value(register):g}"
                     f" {register.unit}, wanted {wanted:g}"
                 )
 
-    def _is_armed(self, value: dict[str, float], words: Words) -> bool:
+    def _is_armed(self, value: dict[str, float]) -> bool:
         """True while mode and dead man are as we left them."""
         registers = self._table.registers
         return self._is("mode", "follow", value) and all(
-            list(words.of(registers[name])) == wanted for name, wanted in self._dead_man.items()
+            _same(registers[name], value[name], registers[name].decode(wanted))
+            for name, wanted in self._dead_man.items()
         )
 
     def _dead_man_words(self) -> Words16:
@@ -208,6 +210,12 @@ class ModbusLoad:
         return answer
 
 
+def _same(register: Register, found: float, wanted: float) -> bool:
+    """Equal counts; floats may have gone through a device's own arithmetic."""
+    tolerance = 1e-6 if register.format == "float32" else 1e-9
+    return math.isclose(found, wanted, rel_tol=tolerance, abs_tol=1e-9)
+
+
 def create(
     config: ModbusLoadConfig,
     unit: UnitConfig,
@@ -219,8 +227,22 @@ def create(
     """Create the driver of a unit. Raises ValueError: a bad table, or one that does not fit."""
     built_in = config.table in BUILT_IN
     path = TABLES / f"{config.table}.yaml" if built_in else base_dir / config.table
+    return ModbusLoad(config, _table(path), unit, link, clock)
+
+
+def _table(path: Path) -> RegisterTable:
+    """Load a table once for all units that share it, and anew when the file has changed."""
+    try:
+        changed_ns = path.stat().st_mtime_ns
+    except OSError:
+        changed_ns = 0  # load_table says what is wrong
+    return _load(path, changed_ns)
+
+
+@lru_cache(maxsize=64)
+def _load(path: Path, changed_ns: int) -> RegisterTable:  # noqa: ARG001 - part of the cache's key
     table = load_table(path, REQUIRED)
     bare = [register.name for register in table.get(*POWERS) if register.unit != "MW"]
     if bare:
         raise TableError([f"{path}: registers.{n}.unit: must be W, kW or MW" for n in bare])
-    return ModbusLoad(config, table, unit, link, clock)
+    return table

@@ -8,6 +8,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -18,6 +19,16 @@ from vppd.links.base import Answer, Link, LinkError
 log = structlog.get_logger()
 
 ERRORS_MAX = 3  # exchanges in a row without a good answer: the device is lost, the link may live
+
+TIMER_SLACK_S = 1e-3  # event loops count in ms, and wake a little early
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """A driver whose device sends telemetry by itself."""
+
+    def on_news(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` when there is something new to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +52,10 @@ class DeviceRunner:
         Without a setpoint, telemetry is read that often.
     phase_s
         Where in that period a shadow runner polls, so that a fleet does not poll in one burst.
-    yield_s
-        A setpoint waits no longer than that for a poll in flight: the link's time-out.
+    settle_s
+        Time between a setpoint's answer and the read after it. The other devices' setpoints of
+        the same tick leave first: with reads in between, the last of 150 left after 88 ms, and
+        without them after 13 to 32 ms.
     hold_writes
         `--shadow`: everything but writing.
     """
@@ -57,7 +70,7 @@ class DeviceRunner:
         setpoint_age_max_s: float,
         poll_s: float = 1.0,
         phase_s: float = 0.0,
-        yield_s: float = 0.5,
+        settle_s: float = 0.05,
         hold_writes: bool = False,
     ) -> None:
         self.unit_id = unit_id
@@ -82,12 +95,12 @@ class DeviceRunner:
         self._setpoint_age_max_s = setpoint_age_max_s
         self._poll_s = poll_s
         self._phase_s = phase_s
-        self._yield_s = yield_s
+        self._settle_s = settle_s
         self._hold_writes = hold_writes
         self._mailbox: Setpoint | None = None
         self._newest: Setpoint | None = None  # decided last, sent or not
         self._writing = False
-        self._poll: asyncio.Timeout | None = None  # set while one is in flight
+        self._read_due_s = -math.inf
         self._wake = asyncio.Event()  # a setpoint came, or the link changed
         self._relinked = asyncio.Event()  # the link changed
         self._online: bool | None = None  # None: never was
@@ -97,6 +110,8 @@ class DeviceRunner:
         self._why_lost = "not connected yet"
         self._log = log.bind(device=unit_id)
         link.on_change(self._link_changed)
+        if isinstance(driver, Speaker):
+            driver.on_news(self._has_spoken)
 
     @property
     def connected(self) -> bool:
@@ -131,8 +146,6 @@ class DeviceRunner:
             self.setpoints_dropped += 1
         self._mailbox = self._newest = Setpoint(p_setpoint_mw, decided_s)
         self._wake.set()
-        if self._poll is not None and self._poll.when() is None:
-            self._poll.reschedule(asyncio.get_running_loop().time() + self._yield_s)
 
     async def run(self) -> None:
         """Start the device after each connection, then serve it. Ends only when cancelled.
@@ -169,20 +182,44 @@ class DeviceRunner:
         return True
 
     async def _serve(self, epoch: int) -> None:
-        """Write, then read, for as long as the connection is this one and the device answers."""
-        while self._link.connected and self._link.epoch == epoch:
-            self._wake.clear()
-            setpoint = self._take()
-            if setpoint is not None:
-                await self._write(setpoint)
-            await self._read()
-            if self._errors >= ERRORS_MAX:
-                self._set_lost(self._why_lost)
-                return
-            if self._must_restart():
-                return
-            if self._mailbox is None:
-                await _wait(self._wake, self._until_poll_s())
+        """Write and read for as long as the connection is this one and the device answers.
+
+        A setpoint does not wait for a poll that is under way: the link lets it go first.
+        """
+        poll: asyncio.Task[None] | None = None
+        self._read_due_s = self._clock()
+        try:
+            while self._link.connected and self._link.epoch == epoch and not self._is_over():
+                self._wake.clear()
+                if poll is not None and poll.done():
+                    poll.result()  # a bug in the driver
+                    poll = None
+                    self._read_due_s = min(self._read_due_s, self._next_poll_s())
+                setpoint = self._take()
+                if setpoint is not None:
+                    answered = await self._write(setpoint)
+                    due_s = self._clock() + (self._settle_s if answered else 0.0)
+                    self._read_due_s = min(self._read_due_s, due_s)
+                if poll is None and self._clock() >= self._read_due_s - TIMER_SLACK_S:
+                    self._read_due_s = math.inf
+                    poll = asyncio.create_task(self._read())
+                    poll.add_done_callback(lambda _poll: self._wake.set())
+                if self._mailbox is None:
+                    idle_s = math.inf if poll is not None else self._read_due_s - self._clock()
+                    await _wait(self._wake, idle_s)
+        finally:
+            if poll is not None:
+                poll.cancel()
+                await asyncio.wait([poll])
+                if not poll.cancelled():
+                    poll.result()
+
+    def _is_over(self) -> bool:
+        """True when the device must be started again."""
+        if self._errors >= ERRORS_MAX:
+            self._set_lost(self._why_lost)
+            return True
+        return self._must_restart()
 
     def _take(self) -> Setpoint | None:
         setpoint, self._mailbox = self._mailbox, None
@@ -194,7 +231,8 @@ class DeviceRunner:
     def _is_fresh(self, setpoint: Setpoint) -> bool:
         return self._clock() - setpoint.decided_s <= self._setpoint_age_max_s
 
-    async def _write(self, setpoint: Setpoint) -> None:
+    async def _write(self, setpoint: Setpoint) -> bool:
+        """Send one setpoint, once. True if it was answered."""
         sent_s = self._clock()
         self._writing = True
         try:
@@ -202,7 +240,7 @@ class DeviceRunner:
         except LinkError as error:  # it never left
             self.setpoints_unsent += 1
             self._note_error(str(error))
-            return
+            return False
         finally:
             self._writing = False
         self.writes += 1
@@ -217,15 +255,11 @@ class DeviceRunner:
         else:
             self.writes_unknown += 1
             self._note_error("no answer to a setpoint")
+        return answer is not Answer.UNKNOWN
 
     async def _read(self) -> None:
-        """Read telemetry; give way to a setpoint that has waited `yield_s` for it."""
         try:
-            async with asyncio.timeout(None) as self._poll:
-                reading = await self._driver.read()
-        except TimeoutError:
-            self.read_errors += 1
-            self._note_error("telemetry took too long: a setpoint was waiting")
+            reading = await self._driver.read()
         except LinkError as error:
             self.read_errors += 1
             self._note_error(str(error))
@@ -234,8 +268,6 @@ class DeviceRunner:
             self.latest = reading
             self._errors = 0
             self._note_mode(following=reading.following)
-        finally:
-            self._poll = None
 
     def _note_error(self, why: str) -> None:
         self._errors += 1
@@ -256,10 +288,16 @@ class DeviceRunner:
             return False
         return self._clock() - self._started_s >= self._poll_s
 
-    def _until_poll_s(self) -> float:
+    def _next_poll_s(self) -> float:
+        """When to read if nothing else happens."""
+        now_s = self._clock()
         if not self._hold_writes:
-            return self._poll_s  # after the last read, so that none is in flight at the next tick
-        return self._poll_s - (self._clock() - self._phase_s) % self._poll_s
+            return now_s + self._poll_s  # from the last one: none is in flight at the next tick
+        return now_s + self._poll_s - (now_s - self._phase_s) % self._poll_s
+
+    def _has_spoken(self) -> None:
+        self._read_due_s = -math.inf
+        self._wake.set()
 
     def _link_changed(self, connected: bool) -> None:
         self._wake.set()
@@ -285,8 +323,11 @@ class DeviceRunner:
 
 
 async def _wait(event: asyncio.Event, duration_s: float) -> None:
-    """Wait for an event, or until `duration_s` is over (which sets it)."""
-    handle = asyncio.get_running_loop().call_later(duration_s, event.set)
+    """Wait for an event, or until `duration_s` is over (which sets it); inf: for the event."""
+    if math.isinf(duration_s) and duration_s > 0.0:
+        await event.wait()
+        return
+    handle = asyncio.get_running_loop().call_later(max(0.0, duration_s), event.set)
     try:
         await event.wait()
     finally:

@@ -93,7 +93,7 @@ class SunspecPoint:
     def value(self, words: Words) -> float:
         """Value in our unit; NaN if the device does not implement it."""
         exponent = self.exponent(words)
-        return math.nan if exponent is None else self.scaled(exponent).decode(self.raw(words))
+        return math.nan if exponent is None else words.value(self.register) * self._scale(exponent)
 
     def raw(self, words: Words) -> list[int]:
         """Registers as they were read."""
@@ -112,7 +112,10 @@ class SunspecPoint:
 
     def scaled(self, exponent: int) -> Register:
         """Register that turns raw numbers into our unit and back."""
-        return replace(self.register, scale=10.0 ** (exponent + self.shift))
+        return replace(self.register, scale=self._scale(exponent))
+
+    def _scale(self, exponent: int) -> float:
+        return float(10.0 ** (exponent + self.shift))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ Mostly the fleet is read three times. The bound is 3 + WINDOWS_MAX + 2 * WRITES_
 the fleet, 2 + ROUNDS_MAX of the listed units in each of WINDOWS_MAX + 1 searches, and two
 passes of `_place`, which end as soon as the rest is placed.
 
-Sums go in index order: inside blocks of BLOCK units, then over the blocks, with their rounding
-errors carried along (two-sum). A sum of a million terms is so good to about one ulp, and the
-tests of a block can use vector instructions.
+Sums go in index order: inside blocks, then over the blocks, with the rounding errors of these
+carried along (two-sum). So the sum of the answer, in groups of 8, is good to a few ulps for a
+million units, and what is not a sum can use vector instructions block by block.
 
 References
 ----------
@@ -46,6 +46,7 @@ EPS = 2.0**-52
 # Unsigned, because Numba then leaves out the test for negative indices and LLVM can vectorise.
 U8 = np.uint64
 BLOCK = U8(64)
+GROUP = U8(8)
 
 SAMPLE_MIN = 4096  # from this size on, the first lam comes from a sample
 SAMPLE_RUN = U8(8)  # units in a row: one cache line of each array
@@ -362,15 +363,17 @@ def _respond(
         end = min(first + BLOCK, n)
         for i in range(first, end):
             out_mw[i] = _clip(target_mw[i] + lam * weight[i], lower_mw[i], upper_mw[i])
-        block = 0.0
-        block_size = 0.0
-        for i in range(first, end):
-            block += out_mw[i]
-            block_size += abs(out_mw[i])
-        error += _lost(total, block)
-        total += block
-        size += block_size
-        first = end
+        while first < end:
+            last = min(first + GROUP, end)
+            group = 0.0
+            group_size = 0.0
+            for i in range(first, last):
+                group += out_mw[i]
+                group_size += abs(out_mw[i])
+            error += _lost(total, group)
+            total += group
+            size += group_size
+            first = last
     return total, error, size
 
 

@@ -133,13 +133,18 @@ def fold_limits(
     Notes
     -----
     Where two limits are equal, the one that is named first above keeps the reason. A NaN in
-    rating, ramp or last setpoint makes a NaN in the box, and the split refuses that.
+    rating or ramp holds the unit at its last setpoint, with CROSSED; a NaN in the last setpoint
+    gives a NaN in the box, and the split refuses that.
     """
     crossed = 0
     for i in range(p_min_mw.shape[0]):
-        if out_reason[i] != NONE:
-            lower_mw[i] = upper_mw[i] = range_lower_mw[i] = range_upper_mw[i] = pinned_mw[i]
-            lower_reason[i] = upper_reason[i] = out_reason[i]
+        numbers = p_min_mw[i] + p_max_mw[i] + ramp_up_mw_per_s[i] + ramp_down_mw_per_s[i]
+        if out_reason[i] != NONE or np.isnan(numbers):
+            pin = pinned_mw[i] if out_reason[i] != NONE else last_mw[i]
+            pin_reason = out_reason[i] if out_reason[i] != NONE else CROSSED
+            lower_mw[i] = upper_mw[i] = range_lower_mw[i] = range_upper_mw[i] = pin
+            lower_reason[i] = upper_reason[i] = pin_reason
+            crossed += 1 if out_reason[i] == NONE else 0
             continue
         low = p_min_mw[i]
         high = p_max_mw[i]
@@ -152,20 +157,24 @@ def fold_limits(
             high = p_avail_max_mw[i]
             high_reason = AVAILABLE
         if not np.isnan(energy_mwh[i]):
-            if np.isnan(soc_pu[i]) and low <= high:
+            charge_mw, discharge_mw = _store_limits_mw(
+                soc_pu[i],
+                energy_mwh[i],
+                soc_min_pu[i],
+                soc_max_pu[i],
+                efficiency_charge_pu[i],
+                efficiency_discharge_pu[i],
+                soc_horizon_s,
+            )
+            if np.isnan(charge_mw + discharge_mw) and low <= high:
                 low = high = _clip(last_mw[i], low, high)
                 low_reason = high_reason = TELEMETRY_AGE
-            else:
-                charge_mw, discharge_mw = _store_limits_mw(
-                    soc_pu[i], energy_mwh[i], soc_min_pu[i], soc_max_pu[i],
-                    efficiency_charge_pu[i], efficiency_discharge_pu[i], soc_horizon_s,
-                )  # fmt: skip
-                if charge_mw > low:
-                    low = charge_mw
-                    low_reason = SOC
-                if discharge_mw < high:
-                    high = discharge_mw
-                    high_reason = SOC
+            if charge_mw > low:
+                low = charge_mw
+                low_reason = SOC
+            if discharge_mw < high:
+                high = discharge_mw
+                high_reason = SOC
         if low > high:
             low = high = _clip(last_mw[i], p_min_mw[i], p_max_mw[i])
             low_reason = high_reason = CROSSED
@@ -183,7 +192,7 @@ def fold_limits(
             high = low
             high_reason = low_reason
         else:
-            if not ramp_low <= low:  # this way round, a NaN gets into the box
+            if not ramp_low <= low:  # this way round, a NaN in the last setpoint gets through
                 low = ramp_low
                 low_reason = RAMP
             if not ramp_high >= high:

@@ -7,6 +7,7 @@ neither "refused" nor "may have arrived".
 
 import asyncio
 import random
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from vppd.config.schema import LinkConfig
 from vppd.links.base import Answer, LinkError, RefusedError
 from vppd.links.dnp3_wire import Dnp3Wire
 from vppd.links.supervise import Backoff, LinkState, keep_connected
-from vppd.links.tls import client_context
+from vppd.links.tls import client_context, tls_words
 from vppd.points.dnp3_table import ONLINE
 
 # Variation of group 41. Left to itself py1815 sends 50.0 as int16, which a point with a scale
@@ -190,6 +191,8 @@ class Dnp3Link(LinkState):
                 await loop.create_connection(lambda: wire, config.host, config.port, ssl=self._tls)
         except TimeoutError as error:
             raise LinkError(f"no connection within {config.connect_timeout_s:g} s") from error
+        except ssl.SSLError as error:
+            raise LinkError(tls_words(error)) from error
         if lost.done():  # accepted and closed in one go
             return lost.result()
         self._wire = wire

@@ -1,7 +1,8 @@
 """Modbus TCP: registers of the units behind one connection.
 
 One transaction is in flight at a time (gateways, and many devices, lose the second of two), and
-writes take their turn before reads. A request is sent once or not at all.
+writes take their turn before reads. Where the device takes it (`pipelining`), a write does not
+wait for a read. A request is sent once or not at all.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from vppd.config.fields import number, text
+from vppd.config.fields import about, number, text
 from vppd.config.schema import LinkConfig
 from vppd.links.base import Answer, LinkError, RefusedError
 from vppd.links.modbus_wire import GuardedClient
@@ -55,6 +56,10 @@ class ModbusTcpConfig(LinkConfig):
         metadata=number(
             "", "unanswered requests in a row that end a connection", minimum=1.0, maximum=100.0
         ),
+    )
+    pipelining: bool = field(
+        default=False,
+        metadata=about("the device takes a write while it is still answering a read"),
     )
     write_wait_max_s: float = field(
         default=1.0,
@@ -143,7 +148,8 @@ class ModbusTcpLink(LinkState):
         self.unanswered = 0  # requests without a good answer, since the start
         self._config = config
         self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng or random.Random())
-        self._turn = Turn()
+        self._read_turn = Turn()
+        self._write_turn = Turn() if config.pipelining else self._read_turn
         self._client: GuardedClient | None = None
         self._silent = 0  # unanswered requests in a row
 
@@ -153,7 +159,7 @@ class ModbusTcpLink(LinkState):
 
     async def read_registers(self, unit_id: int, address: int, count: int) -> list[int]:
         """Read holding registers. Raises RefusedError, or LinkError (no answer, malformed)."""
-        async with self._turn.read():
+        async with self._read_turn.read():
             client = self._usable()
             try:
                 reply = await client.read_holding_registers(address, count=count, device_id=unit_id)
@@ -169,7 +175,7 @@ class ModbusTcpLink(LinkState):
 
         Raises LinkError when nothing was sent: no connection, or no turn in time.
         """
-        async with self._turn.write(self._config.write_wait_max_s):
+        async with self._write_turn.write(self._config.write_wait_max_s):
             client = self._usable()
             try:
                 reply = await client.write_registers(address, list(words), device_id=unit_id)

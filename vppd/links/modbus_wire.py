@@ -49,7 +49,10 @@ class LostError(ModbusException):
 
 
 class GuardedTransactions(TransactionManager):
-    """One request at a time, sent once, and answered by its own answer or by a reason."""
+    """Requests that are sent once, and end with their own answer or with a reason.
+
+    How many are in flight is the caller's business; answers find them by transaction number.
+    """
 
     def __init__(
         self, params: CommParams, framer: FramerBase, on_lost: Callable[[str], None]
@@ -57,7 +60,7 @@ class GuardedTransactions(TransactionManager):
         super().__init__(params, framer, 0, False, None, None, None)
         self.strays = 0  # frames since the last request that belonged to none
         self._on_lost = on_lost
-        self._request: ModbusPDU | None = None
+        self._waiting: dict[int, tuple[ModbusPDU, asyncio.Future[ModbusPDU]]] = {}
         self._buffer = b""
 
     async def connect(self) -> bool:
@@ -77,14 +80,15 @@ class GuardedTransactions(TransactionManager):
         """Send a request and wait for its answer. Raises BadReply-, Silent- or LostError."""
         if no_response_expected:
             raise ValueError("every request is answered")
-        if self._buffer:  # the last request was given up in the middle of its answer
+        if self._buffer and not self._waiting:  # the last was given up in mid-answer
             self.drop("half an answer, then silence")
         if not self.is_active():
             raise LostError("not connected")
-        request.transaction_id = self.getNextTID()
+        request.transaction_id = transaction = self.getNextTID()
         answer: asyncio.Future[ModbusPDU] = self.loop.create_future()
-        self._request, self.response_future, self.strays = request, answer, 0
-        expiry = self.loop.call_later(self.comm_params.timeout_connect, self._expire, request)
+        self._waiting[transaction] = request, answer
+        self.strays = 0
+        expiry = self.loop.call_later(self.comm_params.timeout_connect, self._expire, transaction)
         try:
             self.pdu_send(request)
             return await answer
@@ -94,7 +98,7 @@ class GuardedTransactions(TransactionManager):
             raise
         finally:
             expiry.cancel()
-            self._request = None
+            self._waiting.pop(transaction, None)
 
     def data_received(self, data: bytes) -> None:
         """Cut the stream into frames. What is not Modbus ends the connection."""
@@ -125,11 +129,13 @@ class GuardedTransactions(TransactionManager):
         self._lost(reason)
 
     def _frame(self, transaction: int, body: bytes) -> None:
-        request, answer = self._request, self.response_future
-        if request is None or transaction != request.transaction_id or answer.done():
+        if transaction not in self._waiting:
             self.strays += 1
             if self.strays > STRAYS_MAX:
                 self.drop("sends what nobody asked for")
+            return
+        request, answer = self._waiting.pop(transaction)
+        if answer.done():  # cancelled in this very moment
             return
         fault = reply_fault(request, body)
         if fault:
@@ -137,19 +143,23 @@ class GuardedTransactions(TransactionManager):
         else:
             answer.set_result(decode_reply(request, body))
 
-    def _expire(self, request: ModbusPDU) -> None:
-        if self._request is not request or self.response_future.done():
+    def _expire(self, transaction: int) -> None:
+        waiting = self._waiting.pop(transaction, None)
+        if waiting is None or waiting[1].done():
             return
-        if self._buffer:  # the rest, should it come, must not be taken for a header
-            self.drop("half an answer, then silence")
-        else:
-            timeout_s = self.comm_params.timeout_connect
-            self.response_future.set_exception(SilentError(f"no answer within {timeout_s:g} s"))
+        timeout_s, why = self.comm_params.timeout_connect, ""
+        if self._buffer and not self._waiting:
+            why = "half an answer, then silence"  # its rest would be taken for a header
+        waiting[1].set_exception(SilentError(why or f"no answer within {timeout_s:g} s"))
+        if why:
+            self.drop(why)
 
     def _lost(self, reason: str) -> None:
         self._buffer = b""
-        if self._request is not None and not self.response_future.done():
-            self.response_future.set_exception(LostError(reason))
+        for _request, answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(LostError(reason))
+        self._waiting.clear()
         self._on_lost(reason)
 
 

@@ -20,6 +20,7 @@ from gmqtt.mqtt.constants import MQTTv50
 from gmqtt.mqtt.handler import MQTTConnectError
 
 from vppd.links.base import LinkError
+from vppd.links.tls import tls_words
 
 MessageListener = Callable[[str, bytes, bool], None]
 
@@ -133,6 +134,8 @@ class MqttWire:
                 raise LinkError(f"no CONNACK of an MQTT 5 broker within {timeout_s:g} s")
         except MQTTConnectError as error:
             raise LinkError(f"broker refuses: {error}") from error
+        except ssl.SSLError as error:
+            raise LinkError(tls_words(error)) from error
         finally:
             self._refused.cancel()
             connecting.cancel()

@@ -41,6 +41,11 @@ def server_context(
     return context
 
 
+def tls_words(error: ssl.SSLError) -> str:
+    """Say what went wrong, for people. Its errno is not one of the system's."""
+    return f"TLS: {getattr(error, 'verify_message', '') or error.reason or error}"
+
+
 def _load_own(
     context: ssl.SSLContext, base_dir: Path, cert_file: str, key_file: str | None
 ) -> None:

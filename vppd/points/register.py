@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 FORMATS = {"int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "float32": "f"}
+COUNTS = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2}  # registers
 WORD_ORDERS = ("high_first", "low_first")
 READ_MAX = 125  # registers in one answer, Modbus Application Protocol V1.1b3, 6.3
 
@@ -30,7 +31,7 @@ class Register:
     @property
     def count(self) -> int:
         """Number of 16-bit registers."""
-        return 2 if self.format.endswith("32") else 1
+        return COUNTS[self.format]
 
     def decode(self, words: Sequence[int]) -> float:
         """Value in `unit`; NaN: the device does not have it. Raises ValueError on a wrong count."""
@@ -77,7 +78,10 @@ class Register:
 
 
 def _unpack(kind: str, words: Sequence[int]) -> float:
-    packed = struct.pack(f">{len(words)}H", *words)
+    if len(words) == 1:
+        raw = words[0]
+        return float(raw - 0x10000 if kind == "int16" and raw >= 0x8000 else raw)
+    packed = struct.pack(">HH", *words)
     return float(struct.unpack(f">{FORMATS[kind]}", packed)[0])
 
 

@@ -1,7 +1,7 @@
 """What comes before the daemon: log, lock, kernels.
 
 The modules of the daemon compile the kernels when they are imported, which takes some seconds
-without a cache. So they are imported last, after the lock is held and the log says what is going on.
+without a cache. So they come last, when the lock is held and the log says what is going on.
 """
 
 import time

@@ -1,0 +1,175 @@
+"""Run all benchmarks: `python -m benchmarks.run --out build/bench`, or `make bench`.
+
+Prints a table and writes `kernels.json`. The targets are medians; a target that is missed is
+marked, and does not change the exit code, for the machine may be busy.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+import numpy as np
+import scipy
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from benchmarks import ours, startup, streaming
+from benchmarks.peers import frequenz, highs, piqp_qp
+from benchmarks.timing import Row
+
+SIZES = (10, 200, 1_000, 10_000)
+STREAMS_MAX = 4.0
+TARGETS_US = {200: 5.0, 10_000: 200.0}
+
+Job = tuple[str, Callable[[], list[Row]]]
+
+
+def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
+    """What is measured, in order. Peers follow ours at each size, so that they see one machine."""
+    found: list[Job] = []
+    for n in sizes:
+        for name, measure in (
+            ("exact", ours.exact),
+            ("policies", ours.policies),
+            ("limits and guard", ours.around_the_split),
+            ("HiGHS", highs.measure),
+            ("PIQP", piqp_qp.measure),
+            ("Frequenz", frequenz.measure),
+        ):
+            found.append((f"{name}, {n:,} units", lambda m=measure, k=n: m(k)))
+    if with_million:
+        found.append((f"exact, {streaming.N:,} units", streaming.measure))
+    found.append(("start-up", startup.measure))
+    return found
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    model = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":", 1)[1].strip() if names else model
+    return {
+        "cpu": model, "cores": os.cpu_count(), "load_1min": os.getloadavg()[0],
+        "python": platform.python_version(), "numpy": np.__version__,
+        "numba": numba.__version__, "scipy": scipy.__version__,
+    }  # fmt: skip
+
+
+def targets(rows: list[Row]) -> list[dict[str, object]]:
+    """Each target with what was measured."""
+    found = []
+    stream_us = next((r.median_us for r in rows if r.who == "streaming pass"), None)
+    for r in rows:
+        if not r.who.startswith(ours.WHO) or r.what != ours.WHAT:
+            continue
+        limit_us = TARGETS_US.get(r.n)
+        if r.n == streaming.N and stream_us is not None:
+            limit_us = STREAMS_MAX * stream_us
+        if limit_us is not None:
+            found.append(
+                {"who": r.who, "n": r.n, "median_us": r.median_us, "limit_us": limit_us,
+                 "met": r.median_us <= limit_us}
+            )  # fmt: skip
+    return found
+
+
+def time_text(us: float) -> str:
+    """A time with the unit that suits it."""
+    if us != us:
+        return "-"
+    for limit, factor, unit in ((1e3, 1.0, "µs"), (1e6, 1e3, "ms"), (float("inf"), 1e6, "s")):
+        if us < limit:
+            return f"{us / factor:.3g} {unit}"
+    return "-"
+
+
+def number_text(x: float) -> str:
+    """Short, with 0 for exactly nothing."""
+    return "-" if x != x else "0" if x == 0.0 else f"{x:.1e}"
+
+
+def table(rows: list[Row]) -> Table:
+    """Everything, one section for each size; ratio against ours, warm."""
+    found = Table(title="Splitting one request over n units", title_justify="left")
+    for column in ("n", "who", "problem"):
+        found.add_column(column, justify="right" if column == "n" else "left")
+    for column in ("median", "p99", "x warm", "sum off, MW", "cost over best", "note"):
+        found.add_column(column, justify="left" if column == "note" else "right")
+    warm = {r.n: r.median_us for r in rows if r.who == f"{ours.WHO}, warm"}
+    for k, r in enumerate(rows):
+        ratio = r.median_us / warm[r.n] if r.n in warm else float("nan")
+        found.add_row(
+            f"{r.n:,}" if r.n else "", r.who, r.what, time_text(r.median_us), time_text(r.p99_us),
+            "-" if ratio != ratio else f"{ratio:,.3g}",
+            number_text(r.sum_error_mw), number_text(r.cost_over_best), r.note,
+            end_section=k + 1 == len(rows) or rows[k + 1].n != r.n,
+        )  # fmt: skip
+    return found
+
+
+def measure_all(todo: list[Job], console: Console) -> list[Row]:
+    """Run the jobs with a progress bar (one line a job where there is no terminal)."""
+    rows: list[Row] = []
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(todo))
+        for name, measure in todo:
+            progress.update(task, description=f"{name:<28}")
+            if not console.is_terminal:
+                console.print(f"measuring {name}")
+            rows += measure()
+            progress.advance(task)
+    return rows
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("build/bench"))
+    parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES), metavar="N")
+    parser.add_argument("--no-million", action="store_true", help="leave out the largest fleet")
+    args = parser.parse_args()
+    console = Console(stderr=True)
+    started_s = time.monotonic()
+    before = machine()
+    rows = measure_all(jobs(tuple(args.sizes), with_million=not args.no_million), console)
+    checked = targets(rows)
+    took_s = time.monotonic() - started_s
+
+    screen = Console(width=None if sys.stdout.isatty() else 190)
+    screen.print(table(rows))
+    for t in checked:
+        verdict = "met" if t["met"] else "MISSED"
+        screen.print(
+            f"target {verdict}: {t['who']}, {t['n']:,} units: {time_text(t['median_us'])}"
+            f" of {time_text(t['limit_us'])}"
+        )
+    screen.print(f"{before['cpu']}, {before['cores']} cores, load {before['load_1min']:.1f};"
+                 f" numba {before['numba']}; {took_s:.0f} s")  # fmt: skip
+    args.out.mkdir(parents=True, exist_ok=True)
+    result = {
+        "machine": before, "took_s": round(took_s, 1), "targets": checked,
+        "rows": [r.as_dict() for r in rows],
+    }  # fmt: skip
+    path = args.out / "kernels.json"
+    path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    screen.print(f"written: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Rules that every kernel keeps: how it is compiled, what it may use, the same bits everywhere."""
+
+import ast
+import importlib
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import kernels_digest
+import numpy as np
+import pytest
+from numba.core.dispatcher import Dispatcher
+
+from vppd.core.types import Reason
+from vppd.kernels import guard, limits, status, warm
+from vppd.kernels.sums import sum_in_order
+
+FOLDER = Path(warm.__file__).parent
+MODULES = [importlib.import_module(f"vppd.kernels.{name}") for name in warm.MODULES]
+COMPILED = [
+    (module, name, value)
+    for module in MODULES
+    for name, value in vars(module).items()
+    if isinstance(value, Dispatcher)
+]
+PUBLIC = [entry for entry in COMPILED if not entry[1].startswith("_")]
+# What the source of a kernel may take from numpy: types and constants, no function that sums.
+FROM_NUMPY = {"nan", "inf", "isnan", "uint8", "uint64"}
+
+
+def test_every_kernel_is_loaded_at_start():
+    files = {path.stem for path in FOLDER.glob("*.py")}
+    assert files - {"__init__", "jit", "status", "warm"} == set(warm.MODULES)
+    assert warm.load() == len(warm.MODULES)
+    assert {name for _, name, _ in PUBLIC} == {
+        "fold_limits", "guard_setpoints", "kkt_violation_mw", "split_exact", "split_merit_order",
+        "split_pro_rata", "sum_in_order",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "name", "function"), COMPILED, ids=lambda v: str(v)[-40:])
+def test_no_kernel_is_compiled_twice_or_with_fast_math(module, name, function):
+    kernels_digest.digest()  # calls every kernel, with writable and read-only arrays
+    assert len(function.signatures) <= 1
+    assert function.targetoptions["fastmath"] is False
+    assert function.targetoptions["error_model"] == "numpy"
+    assert not function.targetoptions.get("parallel", False)
+    # Numba's cache does not see a change in another file.
+    assert function.py_func.__module__ == module.__name__
+
+
+@pytest.mark.parametrize("name", warm.MODULES)
+def test_kernels_use_nothing_that_could_change_the_bits(name):
+    tree = ast.parse((FOLDER / f"{name}.py").read_text())
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "np"
+    }
+    assert used <= FROM_NUMPY
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not called & {"sum", "pow", "sorted", "round", "set", "hash"}
+
+
+def test_sums_keep_what_fast_math_would_lose():
+    assert sum_in_order(np.array([1e16, 1.0, -1e16])) == 1.0
+    assert math.isnan(sum_in_order(np.array([1.0, math.nan])))
+    assert sum_in_order(np.empty(0)) == 0.0
+    rng = np.random.default_rng(11)
+    values = rng.normal(size=10_000) * 10.0 ** rng.uniform(-8.0, 8.0, 10_000)
+    assert sum_in_order(values) == pytest.approx(math.fsum(values), rel=0.0, abs=1e-8)
+    assert sum_in_order(values) == pytest.approx(math.fsum(values), rel=1e-13)
+
+
+def test_numbers_are_those_of_the_core():
+    names = ("NONE", "RATING", "RAMP", "SOC", "AVAILABLE", "TELEMETRY_AGE", "CROSSED")
+    assert {n: int(getattr(limits, n)) for n in names} == {n: int(Reason[n]) for n in names}
+    names = ("NONE", "OPERATOR", "CROSSED", "LOCAL_CONTROL")
+    assert {n: getattr(guard, n) for n in names} == {n: int(Reason[n]) for n in names}
+    codes = {status.OK, status.UNSERVED_UP, status.UNSERVED_DOWN, status.BAD_INPUT}
+    assert set(status.NAMES) == codes
+
+
+def elsewhere(tmp_path: Path, **environment: str) -> str:
+    """Digest of all kernels' outputs in another process."""
+    result = subprocess.run(
+        [sys.executable, kernels_digest.__file__],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=110,
+    )
+    return result.stdout.strip()
+
+
+def test_the_same_bits_without_a_compiler(tmp_path):
+    assert elsewhere(tmp_path, NUMBA_DISABLE_JIT="1") == kernels_digest.digest()
+
+
+def test_the_same_bits_on_a_plain_cpu_without_vector_loops(tmp_path):
+    there = elsewhere(tmp_path, NUMBA_CPU_NAME="generic", NUMBA_LOOP_VECTORIZE="0")
+    assert there == kernels_digest.digest()
