@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks import ours, startup, streaming
-from benchmarks.peers import frequenz, highs, piqp_qp
+from benchmarks.peers import frequenz_split, highs, piqp_qp
 from benchmarks.timing import Row
 
 SIZES = (10, 200, 1_000, 10_000)
@@ -41,7 +41,7 @@ def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
             ("limits and guard", ours.around_the_split),
             ("HiGHS", highs.measure),
             ("PIQP", piqp_qp.measure),
-            ("Frequenz", frequenz.measure),
+            ("Frequenz", frequenz_split.measure),
         ):
             found.append((f"{name}, {n:,} units", lambda m=measure, k=n: m(k)))
     if with_million:

@@ -7,4 +7,5 @@ sys.path[:0] = [
     str(Path(__file__).parent),
     str(Path(__file__).parent / "core"),
     str(Path(__file__).parent / "runtime"),
+    str(Path(__file__).parent / "system"),
 ]

@@ -359,6 +359,11 @@ def test_a_device_that_never_follows_is_not_flooded():
     """Each start takes it five transactions; one a poll is what it gets."""
 
     async def scenario():
+        with capture_logs() as logs:
+            await unruly()
+        assert [line["event"] for line in logs] == ["device_mode_lost"]  # and never back
+
+    async def unruly():
         async with rig(poll_s=0.1, setpoint_age_max_s=60.0) as r:
             r.device.fixed = {102}  # acknowledges the mode, and ignores it
             r.submit(140.0)

@@ -20,7 +20,7 @@ from modbus_peers import (
 )
 
 from vppd.links.base import Answer, LinkError, RefusedError
-from vppd.links.modbus import ModbusTcpConfig, ModbusTcpLink
+from vppd.links.modbus import ModbusTcpConfig, ModbusTcpLink, Turn
 
 
 def config(port: int, **keys) -> ModbusTcpConfig:
@@ -449,6 +449,48 @@ def test_a_cancelled_request_leaves_nothing_behind():
     run_against(answer, scenario)
 
 
+def test_a_request_that_is_cancelled_in_mid_answer_leaves_the_stream_in_step():
+    device = Registers({1: 11, 2: 22})
+
+    async def scenario(link, peer):
+        task = asyncio.create_task(link.read_registers(1, 1, 1))
+        await until(lambda: peer.frames)
+        late = device(peer.frames[0])
+        peer.send(late[:9])
+        await until(lambda: link._client.ctx._buffer)
+        task.cancel()
+        await asyncio.wait([task])
+        peer.answer = lambda frame: late[9:] + device(frame)
+        assert await link.read_registers(1, 2, 1) == [22]
+        assert link.epoch == 1
+
+    run_against(lambda _frame: None, scenario)
+
+
+def test_a_turn_that_comes_in_the_moment_of_a_cancellation_is_passed_on():
+    async def scenario():
+        turn, order = Turn(), []
+
+        async def hold(name, done):
+            async with turn.read():
+                order.append(name)
+                await done.wait()
+
+        first, rest = asyncio.Event(), asyncio.Event()
+        rest.set()
+        tasks = [asyncio.create_task(hold(n, e)) for n, e in (("a", first), ("b", rest))]
+        tasks.append(asyncio.create_task(hold("c", rest)))
+        await until(lambda: order == ["a"])
+        first.set()
+        while turn._readers and len(turn._readers) == 2:
+            await asyncio.sleep(0)  # a has given the turn to b, which has not run yet
+        tasks[1].cancel()
+        await asyncio.wait(tasks)
+        assert order == ["a", "c"]
+
+    run_async(scenario())
+
+
 def test_one_transaction_is_in_flight_and_writes_go_first():
     """Gateways, and pymodbus' own server, lose the second of two."""
 
@@ -487,6 +529,24 @@ def test_with_pipelining_a_write_does_not_wait_for_a_read():
         assert [f.address for f in peer.frames] == [0, 50, 60]
 
     run_against(lambda _frame: None, scenario, timeout_s=10.0, pipelining=True)
+
+
+def test_with_pipelining_half_an_answer_to_one_does_not_end_the_other():
+    async def scenario(link, peer):
+        reader = asyncio.create_task(link.read_registers(1, 0, 1))
+        await asyncio.wait([reader], timeout=0.15)
+        writer = asyncio.create_task(link.write_registers(1, 50, [5]))
+        await until(lambda: len(peer.frames) == 2)
+        write = peer.frames[1]
+        answer = reply(write, bytes([16]) + write.data[:4])
+        peer.send(answer[:8])
+        with pytest.raises(LinkError, match="no answer within"):
+            await reader
+        peer.send(answer[8:])
+        assert await writer is Answer.ACCEPTED
+        assert link.epoch == 1
+
+    run_against(lambda _frame: None, scenario, timeout_s=0.4, pipelining=True)
 
 
 def test_with_pipelining_a_break_ends_both():

@@ -101,6 +101,31 @@ def test_a_cancellation_that_comes_with_the_answer_is_not_lost():
     run_async(scenario())
 
 
+def test_a_dropped_connection_sends_nothing_that_still_waits():
+    """close() would first send what the transport holds: setpoints that are old by then."""
+
+    class Transport:
+        def __init__(self):
+            self.calls = []
+
+        def abort(self):
+            self.calls.append("abort")
+
+        def close(self):
+            self.calls.append("close")
+
+    async def scenario():
+        reasons = []
+        client = GuardedClient("127.0.0.1", 1, 0.5, reasons.append)
+        client.ctx.transport = transport = Transport()
+        client.ctx.drop("three in a row")
+        client.ctx.drop("again")
+        assert transport.calls == ["abort", "close"]
+        assert reasons == ["three in a row"]
+
+    run_async(scenario())
+
+
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_frozen_peer_looks_connected_and_is_found_out(loop_factory):
     """SIGSTOP: its kernel keeps the connection, takes writes, and even accepts new connections."""

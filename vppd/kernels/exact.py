@@ -8,7 +8,7 @@ the sum of these responses rises with lam and is piecewise linear. Newton's meth
 the work is arranged so that the fleet is read as few times as possible:
 
 1. `_survey` checks the input and takes the response and its slope at a first lam: the last
-   tick's, or for a large fleet without one, a guess from a sample.
+   tick's, which for a large fleet is first brought near the new one on a sample (`_sample`).
 2. Newton's step gives a window of lam. `_list` notes the *undecided* units, those that meet a
    limit within it; all others respond linearly there, so their sum and slope stand for them.
 3. `_search` solves on the undecided units alone: Newton, inside a bracket that is halved at
@@ -48,7 +48,7 @@ U8 = np.uint64
 BLOCK = U8(64)
 GROUP = U8(8)
 
-SAMPLE_MIN = 4096  # from this size on, the first lam comes from a sample
+SAMPLE_MIN = 4096  # from this size on, the first lam is bettered on a sample
 SAMPLE_RUN = U8(8)  # units in a row: one cache line of each array
 SAMPLE_STRIDE = U8(512)
 SAMPLE_ROUNDS = 12
@@ -179,10 +179,11 @@ def _survey(
 
 
 @kernel()
-def _sample(request_mw: float, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8) -> float:
-    """Guess lam from 1 unit in 32, in runs of 8. The input is not checked yet."""
+def _sample(
+    request_mw: float, lam: float, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8
+) -> float:
+    """Better the guess of lam on 1 unit in 64, in runs of 8. The input is not checked yet."""
     n = U8(target_mw.shape[0])
-    lam = 0.0
     low = -np.inf
     high = np.inf
     for _ in range(SAMPLE_ROUNDS):
@@ -472,8 +473,8 @@ def split_exact(
     if not (shapes and out_mw.shape[0] == n):
         return BAD_INPUT, np.nan, np.nan
     lam = lam0 if abs(lam0) <= LAM_MAX else 0.0
-    if n >= SAMPLE_MIN and not abs(lam0) <= LAM_MAX:
-        lam = _sample(request_mw, target_mw, weight, lower_mw, upper_mw)
+    if n >= SAMPLE_MIN:
+        lam = _sample(request_mw, lam, target_mw, weight, lower_mw, upper_mw)
     faulty, total, slope = _survey(lam, target_mw, weight, lower_mw, upper_mw)
     if faulty > 0 or not abs(request_mw) <= MAGNITUDE_MAX:
         return BAD_INPUT, np.nan, np.nan

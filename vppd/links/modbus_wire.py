@@ -80,8 +80,6 @@ class GuardedTransactions(TransactionManager):
         """Send a request and wait for its answer. Raises BadReply-, Silent- or LostError."""
         if no_response_expected:
             raise ValueError("every request is answered")
-        if self._buffer and not self._waiting:  # the last was given up in mid-answer
-            self.drop("half an answer, then silence")
         if not self.is_active():
             raise LostError("not connected")
         request.transaction_id = transaction = self.getNextTID()
@@ -149,7 +147,7 @@ class GuardedTransactions(TransactionManager):
             return
         timeout_s, why = self.comm_params.timeout_connect, ""
         if self._buffer and not self._waiting:
-            why = "half an answer, then silence"  # its rest would be taken for a header
+            why = "half an answer, then silence"  # the next one would be taken for its rest
         waiting[1].set_exception(SilentError(why or f"no answer within {timeout_s:g} s"))
         if why:
             self.drop(why)
