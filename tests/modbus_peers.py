@@ -9,7 +9,6 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Thread
 
 from pyModbusTCP.server import DataBank, ModbusServer
 
@@ -184,10 +183,3 @@ class IndependentServer:
 
     def words(self, address: int, count: int) -> list[int]:
         return self.bank.get_holding_registers(address, count)
-
-
-def in_thread(function: Callable[[], None]) -> Thread:
-    """Start a thread for a blocking client."""
-    thread = Thread(target=function, daemon=True)
-    thread.start()
-    return thread

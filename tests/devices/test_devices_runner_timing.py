@@ -197,6 +197,25 @@ def test_a_mode_that_fell_back_is_asserted_once_a_poll():
     assert device.times("start") == pytest.approx([1000.0, 1001.3, 1002.5, 1003.7, 1004.9])
 
 
+def test_a_mode_is_back_when_it_was_asserted_again_and_not_when_it_was_asked_for():
+    seen = []
+
+    async def act(runner, device, loop):
+        await asyncio.sleep(0.5)
+        device.following = False
+        await asyncio.sleep(1.0)
+        device.following = True  # nothing is asserted after the start at 1.3 s: no contradiction
+        await asyncio.sleep(2.0)
+        seen.append(runner.reason)
+        runner.submit(-0.1, loop.time())
+        await asyncio.sleep(0.5)
+        seen.append(runner.reason)
+
+    _, device = run_for(5.0, act)
+    assert len(device.times("start")) == 2
+    assert seen == ["its mode or dead man fell back", ""]
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_no_order_of_events_sends_what_nobody_decided_or_what_is_old(seed):
     """Links that come and go, setpoints and answers at random: invariants held."""

@@ -109,3 +109,8 @@ def test_pay_follows_the_logarithm():
     assert payment_cny(20.0, 1.0) == 100.0
     assert payment_cny(20.0, math.e) == pytest.approx(200.0)
     assert payment_cny(20.0, 0.1) == 0.0
+
+
+def test_no_command_inside_the_series_is_an_empty_answer():
+    t_s = np.arange(0.0, 10.0, 0.1)
+    assert rate_commands([(-5.0, 3.0), (10.0, 4.0)], t_s, np.zeros_like(t_s), 100.0) == []

@@ -144,10 +144,11 @@ def rate_commands(
     if not rated_mw > 0.0:
         raise ValueError(f"rated_mw must be above 0 MW, is {rated_mw:g}")
     inside = [c for c in commands if t_s[0] <= c[0] < t_s[-1]]
-    ends_s = [c[0] for c in inside[1:]] + [float(t_s[-1])]
+    starts_s = [c[0] for c in inside]
+    ends_s = [*starts_s[1:], float(t_s[-1])]  # one more than there are if there is none
     return [
         _rate(t0_s, t3_s, p_cmd_mw, t_s, response_mw, rated_mw, rules)
-        for (t0_s, p_cmd_mw), t3_s in zip(inside, ends_s, strict=True)
+        for (t0_s, p_cmd_mw), t3_s in zip(inside, ends_s, strict=False)
     ]
 
 
