@@ -27,7 +27,7 @@ class Row:
         return {k: None if v != v else v for k, v in asdict(self).items()}
 
 
-def row(who: str, what: str, n: int, times_ns: list[int], **more: Any) -> Row:
+def row(who: str, what: str, n: int, times_ns: list[float], **more: Any) -> Row:
     """Make a row of measured times."""
     times_us = np.array(times_ns) / 1e3
     return Row(

@@ -235,7 +235,7 @@ def test_the_number_of_passes_is_bounded(monkeypatch):
 
         return count
 
-    for name in ("_list", "_listed", "_respond", "_ends", "_survey"):
+    for name in ("_gather", "_response", "_respond", "_ends", "_survey"):
         monkeypatch.setattr(exact, name, counted(name, getattr(exact, name)))
     for name in ("_search", "_write"):
         monkeypatch.setattr(exact, name, getattr(exact, name).py_func)
@@ -248,7 +248,7 @@ def test_the_number_of_passes_is_bounded(monkeypatch):
         most = {name: max(most.get(name, 0), counts.get(name, 0)) for name in most | counts}
     print(most)  # noqa: T201
     assert most["_survey"] == 1
-    assert most["_list"] <= exact.WINDOWS_MAX
+    assert most["_gather"] <= exact.WINDOWS_MAX
     assert most["_ends"] == 1
     assert most["_respond"] <= 2 * exact.WRITES_MAX
-    assert most["_listed"] <= 100  # far below WINDOWS_MAX * ROUNDS_MAX
+    assert most["_response"] <= 100  # far below (WINDOWS_MAX + 1) * ROUNDS_MAX

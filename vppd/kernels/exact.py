@@ -9,18 +9,18 @@ the work is arranged so that the fleet is read as few times as possible:
 
 1. `_survey` checks the input and takes the response and its slope at a first lam: the last
    tick's, which for a large fleet is first brought near the new one on a sample (`_sample`).
-2. Newton's step gives a window of lam. `_list` notes the *undecided* units, those that meet a
-   limit within it; all others respond linearly there, so their sum and slope stand for them.
+2. Newton's step gives a window of lam. `_gather` copies the *undecided* units, those that meet
+   a limit within it; all others respond linearly there, so their sum and slope stand for them.
 3. `_search` solves on the undecided units alone: Newton, inside a bracket that is halved at
    least every fourth round. If the root lies outside the window, step 2 is repeated from its
-   edge; after WINDOWS_MAX windows every unit is listed, between the first and the last
-   breakpoint of the fleet, where the root is certain to be.
+   edge; after WINDOWS_MAX windows it is sought between the first and the last breakpoint of the
+   fleet, where it is certain to be, with every unit undecided.
 4. `_write` writes the answer and sums it; `_place` puts what the sum lacks by rounding on units
    that are free.
 
 Mostly the fleet is read three times. The bound is 3 + WINDOWS_MAX + 2 * WRITES_MAX readings of
-the fleet, 2 + ROUNDS_MAX of the listed units in each of WINDOWS_MAX + 1 searches, and two
-passes of `_place`, which end as soon as the rest is placed.
+the fleet, 2 + ROUNDS_MAX of the undecided in each of WINDOWS_MAX + 1 searches, and two passes
+of `_place`, which end as soon as the rest is placed.
 
 Sums go in index order: inside blocks, then over the blocks, with the rounding errors of these
 carried along (two-sum). So the sum of the answer, in groups of 8, is good to a few ulps for a
@@ -35,7 +35,7 @@ Comp. 6, 2014. D. E. Knuth, TAOCP vol. 2, 4.2.2, theorem B (two-sum).
 
 import numpy as np
 
-from vppd.kernels.jit import F8, IN, OUT, SPLIT, f8, kernel
+from vppd.kernels.jit import F8, IN, OUT, b1, f8, i8, kernel, several
 from vppd.kernels.status import BAD_INPUT, OK, UNSERVED_DOWN, UNSERVED_UP
 
 MAGNITUDE_MAX = 1e100  # larger numbers are refused: nothing below can then overflow
@@ -49,8 +49,9 @@ BLOCK = U8(64)
 GROUP = U8(8)
 
 SAMPLE_MIN = 4096  # from this size on, the first lam is bettered on a sample
-SAMPLE_RUN = U8(8)  # units in a row: one cache line of each array
-SAMPLE_STRIDE = U8(512)
+SAMPLE_RUNS = U8(128)  # spread over the fleet; in few runs, so that few pages are touched
+SAMPLE_RUN_MIN = U8(8)  # one cache line of each array
+SAMPLE_PART = U8(8192)  # or n / 8192 units a run: together 1 / 64 of a large fleet
 SAMPLE_ROUNDS = 12
 SAMPLE_GOOD = 5e-3  # part of the fleet's power to which the sample is solved
 
@@ -120,30 +121,41 @@ def _count_undecided(
 
 
 @kernel()
-def _list(
+def _gather(
     lam: float,
     reach: float,
     target_mw: F8,
     weight: F8,
     lower_mw: F8,
     upper_mw: F8,
-    listed: F8,
+    room: F8,
 ) -> int:
-    """List the units that meet a limit within lam +- reach; the length of the list."""
+    """Copy the units that meet a limit within lam +- reach to `room`; how many they are.
+
+    Their targets go to the first quarter of it, their weights to the second, and so on; -1 if
+    they are too many for that.
+    """
     n = U8(target_mw.shape[0])
-    count = 0
+    quarter = n // U8(4)
+    count = U8(0)
     first = U8(0)
     while first < n:
         end = min(first + BLOCK, n)
-        if _count_undecided(lam, reach, first, end, target_mw, weight, lower_mw, upper_mw) > 0:
+        near = U8(_count_undecided(lam, reach, first, end, target_mw, weight, lower_mw, upper_mw))
+        if count + near > quarter:
+            return -1
+        if near > 0:
             for i in range(first, end):
                 y = target_mw[i] + lam * weight[i]
                 d = reach * weight[i]
                 if abs(y - lower_mw[i]) <= d or abs(y - upper_mw[i]) <= d:
-                    listed[count] = i
-                    count += 1
+                    room[count] = target_mw[i]
+                    room[count + quarter] = weight[i]
+                    room[count + U8(2) * quarter] = lower_mw[i]
+                    room[count + U8(3) * quarter] = upper_mw[i]
+                    count += U8(1)
         first = end
-    return count
+    return int(count)
 
 
 @kernel()
@@ -182,26 +194,29 @@ def _survey(
 def _sample(
     request_mw: float, lam: float, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8
 ) -> float:
-    """Better the guess of lam on 1 unit in 64, in runs of 8. The input is not checked yet."""
+    """Better the guess of lam on a sample of the fleet. The input is not checked yet."""
     n = U8(target_mw.shape[0])
+    stride = n // SAMPLE_RUNS
+    run = max(SAMPLE_RUN_MIN, n // SAMPLE_PART)
     low = -np.inf
     high = np.inf
     for _ in range(SAMPLE_ROUNDS):
         total = 0.0
         size = 0.0
         slope = 0.0
-        count = 0
+        count = U8(0)
         first = U8(0)
-        while first + SAMPLE_RUN <= n:
-            for i in range(first, first + SAMPLE_RUN):
+        while first + run <= n:
+            for i in range(first, first + run):
                 y = target_mw[i] + lam * weight[i]
                 x = _clip(y, lower_mw[i], upper_mw[i])
                 total += x
                 size += abs(x)
                 slope += weight[i] if x == y else 0.0
-            count += 8
-            first += SAMPLE_STRIDE
-        gap = request_mw * (count / target_mw.shape[0]) - total
+            count += run
+            first += stride
+        share = count / n
+        gap = request_mw * share - total
         if gap > 0.0:
             low = lam
         else:
@@ -216,23 +231,23 @@ def _sample(
     return lam
 
 
-@kernel()
-def _listed(
-    lam: float, count: int, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8, listed: F8
+@kernel(several(f8, f8, i8, i8)(f8, IN, IN, IN, IN))
+def _response(
+    lam: float, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8
 ) -> tuple[float, float, int, int]:
-    """Sum and slope of the listed units at `lam`; how many lie below, how many above."""
+    """Sum and slope at `lam`; how many units lie below their limits there, how many above."""
+    n = U8(target_mw.shape[0])
     total = 0.0
     error = 0.0
     slope = 0.0
     below = 0
     above = 0
     first = U8(0)
-    while first < count:
-        end = min(first + BLOCK, U8(count))
+    while first < n:
+        end = min(first + BLOCK, n)
         block = 0.0
         block_slope = 0.0
-        for k in range(first, end):
-            i = U8(listed[k])
+        for i in range(first, end):
             y = target_mw[i] + lam * weight[i]
             x = _clip(y, lower_mw[i], upper_mw[i])
             block += x
@@ -246,41 +261,32 @@ def _listed(
     return total + error, slope, below, above
 
 
-@kernel()
+@kernel(several(b1, f8, f8, f8)(f8, f8, f8, f8, f8, f8, f8, IN, IN, IN, IN))
 def _search(
     request_mw: float,
+    rest_mw: float,
+    rest_slope: float,
     anchor: float,
-    total: float,
-    slope: float,
     lam: float,
     low: float,
     high: float,
-    count: int,
     target_mw: F8,
     weight: F8,
     lower_mw: F8,
     upper_mw: F8,
-    listed: F8,
 ) -> tuple[bool, float, float, float]:
-    """Solve for lam within [low, high], from `lam` on, by the listed units alone.
+    """Solve for lam within [low, high], beginning at `lam`, for the undecided units.
 
-    `total` and `slope` are the fleet's at `anchor`, which lies in [low, high]. Returns whether
-    the root is inside, the root (else the edge that it lies beyond), sum and slope there.
+    The others give `rest_mw` at `anchor`, and `rest_slope` per unit of lam. Returns whether the
+    root is inside, the root (else the edge that it lies beyond), sum and slope there.
     """
-    part, part_slope, below, above = _listed(
-        anchor, count, target_mw, weight, lower_mw, upper_mw, listed
-    )
-    rest = total - part
-    rest_slope = slope - part_slope
     low_seen = False
     high_seen = False
     width = high - low
     settled = False
-    part, part_slope, below, above = _listed(
-        lam, count, target_mw, weight, lower_mw, upper_mw, listed
-    )
+    part, part_slope, below, above = _response(lam, target_mw, weight, lower_mw, upper_mw)
     for k in range(ROUNDS_MAX):
-        total = rest + (lam - anchor) * rest_slope + part
+        total = rest_mw + (lam - anchor) * rest_slope + part
         slope = rest_slope + part_slope
         gap = request_mw - total
         if gap == 0.0 or settled:
@@ -315,9 +321,7 @@ def _search(
         below_before = below
         above_before = above
         lam = after
-        part, part_slope, below, above = _listed(
-            lam, count, target_mw, weight, lower_mw, upper_mw, listed
-        )
+        part, part_slope, below, above = _response(lam, target_mw, weight, lower_mw, upper_mw)
         # The same units below and above as before the step: they are the same ones, because
         # both sets change one way only as lam moves. So the step was exact.
         settled = newton and below == below_before and above == above_before
@@ -431,7 +435,7 @@ def _place(
     return max(largest, abs(gap))
 
 
-@kernel(SPLIT(f8, IN, IN, IN, IN, f8, OUT))
+@kernel(several(i8, f8, f8)(f8, IN, IN, IN, IN, f8, OUT))
 def split_exact(
     request_mw: float,
     target_mw: F8,
@@ -454,7 +458,7 @@ def split_exact(
         First guess, the lam of the last tick; NaN where there is none.
     out_mw : ndarray(float64), shape (n,)
         The split, MW. Untouched when the status is BAD_INPUT. (On the way to the answer it
-        holds the list of undecided units.)
+        holds the undecided units.)
 
     Returns
     -------
@@ -487,11 +491,26 @@ def split_exact(
         # middle: [lam, lam + 2 * step].
         middle = lam + (request_mw - total) / slope
         reach = abs(middle - lam) * WIDER
-        count = _list(middle, reach, target_mw, weight, lower_mw, upper_mw, out_mw)
-        found, lam, total, slope = _search(
-            request_mw, lam, total, slope, middle, middle - reach, middle + reach, count,
-            target_mw, weight, lower_mw, upper_mw, out_mw,
-        )  # fmt: skip
+        count = _gather(middle, reach, target_mw, weight, lower_mw, upper_mw, out_mw)
+        if count >= 0:
+            a, b, c, d = 0, n // 4, 2 * (n // 4), 3 * (n // 4)
+            some_target_mw = out_mw[a : a + count]
+            some_weight = out_mw[b : b + count]
+            some_lower_mw = out_mw[c : c + count]
+            some_upper_mw = out_mw[d : d + count]
+            part, part_slope, _below, _above = _response(
+                lam, some_target_mw, some_weight, some_lower_mw, some_upper_mw
+            )
+            found, lam, total, slope = _search(
+                request_mw, total - part, slope - part_slope, lam,
+                middle, middle - reach, middle + reach,
+                some_target_mw, some_weight, some_lower_mw, some_upper_mw,
+            )  # fmt: skip
+        else:
+            found, lam, total, slope = _search(
+                request_mw, 0.0, 0.0, lam, middle, middle - reach, middle + reach,
+                target_mw, weight, lower_mw, upper_mw,
+            )  # fmt: skip
 
     gap = 0.0
     unit = 0.0
@@ -507,15 +526,9 @@ def split_exact(
         if request_mw <= lower_sum:
             _copy(lower_mw, out_mw)
             return UNSERVED_DOWN if request_mw < lower_sum else OK, low, 0.0
-        for i in range(n):
-            out_mw[i] = i
-        lam = _clip(lam, low, high)
-        total, slope, _below, _above = _listed(
-            lam, n, target_mw, weight, lower_mw, upper_mw, out_mw
-        )
         found, lam, total, slope = _search(
-            request_mw, lam, total, slope, lam, low, high, n,
-            target_mw, weight, lower_mw, upper_mw, out_mw,
+            request_mw, 0.0, 0.0, 0.0, _clip(lam, low, high), low, high,
+            target_mw, weight, lower_mw, upper_mw,
         )  # fmt: skip
         lam, gap, unit, found = _write(
             request_mw, lam, slope, target_mw, weight, lower_mw, upper_mw, out_mw

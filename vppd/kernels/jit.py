@@ -15,13 +15,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import float64, int64, njit, types, uint8
+from numba import boolean, float64, int64, njit, types, uint8
 from numpy.typing import NDArray
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 U1 = NDArray[np.uint8]
 
+b1 = boolean
 f8 = float64
 i8 = int64
 IN = types.Array(float64, 1, "C", readonly=True)
@@ -29,10 +30,13 @@ OUT = types.Array(float64, 1, "C")
 IN_I8 = types.Array(int64, 1, "C", readonly=True)
 IN_U1 = types.Array(uint8, 1, "C", readonly=True)
 OUT_U1 = types.Array(uint8, 1, "C")
-# Status, lam, kkt_mw. (numba does not annotate Tuple.)
-SPLIT = types.Tuple((int64, float64, float64))  # type: ignore[no-untyped-call]
 
 Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def several(*kinds: Any) -> Any:
+    """Type of a kernel that returns several values, for its signature."""
+    return types.Tuple(kinds)  # type: ignore[no-untyped-call]  # numba does not annotate it
 
 
 def kernel(signature: Any = None) -> Callable[[Function], Function]:
