@@ -60,7 +60,7 @@ def main() -> None:
     first = 0
     for _ in range(cycles):
         put, acknowledged = cycle(folder, first, rng)
-        print(put, acknowledged, flush=True)  # noqa: T201
+        print(put, acknowledged, flush=True)
         first = put + 1
 
 

@@ -22,7 +22,7 @@ CYCLES = 20
 
 def test_kill_9_loses_at_most_the_tick_on_its_way(tmp_path):
     seed = random.randrange(2**31)
-    print("seed", seed)  # noqa: T201
+    print("seed", seed)
     run = subprocess.run(
         [sys.executable, str(HERE / "journal_kill_rig.py"), str(tmp_path), str(CYCLES), str(seed)],
         capture_output=True,

@@ -14,7 +14,8 @@ if __name__ == "__main__":
 from kernels_limits_cases import Fleet, guard, random_fleet
 from kernels_problems import FAMILIES
 
-from vppd.kernels.exact import kkt_violation_mw, split_exact
+from vppd.kernels.certificate import kkt_violation_mw
+from vppd.kernels.exact import split_exact
 from vppd.kernels.merit_order import split_merit_order
 from vppd.kernels.pro_rata import split_pro_rata
 from vppd.kernels.sums import sum_in_order
@@ -52,4 +53,4 @@ def digest() -> str:
 
 
 if __name__ == "__main__":
-    print(digest())  # noqa: T201
+    print(digest())

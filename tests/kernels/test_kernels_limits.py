@@ -92,6 +92,20 @@ BOXES = {
         },
         -2.0, RAMP, 1.0, RATING,
     ),
+    "equal limits below": (
+        {
+            "p_min_mw": -1.0, "p_avail_min_mw": -1.0, "ramp_down_mw_per_s": 1.0,
+            "soc_pu": 0.375, "soc_max_pu": 0.5, "energy_mwh": 8.0, "soc_horizon_s": 3600.0,
+        },
+        -1.0, RATING, 2.0, RAMP,
+    ),
+    "what is available equals what the store can carry": (
+        {
+            "p_avail_min_mw": -1.0, "p_avail_max_mw": 1.0, "soc_max_pu": 0.625,
+            "soc_pu": 0.5, "soc_min_pu": 0.375, "energy_mwh": 8.0, "soc_horizon_s": 3600.0,
+        },
+        -1.0, AVAILABLE, 1.0, AVAILABLE,
+    ),
 }  # fmt: skip
 
 

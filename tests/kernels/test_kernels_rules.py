@@ -27,7 +27,7 @@ COMPILED = [
 ]
 PUBLIC = [entry for entry in COMPILED if not entry[1].startswith("_")]
 # What the source of a kernel may take from numpy: types and constants, no function that sums.
-FROM_NUMPY = {"nan", "inf", "isnan", "uint8", "uint64"}
+FROM_NUMPY = {"nan", "inf", "isnan", "uint8", "uint64", "int64"}
 
 
 def test_every_kernel_is_loaded_at_start():
@@ -43,7 +43,7 @@ def test_every_kernel_is_loaded_at_start():
 @pytest.mark.parametrize(("module", "name", "function"), COMPILED, ids=lambda v: str(v)[-40:])
 def test_no_kernel_is_compiled_twice_or_with_fast_math(module, name, function):
     kernels_digest.digest()  # calls every kernel, with writable and read-only arrays
-    assert len(function.signatures) <= 1
+    assert name.startswith("_") or len(function.signatures) == 1
     assert function.targetoptions["fastmath"] is False
     assert function.targetoptions["error_model"] == "numpy"
     assert not function.targetoptions.get("parallel", False)

@@ -1,4 +1,4 @@
-# ruff: noqa: N802, T201 - names of opendnp3, and lines for the test that started it
+# ruff: noqa: N802 - names of opendnp3, and lines for the test that started it
 """A DNP3 master on opendnp3, in a process of its own: `PORT OUTSTATION MASTER [UNSOLICITED]`.
 
 Reads JSON lines: {"operate": [index, kind, value], "select": bool}, {"integrity": true},

@@ -1,4 +1,4 @@
-# ruff: noqa: N802, T201 - names of opendnp3, and lines for the test that started it
+# ruff: noqa: N802 - names of opendnp3, and lines for the test that started it
 """A DNP3 outstation on opendnp3, in a process of its own: `PORT [UNSOLICITED]`.
 
 Prints a JSON line for each control; reads JSON lines: {"ai": {index: value}}, {"refuse": bool}.

@@ -45,6 +45,7 @@ EPS = 2.0**-52
 
 # Unsigned, because Numba then leaves out the test for negative indices and LLVM can vectorise.
 U8 = np.uint64
+I8 = np.int64
 BLOCK = U8(64)
 GROUP = U8(8)
 
@@ -102,15 +103,9 @@ def _count_faulty(
 
 @kernel()
 def _count_undecided(
-    lam: float,
-    reach: float,
-    first: np.uint64,
-    end: np.uint64,
-    target_mw: F8,
-    weight: F8,
-    lower_mw: F8,
-    upper_mw: F8,
-) -> int:
+    lam: float, reach: float, first: np.uint64, end: np.uint64, target_mw: F8, weight: F8,
+    lower_mw: F8, upper_mw: F8,
+) -> int:  # fmt: skip
     """Count the units of a block that meet a limit within lam +- reach."""
     count = 0
     for i in range(first, end):
@@ -122,14 +117,8 @@ def _count_undecided(
 
 @kernel()
 def _gather(
-    lam: float,
-    reach: float,
-    target_mw: F8,
-    weight: F8,
-    lower_mw: F8,
-    upper_mw: F8,
-    room: F8,
-) -> int:
+    lam: float, reach: float, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8, room: F8
+) -> np.int64:
     """Copy the units that meet a limit within lam +- reach to `room`; how many they are.
 
     Their targets go to the first quarter of it, their weights to the second, and so on; -1 if
@@ -143,7 +132,7 @@ def _gather(
         end = min(first + BLOCK, n)
         near = U8(_count_undecided(lam, reach, first, end, target_mw, weight, lower_mw, upper_mw))
         if count + near > quarter:
-            return -1
+            return I8(-1)
         if near > 0:
             for i in range(first, end):
                 y = target_mw[i] + lam * weight[i]
@@ -155,7 +144,7 @@ def _gather(
                     room[count + U8(3) * quarter] = upper_mw[i]
                     count += U8(1)
         first = end
-    return int(count)
+    return I8(count)
 
 
 @kernel()
@@ -169,9 +158,7 @@ def _survey(
     """
     n = U8(target_mw.shape[0])
     faulty = 0
-    total = 0.0
-    error = 0.0
-    slope = 0.0
+    total = error = slope = 0.0
     first = U8(0)
     while first < n:
         end = min(first + BLOCK, n)
@@ -201,9 +188,7 @@ def _sample(
     low = -np.inf
     high = np.inf
     for _ in range(SAMPLE_ROUNDS):
-        total = 0.0
-        size = 0.0
-        slope = 0.0
+        total = size = slope = 0.0
         count = U8(0)
         first = U8(0)
         while first + run <= n:
@@ -237,11 +222,8 @@ def _response(
 ) -> tuple[float, float, int, int]:
     """Sum and slope at `lam`; how many units lie below their limits there, how many above."""
     n = U8(target_mw.shape[0])
-    total = 0.0
-    error = 0.0
-    slope = 0.0
-    below = 0
-    above = 0
+    total = error = slope = 0.0
+    below = above = 0
     first = U8(0)
     while first < n:
         end = min(first + BLOCK, n)
@@ -263,25 +245,15 @@ def _response(
 
 @kernel(several(b1, f8, f8, f8)(f8, f8, f8, f8, f8, f8, f8, IN, IN, IN, IN))
 def _search(
-    request_mw: float,
-    rest_mw: float,
-    rest_slope: float,
-    anchor: float,
-    lam: float,
-    low: float,
-    high: float,
-    target_mw: F8,
-    weight: F8,
-    lower_mw: F8,
-    upper_mw: F8,
-) -> tuple[bool, float, float, float]:
+    request_mw: float, rest_mw: float, rest_slope: float, anchor: float, lam: float, low: float,
+    high: float, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8,
+) -> tuple[bool, float, float, float]:  # fmt: skip
     """Solve for lam within [low, high], beginning at `lam`, for the undecided units.
 
     The others give `rest_mw` at `anchor`, and `rest_slope` per unit of lam. Returns whether the
     root is inside, the root (else the edge that it lies beyond), sum and slope there.
     """
-    low_seen = False
-    high_seen = False
+    low_seen = high_seen = False
     width = high - low
     settled = False
     part, part_slope, below, above = _response(lam, target_mw, weight, lower_mw, upper_mw)
@@ -318,8 +290,7 @@ def _search(
                 after = low + 0.5 * (high - low)
                 if not (low < after and after < high):
                     return True, lam, total, slope
-        below_before = below
-        above_before = above
+        below_before, above_before = below, above
         lam = after
         part, part_slope, below, above = _response(lam, target_mw, weight, lower_mw, upper_mw)
         # The same units below and above as before the step: they are the same ones, because
@@ -336,10 +307,8 @@ def _ends(
     n = U8(target_mw.shape[0])
     low = np.inf
     high = -np.inf
-    lower_sum = 0.0
-    lower_error = 0.0
-    upper_sum = 0.0
-    upper_error = 0.0
+    lower_sum = upper_sum = 0.0
+    lower_error = upper_error = 0.0
     for i in range(n):
         begin = (lower_mw[i] - target_mw[i]) / weight[i]
         end = (upper_mw[i] - target_mw[i]) / weight[i]
@@ -360,9 +329,7 @@ def _respond(
 ) -> tuple[float, float, float]:
     """Write the response to `lam`; its sum in two parts and the sum of its magnitudes (MW)."""
     n = U8(target_mw.shape[0])
-    total = 0.0
-    error = 0.0
-    size = 0.0
+    total = error = size = 0.0
     first = U8(0)
     while first < n:
         end = min(first + BLOCK, n)
@@ -384,18 +351,11 @@ def _respond(
 
 @kernel()
 def _write(
-    request_mw: float,
-    lam: float,
-    slope: float,
-    target_mw: F8,
-    weight: F8,
-    lower_mw: F8,
-    upper_mw: F8,
-    out_mw: F8,
-) -> tuple[float, float, float, bool]:
+    request_mw: float, lam: float, slope: float, target_mw: F8, weight: F8, lower_mw: F8,
+    upper_mw: F8, out_mw: F8,
+) -> tuple[float, float, float, bool]:  # fmt: skip
     """Write the answer for `lam`, with Newton's last steps; lam, gap, its unit, was it met."""
-    gap = 0.0
-    unit = 0.0
+    gap = unit = 0.0
     for k in range(WRITES_MAX):
         total, error, size = _respond(lam, target_mw, weight, lower_mw, upper_mw, out_mw)
         gap = (request_mw - total) - error
@@ -410,15 +370,9 @@ def _write(
 
 @kernel()
 def _place(
-    gap: float,
-    unit: float,
-    lam: float,
-    target_mw: F8,
-    weight: F8,
-    lower_mw: F8,
-    upper_mw: F8,
+    gap: float, unit: float, lam: float, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8,
     out_mw: F8,
-) -> float:
+) -> float:  # fmt: skip
     """Put the rest of the sum on free units, then on any with room; the largest move (MW)."""
     largest = 0.0
     for anyone in range(2):
@@ -437,14 +391,9 @@ def _place(
 
 @kernel(several(i8, f8, f8)(f8, IN, IN, IN, IN, f8, OUT))
 def split_exact(
-    request_mw: float,
-    target_mw: F8,
-    weight: F8,
-    lower_mw: F8,
-    upper_mw: F8,
-    lam0: float,
+    request_mw: float, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8, lam0: float,
     out_mw: F8,
-) -> tuple[int, float, float]:
+) -> tuple[int, float, float]:  # fmt: skip
     """Split `request_mw` over n units, each as near to its target as its cost allows.
 
     Parameters
@@ -512,8 +461,7 @@ def split_exact(
                 target_mw, weight, lower_mw, upper_mw,
             )  # fmt: skip
 
-    gap = 0.0
-    unit = 0.0
+    gap = unit = 0.0
     if found:
         lam, gap, unit, found = _write(
             request_mw, lam, slope, target_mw, weight, lower_mw, upper_mw, out_mw
@@ -535,27 +483,3 @@ def split_exact(
         )
     kkt_mw = _place(gap, unit, lam, target_mw, weight, lower_mw, upper_mw, out_mw)
     return OK, lam, kkt_mw
-
-
-@kernel(f8(f8, IN, IN, IN, IN, f8, IN))
-def kkt_violation_mw(
-    request_mw: float,
-    target_mw: F8,
-    weight: F8,
-    lower_mw: F8,
-    upper_mw: F8,
-    lam: float,
-    out_mw: F8,
-) -> float:
-    """Check a split against its lam, unit by unit: the largest violation, MW.
-
-    Violations are a deviation from `clip(target + lam * weight, lower, upper)`, and a sum that
-    differs from the request as far as the limits allow to serve it. For tests and explanations.
-    """
-    _low, _high, lower_sum, upper_sum = _ends(target_mw, weight, lower_mw, upper_mw)
-    _low, _high, total, _same = _ends(target_mw, weight, out_mw, out_mw)
-    worst = abs(_clip(request_mw, lower_sum, upper_sum) - total)
-    for i in range(out_mw.shape[0]):
-        x = _clip(target_mw[i] + lam * weight[i], lower_mw[i], upper_mw[i])
-        worst = max(worst, abs(out_mw[i] - x))
-    return worst
