@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup broker demo test bench lint lock docs clean
+.PHONY: help setup broker demo test bench accept lint lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,6 +41,9 @@ test: setup broker  ## the whole test suite
 
 bench: setup  ## benchmarks, peers side by side; writes build/bench/
 	@$(BIN)/python -m benchmarks.run --out build/bench
+
+accept: setup broker  ## the runs that take longer, each against its limits; writes build/accept/
+	@$(BIN)/vppd-hil accept --seed $(SEED) --out build/accept
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

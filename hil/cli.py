@@ -4,7 +4,6 @@ Exit codes: 0 good, 1 a limit of the scenario is not met, 2 bad usage or a bad s
 run (a port in use, a program or a file missing).
 """
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -13,17 +12,17 @@ from typing import Any, NoReturn, cast
 import click
 from rich.console import Console
 
-from hil import daemon_config, devices_csv, report, result
+from hil import accept as acceptance
+from hil import daemon_config, devices_csv, report, result, running
 from hil import fleet as fleets
 from hil import scenario as scenarios
-from hil.plumbing import CouldNotRunError
 from hil.records import RecordError
-from hil.rig import DaemonDiedError, Rig
+from hil.rig import Rig
+from hil.running import BAD, COULD_NOT, MISSED
 from hil.scenario import Scenario
 from hil.screen import Frame, Screen, scorecard
-from hil.tso.signal import NoSignalError, SignalError, parse_option
+from hil.tso.signal import SignalError, parse_option
 
-MISSED, BAD, COULD_NOT = 1, 2, 3
 SET_HELP = "A key of the scenario, for example faults=none or fleet.scale.battery=0.5."
 Overrides = list[tuple[str, str]]
 
@@ -126,20 +125,13 @@ def _run(scenario: Scenario, out: Path, base_port: int | None) -> None:
         def view(frame: dict[str, Any]) -> None:
             screen.update(cast("Frame", frame))
 
-        rig = Rig(scenario, out, view, base_port=base_port)
         try:
-            asyncio.run(rig.run())
-        except (CouldNotRunError, NoSignalError) as error:
-            failure = (COULD_NOT, str(error))
-        except DaemonDiedError as error:
-            failure = (MISSED if rig.began else COULD_NOT, str(error))
-        except (RecordError, SignalError) as error:
-            failure = (BAD, str(error))
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            failure = (MISSED, "interrupted; every process has been ended")
+            running.make(Rig(scenario, out, view, base_port=base_port))
+        except running.RunError as error:
+            failure = error
         else:
             return
-    _fail(*failure)
+    _fail(failure.code, str(failure))
 
 
 def _judge(scenario: Scenario, out: Path, *, trace_devices: bool) -> None:
@@ -157,6 +149,21 @@ def _judge(scenario: Scenario, out: Path, *, trace_devices: bool) -> None:
         click.echo(f"not met: {line}", err=True)
     if missed:
         sys.exit(MISSED)
+
+
+@main.command()
+@click.argument("names", metavar="[SCENARIO]…", nargs=-1)
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def accept(names: tuple[str, ...], seed: int, out: Path) -> None:
+    """Run the scenarios of acceptance one after the other; one JSON each, and a table."""
+    chosen = [_load(name, [("seed", str(seed))]) for name in names or acceptance.SCENARIOS]
+    try:
+        code = acceptance.accept(chosen, out)
+    except running.StoppedError as error:
+        _fail(error.code, str(error))
+    if code:
+        sys.exit(code)
 
 
 @main.command()

@@ -33,7 +33,7 @@ def text(fleet: Fleet, scenario: Scenario, *, state_dir: str, command: str) -> s
 
 
 def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> Iterator[str]:
-    interval_s = scenario.signal.interval_s
+    interval_s, guards = scenario.signal.interval_s, scenario.guards
     yield HEADER.format(
         title=scenario.title or scenario.name,
         command=command,
@@ -54,7 +54,11 @@ def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> It
     yield "guards:"
     yield f"  agc_interval_s: {_number(interval_s)}"
     stale_s = max(SHORTEST_STALE_S, STALE_INTERVALS * interval_s)
-    yield f"  agc_stale_after_s: {_number(stale_s)}"
+    yield f"  agc_stale_after_s: {_number(guards.agc_stale_after_s or stale_s)}"
+    if guards.hold_s is not None:
+        yield f"  hold_s: {_number(guards.hold_s)}"
+    if guards.return_rate_pu_per_s is not None:
+        yield f"  return_rate_pu_per_s: {_number(guards.return_rate_pu_per_s)}"
     yield ""
     yield "signals:"
     yield f"  - {{type: dnp3_outstation, id: tso, port: {fleet.tso_port}}}"

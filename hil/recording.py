@@ -10,6 +10,7 @@ in MW, generation positive. `K` is the number of the wire process.
 `wire-K.setpoints.bin`            rows of `SETPOINT`, one for each setpoint that reached a device
 `wire-K.power.bin`, `….json`      rows of `power_dtype`, each 0.1 s; the JSON names the units
 `wire-K.events.jsonl`             injected faults `{t_s, unit, kind, detail}`; unit -1: no unit
+`wire-K.links.bin`                rows of `LINK`: when a device could be reached, and was
 `tso.csv`                         `TSO_COLUMNS`, one row for each AGC value
 `tso.inputs.csv`                  `INPUT_COLUMNS`, one row for each poll of the plant by the TSO
 ================================  ============================================================
@@ -52,10 +53,21 @@ class UnitState(IntEnum):
     FALLBACK = 2  # its watchdog has run out
 
 
+class LinkChange(IntEnum):
+    """What became of the link of a device."""
+
+    LISTENING = 0  # its socket is open: the daemon could connect
+    CONNECTED = 1  # the daemon has connected; over MQTT: the device has, and says online
+    LOST = 2
+
+
 SETPOINT = np.dtype(
     [("t_s", "<f8"), ("unit", "<i4"), ("p_mw", "<f8"), ("flags", "u1"), ("link_s", "<f4")]
 )
 """`t_s`: the device got it, after `link_s` seconds in the link. `unit`: index in the fleet."""
+
+
+LINK = np.dtype([("t_s", "<f8"), ("unit", "<i4"), ("change", "u1")])
 
 
 LIMIT_COLUMNS = ("p_avail_min_mw", "p_avail_max_mw")
@@ -141,6 +153,8 @@ class Writer:
             raw_dir / f"wire-{process}.setpoints.bin", SETPOINT.itemsize
         )
         self._event_file = append_file(raw_dir / f"wire-{process}.events.jsonl")
+        self._link_file = append_file(raw_dir / f"wire-{process}.links.bin", LINK.itemsize)
+        self._closed = False
         self._pen = _Pen(threaded=threaded)
 
     def setpoint(self, t_s: float, unit: int, p_mw: float, flags: int, link_s: float) -> None:
@@ -167,6 +181,12 @@ class Writer:
         line = json.dumps({"t_s": t_s, "unit": unit, "kind": kind, "detail": detail}) + "\n"
         self._pen.write(self._event_file, line.encode())
 
+    def link(self, t_s: float, unit: int, change: LinkChange) -> None:
+        """Write what became of a device's link; nothing after `close`, when all links end."""
+        if not self._closed:
+            row = np.array([(t_s, unit, int(change))], dtype=LINK)
+            self._pen.write(self._link_file, row.tobytes())
+
     def flush(self) -> None:
         """Write the setpoints noted so far."""
         if self._setpoints:
@@ -177,8 +197,9 @@ class Writer:
     def close(self) -> None:
         """Flush and close."""
         self.flush()
+        self._closed = True
         self._pen.close()
-        for file in (self._power_file, self._setpoint_file, self._event_file):
+        for file in (self._power_file, self._setpoint_file, self._event_file, self._link_file):
             file.close()
 
 
@@ -204,8 +225,17 @@ def read_power(raw_dir: Path, process: int) -> tuple[list[int], NDArray[np.void]
 
 def read_setpoints(raw_dir: Path) -> NDArray[np.void]:
     """All rows of `SETPOINT` of all processes, by time."""
-    parts = [_rows(raw_dir / f"wire-{k}.setpoints.bin", SETPOINT) for k in processes(raw_dir)]
-    rows = np.concatenate(parts) if parts else np.zeros(0, dtype=SETPOINT)
+    return _all_rows(raw_dir, "setpoints", SETPOINT)
+
+
+def read_links(raw_dir: Path) -> NDArray[np.void]:
+    """All rows of `LINK` of all processes, by time."""
+    return _all_rows(raw_dir, "links", LINK)
+
+
+def _all_rows(raw_dir: Path, what: str, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    parts = [_rows(raw_dir / f"wire-{k}.{what}.bin", dtype) for k in processes(raw_dir)]
+    rows = np.concatenate(parts) if parts else np.zeros(0, dtype=dtype)
     return rows[np.argsort(rows["t_s"], kind="stable")]
 
 

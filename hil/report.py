@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from hil.measure.units import UnitRecord, unit_records
 from hil.page import Column, card, page, pairs, table, tile_html
 from hil.plots import Plot, all_plots
+from hil.recovery_card import recovery_card
 from hil.result import Measured
 from hil.scenario import Limit
 from hil.tiles import tiles
@@ -56,6 +57,7 @@ def write(
             '<div class="plots">',
             *(_plot(i, plot) for i, plot in enumerate(all_plots(run))),
             "</div>",
+            recovery_card(run.result["recovery"]),
             _units(run),
             _notes(run.result),
             _configuration(run),

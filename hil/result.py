@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil import trace
-from hil.measure import inputs, journal, limits, pairing, plant, timing, tracking
+from hil.measure import inputs, journal, limits, pairing, plant, recovery, timing, tracking
 from hil.measure.inputs import Recording
 from hil.measure.journal import JournalError, Ticks
 from hil.measure.stats import clean, spread
@@ -82,6 +82,7 @@ def measure(out_dir: Path, vppd: Sequence[str] | None = None) -> Measured:
         "limits": _limits(run, checked, notes),
         "timing": _timing(run, ticks, latencies, journal_figures, notes),
         "faults": _faults(run),
+        "recovery": recovery.figures(run, ticks, paired, out_dir / "daemon.yaml", notes),
         "io": _io(run, notes),
         "process": _process(run, notes),
         "journal": {k: v for k, v in journal_figures.items() if k != "missed_ticks"},

@@ -160,12 +160,30 @@ class AllocationConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardsConfig:
+    """Guards on the signal that the daemon is configured with. None: its defaults."""
+
+    agc_stale_after_s: float | None = ruled(None, minimum=0.1, maximum=3600.0)
+    hold_s: float | None = ruled(None, minimum=0.0, maximum=3600.0)
+    return_rate_pu_per_s: float | None = ruled(None, minimum=1e-6, maximum=10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A second figure that a limit may be met by."""
+
+    key: str
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
-    """What a figure of the result must be."""
+    """What a figure of the result must be, `unless` another one is small enough."""
 
     minimum: float | None = None
     maximum: float | None = None
     equals: bool | None = None
+    unless: Other | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +202,7 @@ class Scenario:
     events: tuple[EventConfig, ...] = ()
     wire: WireConfig = field(default_factory=WireConfig)
     allocation: AllocationConfig = field(default_factory=AllocationConfig)
+    guards: GuardsConfig = field(default_factory=GuardsConfig)
     acceptance: dict[str, Limit] = field(default_factory=dict)
 
     @property
@@ -245,27 +264,62 @@ def _with_base(path: Path) -> yaml.Node:
 
 
 def figure(result: dict[str, Any], dotted: str) -> Any:
-    """Value at a dotted key of `result.json`; None where there is none."""
+    """Value at a dotted key of `result.json`, places in lists by number; None if there is none."""
     value: Any = result
     for key in dotted.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, list):
+            value = value[int(key)] if key.isdigit() and int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def missed(scenario: Scenario, result: dict[str, Any]) -> list[str]:
     """Say which acceptance limits a result does not meet, and by how much."""
-    found = []
-    for key, limit in scenario.acceptance.items():
-        value = figure(result, key)
-        if value is None:
-            reason = (result.get("notes") or {}).get(key, "no reason given")
-            found.append(f"{key}: could not be measured ({reason})")
-        elif limit.equals is not None and value is not limit.equals:
-            found.append(f"{key}: is {value}, must be {limit.equals}")
-        elif limit.maximum is not None and value > limit.maximum:
-            over = value - limit.maximum
-            found.append(f"{key}: {value:g} is over its limit {limit.maximum:g} by {over:g}")
-        elif limit.minimum is not None and value < limit.minimum:
-            under = limit.minimum - value
-            found.append(f"{key}: {value:g} is under its limit {limit.minimum:g} by {under:g}")
-    return found
+    found = (shortfall(result, key, limit) for key, limit in scenario.acceptance.items())
+    return [text for text in found if text]
+
+
+def shortfall(result: dict[str, Any], key: str, limit: Limit) -> str:
+    """Say how a figure does not meet its limit; an empty text if it does."""
+    value = figure(result, key)
+    if value is None:
+        return f"{key}: could not be measured ({_reason(result.get('notes') or {}, key)})"
+    if limit.equals is not None and value is not limit.equals:
+        return f"{key}: is {value}, must be {limit.equals}"
+    if limit.maximum is not None and value > limit.maximum:
+        over = f"{key}: {value:g} is over its limit {limit.maximum:g} by {value - limit.maximum:g}"
+        return _unless(result, limit.unless, over)
+    if limit.minimum is not None and value < limit.minimum:
+        under = limit.minimum - value
+        return f"{key}: {value:g} is under its limit {limit.minimum:g} by {under:g}"
+    return ""
+
+
+def in_words(limit: Limit) -> str:
+    """Say what a limit asks for."""
+    if limit.equals is not None:
+        return str(limit.equals).lower()
+    parts = [f"≥ {limit.minimum:g}"] if limit.minimum is not None else []
+    parts += [f"≤ {limit.maximum:g}"] if limit.maximum is not None else []
+    words = " and ".join(parts)
+    if limit.unless is not None:
+        words += f", or {limit.unless.key.rpartition('.')[2]} ≤ {limit.unless.maximum:g}"
+    return words
+
+
+def _unless(result: dict[str, Any], other: Other | None, told: str) -> str:
+    """Give `told`, and what the other figure says; an empty text if that one is small enough."""
+    if other is None:
+        return told
+    also = shortfall(result, other.key, Limit(maximum=other.maximum))
+    return f"{told}, and {also}" if also else ""
+
+
+def _reason(notes: dict[str, str], key: str) -> str:
+    """Find the note on a figure, or on what it is part of."""
+    while key:
+        if key in notes:
+            return notes[key]
+        key = key.rpartition(".")[0]
+    return "no reason given"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hil.scenario import Limit, figure
+from hil.scenario import Limit, in_words, shortfall
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def number(value: float | None, digits: int = 1) -> str:
 
 def tiles(result: dict[str, Any], acceptance: Mapping[str, Limit]) -> list[Tile]:
     """Scorecard of a result, held against the scenario's limits where it has some."""
-    made = [*_market_tiles(result), *_machine_tiles(result)]
+    made = [*_market_tiles(result), *_machine_tiles(result), *_recovery_tiles(result)]
     return [_judged(tile, key, result, acceptance.get(key)) for key, tile in made]
 
 
@@ -93,7 +93,13 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
         ("process.startup_s", Tile("Start-up", number(process["startup_s"]), "s", "of the daemon")),
         (
             "journal.replay_bit_exact",
-            Tile("Replay", exact, "", f"{number(result['journal']['ticks'], 0)} ticks"),
+            Tile(
+                "Replay",
+                exact,
+                "",
+                f"{number(result['journal']['ticks'], 0)} ticks",
+                limit="exact",
+            ),
         ),
         (
             "faults.injected",
@@ -102,20 +108,56 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
     ]
 
 
+def _recovery_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
+    """What faults by time left behind, as (key of the result, tile)."""
+    recovery = result.get("recovery") or {}
+    made = []
+    for i, kill in enumerate(recovery.get("wire_kill", ())):
+        made += _kill_tiles(f"recovery.wire_kill.{i}", kill)
+    for i, cut in enumerate(recovery.get("agc_cut", ())):
+        made += _cut_tiles(f"recovery.agc_cut.{i}", cut)
+    return made
+
+
+def _kill_tiles(where: str, kill: dict[str, Any]) -> list[tuple[str, Tile]]:
+    others, back = kill["others"] or {}, kill["back"]
+    before, after = (
+        (others.get(key) or {}).get("p99") for key in ("delay_before_ms", "delay_after_ms")
+    )
+    other_note = f"while {kill['units']} were dead; {number(before, 0)} ms before"
+    back_note = f"{back['units']} units, connected within {number(back['reconnect_s']['max'])} s"
+    ticks = number(back["reassert_ticks_max"], 0)
+    return [
+        (
+            f"{where}.others.p99_rise_pct",
+            Tile("Setpoints of the others", number(after, 0), "ms p99", other_note),
+        ),
+        (f"{where}.back.reassert_ticks_max", Tile("Setpoint again", ticks, "ticks", back_note)),
+    ]
+
+
+def _cut_tiles(where: str, cut: dict[str, Any]) -> list[tuple[str, Tile]]:
+    hold = cut["hold"] or {}
+    note = f"from {number(hold.get('after_last_value_s'))} s after the last value"
+    lasted, resumed = number(hold.get("lasted_s")), number(cut["resumed_after_s"], 3)
+    return [
+        (
+            f"{where}.hold.as_configured",
+            Tile("HOLD without AGC", lasted, "s", note, limit="as configured"),
+        ),
+        (
+            f"{where}.resumed_after_s",
+            Tile("Regulation again", resumed, "s", "after the first value"),
+        ),
+    ]
+
+
 def _judged(tile: Tile, key: str, result: dict[str, Any], limit: Limit | None) -> Tile:
     """Hold a tile against its limit; a figure that was not measured does not meet it."""
     if limit is None:
         return tile
-    value = figure(result, key)
-    if limit.equals is not None:
-        return replace(tile, good=value is limit.equals, limit="exact" if limit.equals else "no")
-    low, high = limit.minimum, limit.maximum
-    parts = [f"≥ {low:g}"] if low is not None else []
-    parts += [f"≤ {high:g}"] if high is not None else []
-    good = value is not None and not (
-        (low is not None and value < low) or (high is not None and value > high)
-    )
-    return replace(tile, good=good, limit=" and ".join(parts))
+    good = not shortfall(result, key, limit)
+    return replace(tile, good=good, limit=tile.limit or in_words(limit))
 
 
 def _k_note(china: dict[str, Any]) -> str:

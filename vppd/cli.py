@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXIT_FALSE = 1  # the thing checked does not hold
 EXIT_BAD = 2  # bad usage or bad configuration
-EXIT_COULD_NOT = 3  # could not run: a port in use, a file missing
+EXIT_COULD_NOT = 3  # could not run, or not go on: a port in use, a file missing, a bug
 
 PATH = click.Path(path_type=Path)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -30,7 +30,7 @@ def main() -> None:
     """Run a virtual power plant: AGC in, setpoints for every unit out, every second.
 
     Exit codes: 0 good, 1 the thing checked does not hold, 2 bad usage or bad configuration,
-    3 could not run.
+    3 could not run, or failed.
     """
 
 
@@ -38,7 +38,10 @@ def main() -> None:
 @click.argument("config", type=PATH)
 @click.option("--shadow", is_flag=True, help="Do everything but write to devices.")
 def run(config: Path, shadow: bool) -> None:
-    """Run the daemon in the foreground, until SIGTERM or Ctrl-C."""
+    """Run the daemon in the foreground, until SIGTERM or Ctrl-C.
+
+    Exits with 0 only after a stop that was asked for; with 3 if it could not start, or failed.
+    """
     site = _load(config)
     from vppd.runtime.lock import StateLockedError
     from vppd.runtime.start import start_daemon
@@ -47,6 +50,8 @@ def run(config: Path, shadow: bool) -> None:
         start_daemon(site, shadow=shadow)
     except (StateLockedError, OSError, ValueError) as error:
         _fail(str(error), EXIT_COULD_NOT)
+    except ExceptionGroup as group:  # the log has the traceback
+        _fail(f"failed: {_causes(group)}", EXIT_COULD_NOT)
 
 
 @main.command()
@@ -230,6 +235,14 @@ def _socket(socket_path: Path | None, config: Path | None) -> Path:
     if config is not None:
         return _load(config).state_dir / SOCKET_NAME
     return INSTALLED_STATE_DIR / SOCKET_NAME
+
+
+def _causes(group: ExceptionGroup[Exception]) -> str:
+    """Say in one line what failed."""
+    return "; ".join(
+        _causes(error) if isinstance(error, ExceptionGroup) else f"{type(error).__name__}: {error}"
+        for error in group.exceptions
+    )
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -61,6 +61,15 @@ class AgcSent:
 
 
 @dataclass(frozen=True, slots=True)
+class TsoInputs:
+    """What the plant told the TSO at each poll, by time; shape (k,)."""
+
+    t_s: F8
+    agc_flags: NDArray[np.int64]  # of AI 7, the AGC in force
+    mode: NDArray[np.int64]  # AI 5
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One run, but for the journal and the power traces."""
 
@@ -70,8 +79,10 @@ class Recording:
     t0_s: float
     duration_s: float
     agc: AgcSent
+    told: TsoInputs
     not_sent: int  # AGC values that the TSO had but could not send
     setpoints: NDArray[np.void]  # rows of recording.SETPOINT within the run
+    links: NDArray[np.void]  # rows of recording.LINK, also of before and after the run
     events: list[dict[str, Any]]
 
     @property
@@ -99,8 +110,10 @@ def read(raw_dir: Path) -> Recording:
         t0_s=t0_s,
         duration_s=duration_s,
         agc=agc,
+        told=read_told(raw_dir / "tso.inputs.csv"),
         not_sent=not_sent,
         setpoints=setpoints[inside],
+        links=recording.read_links(raw_dir),
         events=recording.read_events(raw_dir),
     )
 
@@ -148,6 +161,19 @@ def read_agc(path: Path) -> tuple[AgcSent, int]:
     return AgcSent(*(c[order] for c in columns)), len(rows) - len(sent)
 
 
+def read_told(path: Path) -> TsoInputs:
+    """Polls of the TSO; none where it recorded none."""
+    rows: list[dict[str, str]] = []
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    return TsoInputs(
+        t_s=np.array([float(row["t_s"]) for row in rows]),
+        agc_flags=np.array([int(row["agc_flags"]) for row in rows], dtype=np.int64),
+        mode=np.array([int(row["mode"]) for row in rows], dtype=np.int64),
+    )
+
+
 def is_fault(event: dict[str, Any]) -> bool:
     """Say whether an event is a fault, and not the end of one."""
     return not str(event["kind"]).endswith("_back")
@@ -166,7 +192,9 @@ class Span:
 def spans(run: Recording) -> list[Span]:
     """Faults that last, by time.
 
-    A `link_back` ends the `link_…` of the same unit before it, an `agc_back` the `agc_…`.
+    A `link_back` ends the `link_…` of the same unit before it, an `agc_back` the `agc_…`. A
+    simulator that comes back (`wire_back`) knows nothing of the outages before: it begins those
+    that go on anew.
     """
     found: list[Span] = []
     open_ones: dict[tuple[int, str, str], tuple[str, float]] = {}
@@ -180,9 +208,14 @@ def spans(run: Recording) -> list[Span]:
         if is_fault(event):
             if kind != "write_lost":
                 open_ones.setdefault(key, (kind, at_s))
-        elif key in open_ones:
-            kind, since_s = open_ones.pop(key)
-            found.append(Span(kind, since_s, at_s, _met(run.units, key)))
+        else:
+            ended = [key]
+            if kind == "wire_back":
+                ended += [(u, "link", "") for u in _met(run.units, key)]
+            for each in ended:
+                if each in open_ones:
+                    kind, since_s = open_ones.pop(each)
+                    found.append(Span(kind, since_s, at_s, _met(run.units, each)))
     for key, (kind, since_s) in open_ones.items():
         found.append(Span(kind, since_s, end_s, _met(run.units, key)))
     return sorted(found, key=lambda span: span.since_s)

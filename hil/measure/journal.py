@@ -18,12 +18,14 @@ NUMBERS = (
     "now_s",
     "agc_pu",
     "agc_received_s",
+    "regulation_mw",
     "request_mw",
     "served_mw",
     "unserved_mw",
     "late_s",
     "tick_us",
 )
+ARRAYS = ("p_setpoint_mw", "accepted_mw", "accepted_at_s")
 OUT_REASONS = frozenset(  # units that are held by one of these take no part in the split
     ("TELEMETRY_AGE", "UNREACHABLE", "FALLBACK", "OPERATOR", "GUARD", "LOCAL_CONTROL")
 )
@@ -40,6 +42,7 @@ class Ticks:
     now_s: F8
     agc_pu: F8
     agc_received_s: F8
+    regulation_mw: F8
     request_mw: F8
     served_mw: F8
     unserved_mw: F8
@@ -49,6 +52,8 @@ class Ticks:
     mode: tuple[str, ...]
     p_setpoint_mw: F8  # shape (k, n), by index in the fleet
     send: NDArray[np.bool_]  # shape (k, n): the setpoint was to be sent
+    accepted_mw: F8  # shape (k, n): last setpoint that the unit had accepted
+    accepted_at_s: F8  # shape (k, n)
     out: tuple[tuple[int, int, str], ...]  # (row, unit, the daemon's reason) out of the split
 
 
@@ -94,7 +99,8 @@ def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
     """Parse exported JSON lines. Raises ValueError, KeyError or TypeError on a wrong one."""
     numbers: dict[str, list[float]] = {key: [] for key in NUMBERS}
     fresh: list[bool] = []
-    mode, setpoints, sends = [], [], []
+    mode, sends = [], []
+    arrays: dict[str, list[F8]] = {key: [] for key in ARRAYS}
     out: list[tuple[int, int, str]] = []
     order: list[int] | None = None
     for line in lines:
@@ -113,14 +119,15 @@ def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
         ]
         fresh.append(row["verdict"] == "FRESH")
         mode.append(str(row["mode"]))
-        setpoints.append(np.array([_number(v) for v in row["p_setpoint_mw"]])[order])
+        for key, column_of in arrays.items():
+            column_of.append(np.array([_number(v) for v in row[key]])[order])
         sends.append(np.array(row["send"], dtype=bool)[order])
     shape = (len(fresh), len(ids))
     return Ticks(
         **{key: np.array(column, dtype=np.float64) for key, column in numbers.items()},
         fresh=np.array(fresh, dtype=bool),
         mode=tuple(mode),
-        p_setpoint_mw=np.array(setpoints, dtype=np.float64).reshape(shape),
+        **{key: np.array(a, dtype=np.float64).reshape(shape) for key, a in arrays.items()},
         send=np.array(sends, dtype=bool).reshape(shape),
         out=tuple(out),
     )

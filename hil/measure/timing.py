@@ -41,7 +41,7 @@ def latencies(
     place = np.full(ticks.now_s.size, -1, dtype=np.int64)
     place[caused.row] = np.arange(caused.row.size)
     mine = np.where(paired >= 0, place[paired], -1)
-    first = _first_of_each(mine, setpoints["unit"])
+    first = first_of_each(mine, setpoints["unit"])
     lost = (flags & SetpointFlag.LOST) != 0
     offline = (flags & SetpointFlag.OFFLINE) != 0
     counts = first & ~lost & ~offline
@@ -63,7 +63,7 @@ def latencies(
     )
 
 
-def _first_of_each(tick: I8, unit: NDArray[np.int32]) -> NDArray[np.bool_]:
+def first_of_each(tick: I8, unit: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Mark the first write of each (tick, unit); later ones assert the same setpoint again."""
     first = np.zeros(tick.size, dtype=bool)
     valid = np.flatnonzero(tick >= 0)

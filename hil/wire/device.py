@@ -7,7 +7,7 @@ from enum import Enum
 from hil.faults import stream
 from hil.fleet import Fleet, Unit
 from hil.plant.plant import Plant
-from hil.recording import SetpointFlag, UnitState, Writer
+from hil.recording import LinkChange, SetpointFlag, UnitState, Writer
 
 OVERLOAD = 1.001  # a setpoint beyond nameplate is refused; rounding of a register is not
 STATE_READY = 1
@@ -100,6 +100,10 @@ class Device:
         if self.following:
             self._plant.order(self._slot, p_mw, now_s)
         return Fate.DONE
+
+    def linked(self, change: LinkChange) -> None:
+        """Record what became of the link."""
+        self._writer.link(self.clock(), self.unit.index, change)
 
     def follow(self, *, on: bool) -> None:
         """Follow setpoints, or go back to the own schedule."""

@@ -16,6 +16,7 @@ from py1815.control import AnalogOutput, CommandStatus
 from py1815.objects import AnalogPoint, AnalogVariation, analog_range
 from py1815.session import Control
 
+from hil.recording import LinkChange
 from hil.wire.device import STATE_READY, Device, Fate
 from hil.wire.line import Line
 
@@ -168,11 +169,13 @@ class Dnp3Connection(asyncio.Protocol):
             self._outstation.current.abort()
         self._outstation.current = self
         self._outstation.session.connection_reset()
+        self._outstation.device.linked(LinkChange.CONNECTED)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Lose what was under way."""
         del exc
         self._transport = None
+        self._outstation.device.linked(LinkChange.LOST)
         self._inbound.cut()
         self._outbound.cut()
         if self._outstation.current is self:

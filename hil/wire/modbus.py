@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol, cast
 
+from hil.recording import LinkChange
 from hil.wire.device import Device, Fate
 from hil.wire.line import Line
 
@@ -70,11 +71,13 @@ class ModbusConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        self._device.linked(LinkChange.CONNECTED)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Lose what was under way."""
         del exc
         self._transport = None
+        self._device.linked(LinkChange.LOST)
         self._inbound.cut()
         self._outbound.cut()
         self._on_end(self)

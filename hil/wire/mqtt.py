@@ -10,6 +10,7 @@ from typing import Any
 from gmqtt import Client, Message
 
 from hil.fleet import Unit
+from hil.recording import LinkChange
 from hil.wire.device import Device, Fate
 from hil.wire.line import Line
 
@@ -88,6 +89,7 @@ class Depot:
         client.subscribe(f"{self._prefix}/mode", qos=1)
         client.publish(f"{self._prefix}/config", json.dumps(about), qos=1, retain=True)
         client.publish(f"{self._prefix}/state", "online", qos=1, retain=True)
+        self.device.linked(LinkChange.CONNECTED)
 
     def _on_message(
         self, _: Client, topic: str, payload: bytes, __: int, properties: dict[str, Any]

@@ -19,7 +19,7 @@ from hil import recording
 from hil.faults import Outage, outages, stream
 from hil.fleet import Fleet
 from hil.plant.plant import Plant
-from hil.recording import PHYSICS_STEP_S, Writer
+from hil.recording import PHYSICS_STEP_S, LinkChange, Writer
 from hil.wire import dnp3
 from hil.wire.device import Device
 from hil.wire.loads import MAKER_A, MAKER_B, LoadRegisters
@@ -54,6 +54,7 @@ class TcpEndpoint:
         """Listen. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._make, LOCALHOST, self._port)
+        self.device.linked(LinkChange.LISTENING)
 
     async def close(self, *, orderly: bool) -> None:
         """Stop listening and reset the connections."""

@@ -61,3 +61,10 @@ def test_a_refused_value_stays_refused_until_the_next_one_or_until_stale():
     assert judge_agc(refused, image(agc_received_s=99.0), P)[0] is Verdict.OUT_OF_RANGE
     later = image(now_s=104.1, agc_received_s=99.0)
     assert judge_agc(refused, later, P)[0] is Verdict.STALE
+
+
+def test_a_move_is_judged_by_what_would_come_of_it():
+    """Clipped at +1 it does not move at all, whatever stands behind the comma."""
+    full = dataclasses.replace(HEARD, agc_pu=1.0)
+    slow = params(agc_rate_max_pu_per_s=0.01)
+    assert judge_agc(full, image(agc_pu=1.04), slow) == (Verdict.FRESH, 1.0)

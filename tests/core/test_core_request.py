@@ -59,6 +59,7 @@ def test_droop(freq_hz, expected_mw):
         {"freq_quality": Quality.COMM_LOST},
         {"freq_hz": NAN},
         {"freq_hz": 0.0},
+        {"freq_hz": float("inf")},
     ],
 )
 def test_a_frequency_that_is_not_known_gives_no_response(changes):

@@ -71,6 +71,7 @@ def unit(index: int, name: str) -> fleet.Unit:
 
 
 NAMES = list(RATED_MW)
+BY_UNIT = ("p_setpoint_mw", "send", "held_by", "accepted_mw", "accepted_at_s")
 BASE_SUM_MW = sum(BASEPOINT_MW.values())
 
 
@@ -92,6 +93,9 @@ class Run:
     autonomous: tuple[int, float, float] = (-1, 0.0, 0.0)  # unit, from, to
     slow: dict[str, float] = field(default_factory=dict)  # ramps of units, MW/s
     cut: tuple[float, float] = (0.0, 0.0)  # AGC values in between are not sent
+    links: list[tuple[float, int, recording.LinkChange]] = field(default_factory=list)
+    told: list[tuple[float, int, int]] = field(default_factory=list)  # t_s, agc_flags, mode
+    daemon_yaml: str = ""
     replay: dict[str, object] = field(
         default_factory=lambda: {
             "ticks": 100,
@@ -124,6 +128,7 @@ class Run:
                 "verdict": "FRESH" if fresh else "UNCHANGED",
                 "agc_pu": self.agc_pu(k - k % 2),
                 "agc_received_s": T0_S + k - k % 2 + self.socket_delay_s + 0.001,
+                "regulation_mw": REGULATION_MW * self.agc_pu(k - k % 2),
                 "request_mw": 0.0,
                 "served_mw": 0.0,
                 "unserved_mw": 0.25,
@@ -132,6 +137,8 @@ class Run:
                 "tick_us": 100.0 + k,
                 "p_setpoint_mw": values,
                 "send": [1, 1, 1, 1],
+                "accepted_mw": self.setpoints(k - 1),
+                "accepted_at_s": [now_s - 1.0] * 4,
                 "held_by": ["NONE"] * 4,
             }
         )
@@ -155,6 +162,8 @@ class Run:
         (raw / "run.json").write_text(json.dumps({**head, **self.run}))
         self._write_export(raw)
         (raw / "replay.json").write_text(json.dumps(self.replay))
+        if self.daemon_yaml:
+            (out_dir / "daemon.yaml").write_text(self.daemon_yaml)
         script = out_dir / "fake_vppd.py"
         script.write_text(FAKE_VPPD)
         return (sys.executable, str(script))
@@ -163,7 +172,7 @@ class Run:
         """As `vppd export --arrays` does; the daemon has the units in another order."""
         lines = []
         for k, tick in enumerate(self.ticks):
-            arrays = {key: tick[key][::-1] for key in ("p_setpoint_mw", "send", "held_by")}
+            arrays = {key: tick[key][::-1] for key in BY_UNIT}
             units = {"units": NAMES[::-1]} if k == 0 else {}
             lines.append(json.dumps({**tick, **units, **arrays}) + "\n")
         (raw / "export.jsonl").write_text("".join(lines))
@@ -188,6 +197,8 @@ class Run:
             for event in self.events:
                 if process == 0:
                     writer.event(*event)
+            for link in sorted(row for row in self.links if row[1] in mine):
+                writer.link(*link)
             writer.close()
 
     def _write_tso(self, raw: Path) -> None:
@@ -200,6 +211,12 @@ class Run:
                     out.writerow([sent_s, "nan", seq, pu, "cut"])
                 else:
                     out.writerow([sent_s, sent_s + self.socket_delay_s, seq, pu, "accepted"])
+
+        if self.told:
+            with (raw / "tso.inputs.csv").open("w", newline="") as file:
+                out = csv.writer(file)
+                out.writerow(recording.INPUT_COLUMNS)
+                out.writerows([t_s, 0.0, 1, 0.0, flags, mode, 4] for t_s, flags, mode in self.told)
 
     def power(self, u: int, t_s: float) -> float:
         """Power of a unit: its share of the request of `lag_s` ago, by rated power."""

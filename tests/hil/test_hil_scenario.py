@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hil import daemon_config, fleet
 from hil import scenario as scenarios
 from hil.records import RecordError
 from hil.scenario import FaultsConfig, Limit, Scenario, load, missed
@@ -185,6 +186,44 @@ def test_limits_that_are_missed_and_by_how_much(tmp_path):
     ]
     unknown = result(tracking={"accuracy_pct": None}, notes={"tracking.accuracy_pct": "no trace"})
     assert missed(made, unknown) == ["tracking.accuracy_pct: could not be measured (no trace)"]
+
+
+def test_a_figure_may_stand_in_a_list_and_its_reason_with_what_it_is_part_of(tmp_path):
+    made = load(write(tmp_path, SMALL), [("acceptance", "{a.kills.1.late.max: {maximum: 2}}")])
+    found = {"a": {"kills": [{"late": {"max": 1.0}}, {"late": {"max": 2.5}}]}}
+    assert missed(made, found) == ["a.kills.1.late.max: 2.5 is over its limit 2 by 0.5"]
+    found["a"]["kills"][1]["late"]["max"] = None
+    found["notes"] = {"a.kills.1.late": "nobody came"}
+    assert missed(made, found) == ["a.kills.1.late.max: could not be measured (nobody came)"]
+    found["a"]["kills"].pop()
+    found["notes"] = {}
+    assert missed(made, found) == ["a.kills.1.late.max: could not be measured (no reason given)"]
+
+
+def test_a_limit_that_a_second_figure_may_meet_instead(tmp_path):
+    limit = "{rise_pct: {maximum: 20, unless: {key: rise_ms, maximum: 10}}}"
+    made = load(write(tmp_path, SMALL), [("acceptance", limit)])
+    assert missed(made, {"rise_pct": 19.0, "rise_ms": 30.0}) == []
+    assert missed(made, {"rise_pct": 90.0, "rise_ms": 9.0}) == []
+    assert missed(made, {"rise_pct": 25.0, "rise_ms": 12.5}) == [
+        "rise_pct: 25 is over its limit 20 by 5, and rise_ms: 12.5 is over its limit 10 by 2.5"
+    ]
+    assert "rise_ms: could not be measured" in missed(made, {"rise_pct": 25.0})[0]
+    text = "{rise_pct: {maximum: 20, unless: {key: rise_ms}}}"
+    told = problems("zhejiang", [("acceptance", text)])
+    assert told[0].endswith("acceptance.rise_pct.unless.maximum: missing")
+
+
+def test_guards_go_into_the_daemon_s_configuration():
+    def guards(*overrides):
+        made = load("zhejiang", list(overrides))
+        drawn = fleet.draw(made, 20000)
+        text = daemon_config.text(drawn, made, state_dir=".", command="test")
+        return yaml.safe_load(text)["guards"]
+
+    assert guards() == {"agc_interval_s": 2.0, "agc_stale_after_s": 6.0}
+    told = {"agc_stale_after_s": 4.5, "hold_s": 0.0, "return_rate_pu_per_s": 0.005}
+    assert guards(("guards", str(told))) == {"agc_interval_s": 2.0, **told}
 
 
 def test_the_shipped_files_are_plain_yaml():

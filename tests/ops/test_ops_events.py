@@ -5,7 +5,7 @@ import structlog
 from ops_builders import decision, image
 
 from vppd.core.types import EventCode, Mode, Reason, Verdict
-from vppd.ops.events import DecisionLog
+from vppd.ops.events import DecisionLog, JournalLog
 
 IDS = ("bat-01", "ev-07", "pv-03")
 
@@ -134,3 +134,17 @@ def test_the_canonical_line_tells_the_tick():
     assert (line["mode"], line["trigger"]) == ("HOLD", "GRID")
     assert (line["agc_pu"], line["request_mw"], line["unserved_mw"]) == (0.25, 10.123457, 0.123457)
     assert (line["duration_s"], line["late_s"]) == (2e-4, 1e-4)
+
+
+def test_a_journal_that_fails_is_one_line_and_one_when_it_goes_on():
+    with structlog.testing.capture_logs() as lines:
+        journal = JournalLog()
+        for failed, reason in [
+            (False, ""), (True, "No space left on device"), (True, "No space left on device"),
+            (False, ""), (False, ""),
+        ]:  # fmt: skip
+            journal.publish(failed=failed, reason=reason, records_lost=7)
+    assert lines == [
+        {"event": "journal_failed", "log_level": "error", "reason": "No space left on device"},
+        {"event": "journal_back", "log_level": "warning", "records_lost": 7},
+    ]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import structlog
 
-from vppd.ops.log import setup_log
+from vppd.ops.log import LibraryHandler, setup_log
 
 
 class Log:
@@ -112,6 +112,14 @@ def test_libraries_come_out_in_the_same_log(log):
     assert line["event"] == "library_message"
     assert (line["library"], line["level"]) == ("asyncio", "error")
     assert line["message"] == "Task was destroyed: poll"
+
+
+def test_a_library_whose_values_do_not_fit_its_message_is_logged_and_not_stopped(log):
+    log.start()
+    bad = logging.LogRecord("library", logging.WARNING, "", 0, "%d frames", ("many",), None)
+    LibraryHandler().handle(bad)  # not by a logger: pytest's own handler raises for it
+    (line,) = log.lines()
+    assert line["message"] == "%d frames"
 
 
 def test_a_protocol_library_does_not_cry_error_for_each_lost_answer(log):

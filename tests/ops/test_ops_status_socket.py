@@ -1,6 +1,7 @@
 """The status socket with real clients, honest and not."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -177,16 +178,17 @@ def test_only_so_many_clients_at_a_time_and_not_for_long(tmp_path, monkeypatch):
 
     async def scenario(server):
         for client in clients:
-            client.connect(str(server.path))
-            await asyncio.sleep(0)
+            # In a thread: with the backlog full, connecting waits for the event loop.
+            await asyncio.to_thread(client.connect, str(server.path))
         await until(lambda: sum(map(refused, clients)) == 4)
         most = len(server._clients)
         await until(lambda: not server._clients)
         return most, (await asyncio.to_thread(read_status, server.path)).pid
 
-    most, pid = serving(tmp_path / "status.sock", scenario, lambda: LARGE)
-    for client in clients:
-        client.close()
+    with contextlib.ExitStack() as open_clients:
+        for client in clients:
+            open_clients.enter_context(client)
+        most, pid = serving(tmp_path / "status.sock", scenario, lambda: LARGE)
     assert most == status_socket.CLIENTS_MAX
     assert pid == 4711
 

@@ -124,6 +124,64 @@ def test_stop_ends_after_its_time_even_if_a_unit_is_too_slow():
     assert done[-1].decision.p_setpoint_mw.max() > -9.0
 
 
+def stopped_in(prepare, **settings):
+    """Seconds from the order to stop to the end of the loop, and the ticks."""
+
+    async def scenario(loop):
+        control, devices, _, done = plant(loop, **settings)
+        prepare(control, devices)
+        loop.call_at(3.5, control.stop)
+        await control.run()
+        return loop.time() - 3.5, done
+
+    return run_virtual(scenario)
+
+
+def test_a_stop_does_not_wait_for_a_unit_that_the_operator_holds():
+    def hold(control, _devices):
+        control.standing = dataclasses.replace(
+            control.standing, locked=np.array([0, 1, 0], np.uint8),
+            operator_mw=np.array([NAN, 3.0, NAN]),
+        )  # fmt: skip
+
+    took_s, done = stopped_in(hold)
+    assert took_s < 0.2
+    assert done[-1].decision.p_setpoint_mw.tolist() == [0.0, 3.0, 0.0]
+
+
+def test_a_stop_does_not_wait_for_a_setpoint_that_no_time_makes_reachable():
+    """A solar plant at night has no basepoint to go back to."""
+
+    class Dark(Slots):
+        def submit(self, p_setpoint_mw, decided_s):
+            super().submit(p_setpoint_mw, decided_s)
+            self.latest = dataclasses.replace(self.latest, p_avail_max_mw=0.0)
+
+    def darken(_control, devices):
+        devices[0].__class__ = Dark
+
+    took_s, done = stopped_in(darken, safe_mw=np.array([2.0, 0.0, 0.0]))
+    assert took_s < 0.2
+    assert done[-1].decision.p_setpoint_mw[0] == 0.0
+
+
+def test_a_stop_takes_a_unit_along_that_is_not_read_any_more():
+    class Mute(Slots):
+        def submit(self, p_setpoint_mw, decided_s):
+            reading = self.latest
+            super().submit(p_setpoint_mw, decided_s)
+            self.latest = reading  # for ever the first one
+
+    def silence(_control, devices):
+        devices[1].__class__ = Mute
+
+    took_s, done = stopped_in(
+        silence, safe_mw=np.full(3, -8.0), telemetry_age_max_s=np.full(3, 2.0)
+    )
+    assert took_s < 3.0
+    assert done[-1].decision.p_setpoint_mw.tolist() == [-8.0] * 3
+
+
 def test_never_read_is_not_zero():
     device = Slots(lambda: 1.0)
     device.latest = None

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from virtual_loop import run_virtual
 
-from vppd.runtime.supervisor import RESTARTS_MAX, restarted
+from vppd.runtime.supervisor import RESTARTS_MAX, essential, restarted
 
 
 def test_a_job_that_keeps_failing_is_given_up():
@@ -47,6 +47,32 @@ def test_failures_long_ago_are_forgiven():
 def test_cancelling_ends_it_at_once():
     async def scenario(loop):
         task = loop.create_task(restarted("x", asyncio.Event().wait, clock=loop.time))
+        await asyncio.sleep(0.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return task.cancelled()
+
+    assert run_virtual(scenario)
+
+
+def test_an_essential_job_that_ends_by_itself_ends_the_daemon():
+    async def ends():
+        return None
+
+    async def scenario(_loop):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(essential("signal tso", ends))
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_virtual(scenario)
+    assert "signal tso" in str(caught.value.exceptions[0])
+
+
+def test_an_essential_job_that_is_cancelled_just_ends():
+    async def scenario(loop):
+        task = loop.create_task(essential("signal tso", asyncio.Event().wait))
         await asyncio.sleep(0.0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

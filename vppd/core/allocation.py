@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vppd.core.types import F8, U1, Params, Policy, Reason
 from vppd.kernels import exact, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
 
 FREE = np.uint8(Reason.NONE)
+RAMP = np.uint8(Reason.RAMP)
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,17 @@ def split(
     first = _by_policy(request_mw, basepoint_mw, box.lower_mw, box.upper_mw, lam, params)
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
-    fitted_mw, dead = _fit(first.p_mw, last_mw, box, params)
+    held = held_by(first.p_mw, box)
+    stiff = (params.resolution_mw > 0.0) | (params.step_min_mw > 0.0)
+    if not stiff.any():
+        return first, held
+    # A unit on its way is not fitted: were each part of the way rounded back because it is
+    # smaller than the step, a slow unit would never leave its place.
+    arrived = held != RAMP
+    fitted_mw, dead = _fit(first.p_mw, last_mw, arrived, box, params)
     if np.array_equal(fitted_mw, first.p_mw):
-        return first, held_by(first.p_mw, box)
-    second = _rest_to_the_others(request_mw, basepoint_mw, fitted_mw, first, box, params)
+        return first, held
+    second = _rest_to_the_others(request_mw, basepoint_mw, fitted_mw, stiff, first, box, params)
     return second, np.where(
         dead & (second.p_mw == last_mw), np.uint8(Reason.DEAD_BAND), held_by(second.p_mw, box)
     )
@@ -71,27 +82,25 @@ def _by_policy(
     return Split(out_mw, code, nan, nan)
 
 
-def _fit(
-    p_mw: F8, last_mw: F8, box: Box, params: Params
-) -> tuple[F8, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+def _fit(p_mw: F8, last_mw: F8, arrived: Mask, box: Box, params: Params) -> tuple[F8, Mask]:
     """Fit setpoints to grid and smallest step; second value: units held in their dead band."""
     fitted_mw = p_mw.copy()
-    grid = params.resolution_mw > 0.0
+    grid = arrived & (params.resolution_mw > 0.0)
     if grid.any():
         step_mw = params.resolution_mw[grid]
         on_grid_mw = np.rint(p_mw[grid] / step_mw) * step_mw
         within = (box.lower_mw[grid] <= on_grid_mw) & (on_grid_mw <= box.upper_mw[grid])
         fitted_mw[grid] = np.where(within, on_grid_mw, p_mw[grid])
-    dead = np.abs(fitted_mw - last_mw) < params.step_min_mw
+    dead = arrived & (np.abs(fitted_mw - last_mw) < params.step_min_mw)
     dead &= (box.lower_mw <= last_mw) & (last_mw <= box.upper_mw)
     return np.where(dead, last_mw, fitted_mw), dead
 
 
 def _rest_to_the_others(
-    request_mw: float, basepoint_mw: F8, fitted_mw: F8, first: Split, box: Box, params: Params
-) -> Split:
+    request_mw: float, basepoint_mw: F8, fitted_mw: F8, stiff: Mask,
+    first: Split, box: Box, params: Params,
+) -> Split:  # fmt: skip
     """Split again with the fitted units pinned. Keeps the first split if this serves less."""
-    stiff = (params.resolution_mw > 0.0) | (params.step_min_mw > 0.0)
     lower_mw = np.where(stiff, fitted_mw, box.lower_mw)
     upper_mw = np.where(stiff, fitted_mw, box.upper_mw)
     second = _by_policy(request_mw, basepoint_mw, lower_mw, upper_mw, first.lam, params)

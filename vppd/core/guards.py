@@ -26,8 +26,11 @@ def judge_agc(state: State, image: Image, params: Params) -> tuple[Verdict, floa
     verdict = _judge_new(state, image, params)
     if verdict is not Verdict.FRESH:
         return verdict, state.agc_pu
-    limit_pu = params.agc_limit_pu
-    return verdict, min(max(image.agc_pu, -limit_pu), limit_pu)
+    return verdict, _clipped_pu(image, params)
+
+
+def _clipped_pu(image: Image, params: Params) -> float:
+    return min(max(image.agc_pu, -params.agc_limit_pu), params.agc_limit_pu)
 
 
 def _without_news(state: State, image: Image, params: Params) -> Verdict:
@@ -62,7 +65,7 @@ def _is_old(transit_s: float, transit_max_s: float) -> bool:
 def _compare_with_last(state: State, image: Image, params: Params) -> Verdict:
     if 0 <= image.agc_sequence <= state.agc_sequence:
         return Verdict.REPEATED
-    step_pu = abs(image.agc_pu - state.agc_pu)
+    step_pu = abs(_clipped_pu(image, params) - state.agc_pu)
     between_s = image.agc_received_s - state.agc_accepted_s
     if step_pu > params.agc_rate_max_pu_per_s * between_s:
         return Verdict.RATE

@@ -7,6 +7,7 @@ A good signal leads to REGULATING from every automatic mode: the plant resumes b
 
 from vppd.core.types import Mode, Order
 
+START_WAIT_S = 2.0  # so long the start waits for units that were not read yet
 BY_ORDER = {Order.LOCAL: Mode.LOCAL, Order.SAFE: Mode.SAFE}
 
 
@@ -15,6 +16,7 @@ def next_mode(
     *,
     order: Order,
     any_unit_known: bool,
+    all_units_known: bool,
     signal_good: bool,
     in_mode_s: float,
     hold_s: float,
@@ -22,11 +24,14 @@ def next_mode(
 ) -> Mode:
     """Mode of this tick.
 
-    `in_mode_s` is the time spent in `mode` so far, s; `regulation_pu` what is in force now.
+    `in_mode_s` is the time spent in `mode` so far, s (NaN at the first tick); `regulation_pu` what
+    is in force now; a unit is known once it was read.
     """
     if order is not Order.AUTO:
         return BY_ORDER[order]
-    if mode is Mode.STARTING and not any_unit_known:
+    # Half a fleet must not be driven to its limits for the half that comes a moment later.
+    waited = any_unit_known and in_mode_s >= START_WAIT_S
+    if mode is Mode.STARTING and not (all_units_known or waited):
         return Mode.STARTING
     if signal_good:
         return Mode.REGULATING

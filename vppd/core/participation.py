@@ -6,12 +6,18 @@ rest. One dead unit costs the others nothing but its share.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vppd.core.types import F8, U1, Image, Params, Quality, Reason, State, WriteResult
+from vppd.core.types import F8, U1, Image, Mode, Params, Quality, Reason, State, WriteResult
+
+Mask = NDArray[np.bool_]
+
+MEASURED_MAX_MW = 1e5  # no unit is larger (config.schema): such a number is a broken register
 
 # Plain numbers: looking members up in their enums would cost a tenth of the tick.
 ONLINE = int(Quality.ONLINE)
 REFUSED_WRITE = int(WriteResult.REFUSED)
+UNKNOWN_WRITE = int(WriteResult.UNKNOWN)
 TELEMETRY_AGE = int(Reason.TELEMETRY_AGE)
 UNREACHABLE = int(Reason.UNREACHABLE)
 FALLBACK = int(Reason.FALLBACK)
@@ -23,41 +29,60 @@ REFUSED = int(Reason.REFUSED)
 def out_of_split(image: Image, params: Params) -> U1:
     """Reason why each unit takes no part, shape (n,); NONE if it does.
 
-    Later lines win: what the operator says outranks what the unit says, and that what is guessed.
+    Later lines win: what the unit says outranks what is guessed, silence outranks both, and the
+    operator whatever he can still change.
     """
     reason = np.zeros(len(params.ids), dtype=np.uint8)
-    age_s = image.now_s - image.measured_at_s
-    reason[image.write_result == REFUSED_WRITE] = REFUSED
+    since_s = image.now_s - image.accepted_at_s
+    refused = image.write_result == REFUSED_WRITE
+    reason[refused] = REFUSED
+    # Good readings prove no setpoint: a unit that accepts none goes to its fallback all the same.
+    unheard = refused | (image.write_result == UNKNOWN_WRITE)
+    reason[unheard & (since_s > params.watchdog_s)] = FALLBACK
     reason[image.remote == 0] = LOCAL_CONTROL
-    # Written positively: the comparison is false for NaN, a unit that was never read.
-    reason[~(age_s <= params.telemetry_age_max_s)] = TELEMETRY_AGE
     lost = (image.connected == 0) | (image.quality != ONLINE)
+    silent = lost | ~_has_young_reading(image, params)
+    reason[silent] = TELEMETRY_AGE
     reason[lost] = UNREACHABLE
-    silent = (reason == UNREACHABLE) | (reason == TELEMETRY_AGE)
-    reason[silent & ~_holds_setpoint(image, params)] = FALLBACK
-    reason[(image.locked != 0) & ~silent] = OPERATOR
+    # Written positively: false for NaN, a unit that never accepted a setpoint.
+    reason[silent & ~(since_s <= params.watchdog_s)] = FALLBACK
+    reason[(image.locked != 0) & ~silent & (reason != LOCAL_CONTROL)] = OPERATOR
     return reason
 
 
-def _holds_setpoint(image: Image, params: Params) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Units whose watchdog still holds the last accepted setpoint, shape (n,)."""
-    since_s = image.now_s - image.accepted_at_s
-    holds: np.ndarray[tuple[int], np.dtype[np.bool_]] = since_s <= params.watchdog_s
-    return holds
+def has_good_reading(image: Image, params: Params) -> Mask:
+    """Units that are known to be where they are measured, shape (n,)."""
+    online = (image.connected != 0) & (image.quality == ONLINE)
+    good: Mask = online & _has_young_reading(image, params)
+    return good
 
 
-def last_setpoints_mw(state: State, image: Image, params: Params) -> F8:
+def _has_young_reading(image: Image, params: Params) -> Mask:
+    # Written positively: the comparisons are false for NaN, a unit that was never read.
+    age_s = image.now_s - image.measured_at_s
+    young: Mask = age_s <= params.telemetry_age_max_s
+    young &= np.abs(image.p_meas_mw) <= MEASURED_MAX_MW
+    return young
+
+
+def is_adrift(image: Image, params: Params) -> Mask:
+    """Units that are read, but accepted no setpoint for longer than their watchdog, shape (n,)."""
+    late: Mask = image.now_s - image.accepted_at_s > params.watchdog_s
+    return late & has_good_reading(image, params) if late.any() else late
+
+
+def last_setpoints_mw(state: State, image: Image, params: Params, adrift: Mask) -> F8:
     """Where each unit's ramp starts from, MW: its setpoint in force, shape (n,).
 
-    That is the last one sent. A unit that never accepted one starts from where it is measured
-    to be; one that refused the last stands at the last that it accepted.
+    That is the last one sent. A unit that never accepted one, or none for too long, starts from
+    where it is measured to be; one that refused the last stands at the last that it accepted.
     """
     measured_mw = np.where(np.isnan(image.p_meas_mw), params.fallback_mw, image.p_meas_mw)
     never = np.isnan(image.accepted_at_s) | np.isnan(image.accepted_mw)
     refused = image.write_result == REFUSED_WRITE
     last_mw = np.where(np.isnan(state.p_setpoint_mw), measured_mw, state.p_setpoint_mw)
     last_mw = np.where(refused, image.accepted_mw, last_mw)
-    last_mw = np.where(never, measured_mw, last_mw)
+    last_mw = np.where(never | adrift, measured_mw, last_mw)
     return np.minimum(np.maximum(last_mw, params.p_min_mw), params.p_max_mw)
 
 
@@ -70,6 +95,34 @@ def counted_mw(reason: U1, last_mw: F8, image: Image, params: Params) -> F8:
     out_mw = np.where(reason == FALLBACK, params.fallback_mw, out_mw)
     measured_mw = np.where(np.isnan(image.p_meas_mw), last_mw, image.p_meas_mw)
     return np.where(reason == LOCAL_CONTROL, measured_mw, out_mw)
+
+
+def within_ramp_mw(wanted_mw: F8, last_mw: F8, params: Params, dt_s: float) -> F8:
+    """Where units come on their way to `wanted_mw`, within rating and ramp, MW, shape (n,)."""
+    reached_mw = np.minimum(wanted_mw, last_mw + params.ramp_up_mw_per_s * dt_s)
+    reached_mw = np.maximum(reached_mw, last_mw - params.ramp_down_mw_per_s * dt_s)
+    return np.minimum(np.maximum(reached_mw, params.p_min_mw), params.p_max_mw)
+
+
+def pinned_mw(
+    mode: Mode, reason: U1, adrift: Mask, last_mw: F8, image: Image, params: Params, dt_s: float
+) -> F8:
+    """What each unit outside the split is told, or counted with, MW, shape (n,).
+
+    The operator's value, and at a stop the safe value, are approached within the ramp. A unit
+    that the operator holds stays there in mode SAFE too.
+    """
+    held = reason == OPERATOR
+    wanted_mw = counted_mw(reason, last_mw, image, params)
+    wanted_mw = np.where(held & ~np.isnan(image.operator_mw), image.operator_mw, wanted_mw)
+    moves = held | (adrift & (reason == FALLBACK))
+    if mode is Mode.SAFE:
+        told = (takes_setpoints(reason, image) != 0) & ~held
+        wanted_mw = np.where(told, params.safe_mw, wanted_mw)
+        moves |= told
+    if not moves.any():
+        return wanted_mw
+    return np.where(moves, within_ramp_mw(wanted_mw, last_mw, params, dt_s), wanted_mw)
 
 
 def takes_setpoints(reason: U1, image: Image) -> U1:

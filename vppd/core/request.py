@@ -1,5 +1,7 @@
 """What the plant should deliver: basepoints + AGC regulation x capacity + frequency droop."""
 
+from math import inf
+
 from vppd.core.guards import is_fresh
 from vppd.core.types import Image, Mode, Params, Quality
 
@@ -33,7 +35,7 @@ def droop_mw(image: Image, params: Params) -> float:
     usable = image.freq_quality == Quality.ONLINE and is_fresh(
         image.freq_received_s, image.now_s, params.freq_stale_after_s
     )
-    if not (params.droop_enabled and usable and image.freq_hz > 0.0):
+    if not (params.droop_enabled and usable and 0.0 < image.freq_hz < inf):
         return 0.0
     freq_dev_hz = image.freq_hz - params.freq_nominal_hz
     beyond_hz = max(0.0, abs(freq_dev_hz) - params.droop_deadband_hz)

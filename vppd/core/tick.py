@@ -17,9 +17,10 @@ from vppd.core.events import changes, unserved_sign
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.modes import next_mode
 from vppd.core.participation import (
-    counted_mw,
+    is_adrift,
     last_setpoints_mw,
     out_of_split,
+    pinned_mw,
     takes_setpoints,
 )
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
@@ -39,7 +40,6 @@ from vppd.kernels import guard, limits, status
 from vppd.kernels.sums import sum_in_order
 
 TAKES_PART = int(Reason.NONE)  # plain numbers: looking members up costs a tenth of the tick
-OPERATOR = int(Reason.OPERATOR)
 CROSSED = int(Reason.CROSSED)
 
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
@@ -79,7 +79,7 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     """
     dt_s = elapsed_s(state, image, params)
     asked = what_is_asked(state, image, params, dt_s)
-    able = what_is_possible(state, image, params, dt_s)
+    able = what_is_possible(state, image, params, asked.mode, dt_s)
     done, held = share(asked, able, image, params, state.lam)
     dropped_mw = second_guard(done, held, able, image, params, dt_s)
     return conclude(state, image, asked, able, done, held, dropped_mw)
@@ -96,10 +96,12 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
     """Signal through its guards, mode, and the request that follows, MW."""
     verdict, agc_pu = judge_agc(state, image, params)
     accepted_s = image.agc_received_s if verdict is Verdict.FRESH else state.agc_accepted_s
+    known = ~np.isnan(image.measured_at_s)
     mode = next_mode(
         Mode(state.mode),
         order=Order(image.order),
-        any_unit_known=bool(np.any(~np.isnan(image.p_meas_mw))),
+        any_unit_known=bool(known.any()),
+        all_units_known=bool(known.all()),
         signal_good=is_fresh(accepted_s, image.now_s, params.agc_stale_after_s),
         in_mode_s=image.now_s - state.mode_since_s,
         hold_s=params.hold_s,
@@ -126,15 +128,12 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
     )
 
 
-def what_is_possible(state: State, image: Image, params: Params, dt_s: float) -> Able:
+def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_s: float) -> Able:
     """Who takes part, and every limit folded into one box for each unit."""
     n = len(params.ids)
     reason = out_of_split(image, params)
-    last_mw = last_setpoints_mw(state, image, params)
-    pinned_mw = counted_mw(reason, last_mw, image, params)
-    pinned_mw = np.where(
-        reason == OPERATOR, operator_setpoints_mw(last_mw, image, params, dt_s), pinned_mw
-    )
+    adrift = is_adrift(image, params)
+    last_mw = last_setpoints_mw(state, image, params, adrift)
     lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
     lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
     limits.fold_limits(
@@ -143,20 +142,12 @@ def what_is_possible(state: State, image: Image, params: Params, dt_s: float) ->
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
         image.p_avail_min_mw, image.p_avail_max_mw,
-        reason, pinned_mw,
+        reason, pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s),
         lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
     )  # fmt: skip
     reason = np.where(lower_reason == CROSSED, np.uint8(CROSSED), reason)
     box = Box(lower_mw, upper_mw, lower_reason, upper_reason)
     return Able(reason, last_mw, box, range_lower_mw, range_upper_mw)
-
-
-def operator_setpoints_mw(last_mw: F8, image: Image, params: Params, dt_s: float) -> F8:
-    """The operator's setpoints as far as rating and ramp let them be reached, MW, shape (n,)."""
-    wanted_mw = np.where(np.isnan(image.operator_mw), last_mw, image.operator_mw)
-    wanted_mw = np.minimum(wanted_mw, last_mw + params.ramp_up_mw_per_s * dt_s)
-    wanted_mw = np.maximum(wanted_mw, last_mw - params.ramp_down_mw_per_s * dt_s)
-    return np.minimum(np.maximum(wanted_mw, params.p_min_mw), params.p_max_mw)
 
 
 def share(asked: Asked, able: Able, image: Image, params: Params, lam: float) -> tuple[Split, U1]:
@@ -211,10 +202,11 @@ def conclude(
     if asked.mode is Mode.STARTING:
         send = np.zeros_like(send)
     fresh = asked.verdict is Verdict.FRESH
+    begins = asked.mode != state.mode or isnan(state.mode_since_s)
     after = State(
         now_s=image.now_s,
         mode=asked.mode,
-        mode_since_s=state.mode_since_s if asked.mode == state.mode else image.now_s,
+        mode_since_s=image.now_s if begins else state.mode_since_s,
         agc_pu=asked.agc_pu,
         agc_accepted_s=image.agc_received_s if fresh else state.agc_accepted_s,
         agc_seen_s=image.agc_received_s,

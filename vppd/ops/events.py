@@ -17,6 +17,8 @@ UNSERVED_BEGAN = "unserved_began"
 UNSERVED_ENDED = "unserved_ended"
 GUARD_DROPPED = "guard_dropped"
 ALLOCATION_REFUSED = "allocation_refused"
+JOURNAL_FAILED = "journal_failed"
+JOURNAL_BACK = "journal_back"
 TICK = "tick"
 
 UNIT_EVENTS = {
@@ -146,3 +148,21 @@ class DecisionLog:
         self.counts[name] += 1
         emit = getattr(self._log, LEVEL.get(name, "info"))
         emit(name, tick=tick, **fields)
+
+
+class JournalLog:
+    """Logs when the journal stops recording, and when it goes on: a full disk is no secret."""
+
+    def __init__(self) -> None:
+        self._failed = False
+        self._log = structlog.get_logger()
+
+    def publish(self, *, failed: bool, reason: str, records_lost: int) -> None:
+        """Take in the state of the journal after a tick. `reason` may be empty: it is too slow."""
+        if failed is self._failed:
+            return
+        self._failed = failed
+        if failed:
+            self._log.error(JOURNAL_FAILED, reason=reason or "the disk is too slow")
+        else:
+            self._log.warning(JOURNAL_BACK, records_lost=records_lost)

@@ -101,9 +101,20 @@ class LibraryHandler(logging.Handler):
             logging.DEBUG if demoted else record.levelno,
             LIBRARY_MESSAGE,
             library=record.name,
-            message=record.getMessage(),
+            message=_text(record),
             exc_info=record.exc_info or None,
         )
+
+
+def _text(record: logging.LogRecord) -> str:
+    """Message of a record; its bare form if the library's values do not fit it.
+
+    What a library gets wrong in its log must not end what it was doing.
+    """
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return str(record.msg)
 
 
 def renderers_for_people() -> list[Processor]:

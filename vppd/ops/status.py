@@ -51,7 +51,7 @@ class PowerStatus:
 
     request_mw: float = NAN
     served_mw: float = NAN
-    measured_mw: float = NAN  # NaN: no unit was ever read
+    measured_mw: float = NAN  # NaN: no unit is read
     unserved_mw: float = NAN
 
 

@@ -20,6 +20,7 @@ from vppd.config.load import config_hash
 from vppd.config.params import build_params
 from vppd.journal.appender import Limits
 from vppd.journal.header import About
+from vppd.journal.recover import Recovery
 from vppd.journal.writer import JournalWriter
 from vppd.ops.log import LogSetup
 from vppd.ops.status_socket import StatusServer
@@ -29,7 +30,7 @@ from vppd.runtime.notify import Notifier
 from vppd.runtime.plant import Plant, build_plant, standing_orders
 from vppd.runtime.realtime import SlackCollector, apply_realtime, freeze_heap
 from vppd.runtime.site import JOURNAL_NAME, SOCKET_NAME, Site
-from vppd.runtime.supervisor import restarted
+from vppd.runtime.supervisor import essential, restarted
 from vppd.runtime.telling import Teller
 
 log = structlog.get_logger()
@@ -38,13 +39,22 @@ FLUSH_S = 1.0  # the last writes get that long to be answered
 
 
 def run_daemon(site: Site, notifier: Notifier, log_setup: LogSetup, *, shadow: bool) -> None:
-    """Run until SIGTERM or SIGINT, on a state folder that the caller has locked. See `start`."""
+    """Run until SIGTERM or SIGINT, on a state folder that the caller has locked. See `start`.
+
+    Raises ExceptionGroup when something fails that the daemon cannot do without: the loop, or a
+    signal. No last setpoint is sent then, for nothing is known to be right: the units go to their
+    fallbacks by their own watchdogs.
+    """
     log.info(
         "starting", version=__version__, pid=os.getpid(), units=len(site.config.fleet),
         shadow=shadow, config_sha256=config_hash(site.text)[:12],
     )  # fmt: skip
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_Daemon(site, notifier, log_setup, shadow=shadow).run())
+        try:
+            runner.run(_Daemon(site, notifier, log_setup, shadow=shadow).run())
+        except ExceptionGroup:
+            log.critical("failed", exc_info=True)
+            raise
     log.info("stopped")
 
 
@@ -99,7 +109,8 @@ class _Daemon:
             self._params, standing_orders(config), plant.devices, plant.signals, ticks,
             clock=time.monotonic, utc=time.time, tell=tell,
             record=(lambda *_: True) if journal is None else journal.put,
-            write_chunk=int(site.write_chunk), stop_timeout_s=site.stop_timeout_s,
+            write_chunk=int(site.write_chunk),
+            stop_timeout_s=0.0 if self._shadow else site.stop_timeout_s,  # nobody would move
         )  # fmt: skip
         status = StatusServer(self._site.state_dir / SOCKET_NAME, teller.status)
         await status.start()
@@ -115,6 +126,7 @@ class _Daemon:
                 for task in others:
                     task.cancel()
         finally:
+            ticks.close()
             await status.stop()
 
     def _start_others(self, group: asyncio.TaskGroup, plant: Plant) -> list[asyncio.Task[None]]:
@@ -125,7 +137,11 @@ class _Daemon:
             group.create_task(restarted(name, job, clock=time.monotonic), name=name)
             for name, job in jobs
         ]
-        return tasks + [group.create_task(signal.run()) for signal in plant.signals]
+        signals = zip(self._site.config.signals, plant.signals, strict=True)
+        return tasks + [
+            group.create_task(essential(f"signal {config.id}", signal.run), name=config.id)
+            for config, signal in signals
+        ]
 
     def _catch_signals(self, loop: ControlLoop, journal: JournalWriter | None) -> None:
         def stop(name: str) -> None:
@@ -154,20 +170,17 @@ class _Daemon:
             limits=Limits(segment_s=settings.segment_s),
         )
         try:
-            tell_recovery(writer)
+            tell_recovery(writer.status().recovery)
             writer.put_event(time.time(), "start", version=__version__, shadow=self._shadow)
             yield writer
         finally:
             writer.close()
 
 
-def tell_recovery(writer: JournalWriter) -> None:
-    """Log what the last daemon left of its journal, and whether this one can write."""
-    status = writer.status()
-    if status.recovery is not None and status.recovery.ending:
-        log.warning("journal_recovered", **status.recovery.fields())
-    if status.error:
-        log.error("journal_failed", reason=status.error)
+def tell_recovery(recovery: Recovery | None) -> None:
+    """Log what the last daemon left of its journal, if that has no proper end."""
+    if recovery is not None and recovery.ending:
+        log.warning("journal_recovered", **recovery.fields())
 
 
 async def flush(plant: Plant) -> None:

@@ -12,13 +12,18 @@ import numpy as np
 
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
-from vppd.core.types import Decision, Image, Order, Params, State, Trigger
+from vppd.core.types import Decision, Image, Order, Params, Reason, State, Trigger
 from vppd.journal.schema import Meta
 from vppd.runtime.clock import TickClock, TickTime
 from vppd.runtime.image import Device, Standing, freeze
 from vppd.signals.base import Signal
 
 REACHED_MW = 1e-3  # a unit that is this near its last setpoint has arrived
+# What stands in a unit's way for good at a stop. The ramp only takes time, and a unit that was not
+# read or refused may yet get there.
+FOR_GOOD = (
+    Reason.RATING, Reason.SOC, Reason.AVAILABLE, Reason.OPERATOR, Reason.CROSSED, Reason.GUARD,
+)  # fmt: skip
 
 
 class Sink(Device, Protocol):
@@ -143,11 +148,12 @@ class ControlLoop:
         )
 
     def _has_stopped(self, decision: Decision, stop_at_s: float) -> bool:
-        """True once every unit that takes orders stands at its last setpoint, or time is up."""
+        """True once every unit that takes orders is as near as it can get, or time is up."""
         if self._clock() >= stop_at_s:
             return True
         away_mw = np.abs(decision.p_setpoint_mw - self._params.safe_mw)
-        return not np.any((decision.send != 0) & (away_mw > REACHED_MW))
+        on_its_way = (decision.send != 0) & (away_mw > REACHED_MW)
+        return bool(np.all(np.isin(decision.held_by[on_its_way], FOR_GOOD)))
 
 
 def is_early(done: Done) -> bool:

@@ -19,6 +19,16 @@ RESTART_DELAY_S = 1.0
 Job = Callable[[], Awaitable[None]]
 
 
+async def essential(name: str, job: Job) -> None:
+    """Run a job that the daemon cannot do without. Whatever ends it, ends the daemon.
+
+    Raises what the job raises, and RuntimeError if it ends by itself: a plant that nobody can
+    reach any more must not go on as if nothing were.
+    """
+    await job()
+    raise RuntimeError(f"{name} has ended by itself")
+
+
 async def restarted(name: str, job: Job, *, clock: Callable[[], float]) -> None:
     """Run a job that should never end; start it again when it fails, `RESTARTS_MAX` times.
 

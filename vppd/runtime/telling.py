@@ -8,11 +8,12 @@ from typing import Protocol
 import numpy as np
 
 from vppd import __version__
-from vppd.core.types import Mode, Order, Params, Quality, Reason, Verdict
+from vppd.core.participation import has_good_reading
+from vppd.core.types import Mode, Order, Params, Quality, Verdict
 from vppd.journal.writer import JournalWriter
 from vppd.kernels.sums import sum_in_order
 from vppd.ops.bench import Bench
-from vppd.ops.events import DecisionLog
+from vppd.ops.events import DecisionLog, JournalLog
 from vppd.ops.status import (
     HeadroomStatus,
     IoStatus,
@@ -79,6 +80,7 @@ class Teller:
         self._shadow = shadow
         self._started_s = clock()
         self._log = DecisionLog(params.ids, clock)
+        self._journal_log = JournalLog()
         self._bench = Bench(params.ids, params.kinds, clock())
         self._tick_us = Recent()
         self._lateness_ms = Recent()
@@ -93,7 +95,7 @@ class Teller:
         self._lateness_ms.add(1e3 * done.when.late_s)
         self._early_ticks += is_early(done)
         self._bench.update(done.after.out_reason, done.image.now_s)
-        report = plant_report(done, self._bench.online)
+        report = plant_report(done, self._params, self._bench.online)
         for signal in self._signals:
             signal.publish(report)
         self._log.publish(
@@ -102,6 +104,10 @@ class Teller:
             duration_s=1e-6 * done.meta.tick_us,
             late_s=done.when.late_s,
         )
+        if self._journal is not None:
+            state = self._journal.status()
+            lost = state.dropped + state.lost
+            self._journal_log.publish(failed=state.alarm, reason=state.error, records_lost=lost)
         self._feed_watchdog(done)
 
     def _feed_watchdog(self, done: Done) -> None:
@@ -156,7 +162,7 @@ class Teller:
             power=PowerStatus(
                 request_mw=decision.request_mw,
                 served_mw=decision.served_mw,
-                measured_mw=measured_mw(done),
+                measured_mw=measured_mw(done, self._params),
                 unserved_mw=decision.unserved_mw,
             ),
             headroom=HeadroomStatus(
@@ -196,27 +202,22 @@ class Teller:
         return JournalStatus(path, state.ticks, state.bytes, lost, state.error)
 
 
-def measured_mw(done: Done) -> float:
+def measured_mw(done: Done, params: Params) -> float:
     """Power of the plant as measured, MW: readings, and predictions where there is no good one.
 
-    NaN while no unit was ever read: unknown is not zero.
+    NaN while no unit is read: unknown is not zero, and nothing but predictions is no measurement.
     """
-    if np.all(np.isnan(done.image.p_meas_mw)):
+    read = has_good_reading(done.image, params)
+    if not read.any():
         return NAN
-    silent = np.isin(
-        done.after.out_reason, (Reason.UNREACHABLE, Reason.TELEMETRY_AGE, Reason.FALLBACK)
-    )
-    counted_mw = np.where(
-        silent | np.isnan(done.image.p_meas_mw), done.decision.p_setpoint_mw, done.image.p_meas_mw
-    )
-    return sum_in_order(counted_mw)
+    return sum_in_order(np.where(read, done.image.p_meas_mw, done.decision.p_setpoint_mw))
 
 
-def plant_report(done: Done, units_online: int) -> PlantReport:
+def plant_report(done: Done, params: Params, units_online: int) -> PlantReport:
     """What the TSO is told. Its quality flag says whether vppd still hears the TSO."""
     good = done.decision.verdict in SIGNAL_GOOD or done.decision.mode == Mode.REGULATING
     return PlantReport(
-        p_meas_mw=measured_mw(done),
+        p_meas_mw=measured_mw(done, params),
         headroom_mw=done.decision.headroom_mw,
         footroom_mw=done.decision.footroom_mw,
         regulation_capacity_up_mw=done.image.regulation_capacity_up_mw,

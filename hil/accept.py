@@ -1,0 +1,148 @@
+"""Acceptance: scenarios on the real clock one after the other, each held against its limits."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from hil import report, result, running
+from hil.rig import Rig
+from hil.scenario import Scenario, figure, in_words, shortfall
+from hil.scorecard import BAD, GOOD
+
+SCENARIOS = ("zhejiang", "wire-kill", "agc-cut")
+View = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One limit of a scenario and what was measured."""
+
+    key: str
+    value: Any
+    limit: str
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of one scenario. `failure`: why there is no result; empty if there is one."""
+
+    scenario: str
+    seed: int
+    failure: str
+    code: int  # exit code that this one asks for
+    limits: tuple[Judged, ...]
+    missed: tuple[str, ...]
+    result: dict[str, Any] | None
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        record = {"schema": 1, "passed": self.code == 0, **asdict(self)}
+        path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def accept(scenarios: Sequence[Scenario], out: Path) -> int:
+    """Run all scenarios; write `OUT/NAME.json` and the run's files to `OUT/NAME/`.
+
+    Returns the exit code: 0, 1 if a limit is missed, 3 if a run could not be made. Raises
+    StoppedError.
+    """
+    console = Console()
+    out.mkdir(parents=True, exist_ok=True)
+    verdicts: list[Verdict] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
+        bar = progress.add_task("", total=sum(each.duration_s for each in scenarios))
+        for scenario in scenarios:
+            done_s = sum(each.duration_s for each in scenarios[: len(verdicts)])
+            verdict = _run_one(scenario, out, _viewer(progress, bar, scenario.name, done_s))
+            verdict.write(out / f"{scenario.name}.json")
+            verdicts.append(verdict)
+            progress.update(bar, completed=done_s + scenario.duration_s)
+            console.print(_line(verdict))
+    console.print(_table(verdicts))
+    console.print(f"files: {out}", soft_wrap=True)
+    return max(verdict.code for verdict in verdicts)
+
+
+def judge(scenario: Scenario, measured: dict[str, Any]) -> Verdict:
+    """Hold a result against the limits of its scenario."""
+    told = {key: shortfall(measured, key, limit) for key, limit in scenario.acceptance.items()}
+    limits = tuple(
+        Judged(key, figure(measured, key), in_words(limit), not told[key])
+        for key, limit in scenario.acceptance.items()
+    )
+    missed = tuple(text for text in told.values() if text)
+    code = running.MISSED if missed else 0
+    return Verdict(scenario.name, scenario.seed, "", code, limits, missed, measured)
+
+
+def _run_one(scenario: Scenario, out: Path, view: View) -> Verdict:
+    """Make and measure one run. Raises StoppedError; another failure is a verdict."""
+    folder = out / scenario.name
+    try:
+        running.make(Rig(scenario, folder, view))
+    except running.StoppedError:
+        raise
+    except running.RunError as error:
+        text = str(error)
+        return Verdict(scenario.name, scenario.seed, text, error.code, (), (text,), None)
+    measured = result.measure(folder)
+    report.write(measured, acceptance=scenario.acceptance)
+    return judge(scenario, measured.result)
+
+
+def _viewer(progress: Progress, bar: TaskID, name: str, done_s: float) -> View:
+    """Give the view of a run that moves the bar by its time."""
+
+    def view(frame: dict[str, Any]) -> None:
+        progress.update(bar, description=f"{name}: {frame.get('phase') or 'running'}")
+        if "t_s" in frame:
+            progress.update(bar, completed=done_s + max(float(frame["t_s"]), 0.0))
+
+    return view
+
+
+def _line(verdict: Verdict) -> Text:
+    met = sum(limit.met for limit in verdict.limits)
+    told = verdict.failure.splitlines()[0] if verdict.failure else ""
+    told = told or f"{met} of {len(verdict.limits)} limits met"
+    mark, style = ("✗", BAD) if verdict.code else ("✓", GOOD)
+    return Text.assemble((f"{mark} {verdict.scenario}, seed {verdict.seed}: ", style), told)
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    """All limits of all scenarios."""
+    table = Table(box=None, padding=(0, 2))
+    for name in ("scenario", "figure", "measured", "limit"):
+        table.add_column(name, justify="right" if name == "measured" else "left", overflow="fold")
+    for verdict in verdicts:
+        for limit in verdict.limits:
+            style = GOOD if limit.met else BAD
+            verdict_text = Text(f"{'✓' if limit.met else '✗ must be'} {limit.limit}", style)
+            table.add_row(verdict.scenario, limit.key, _shown(limit.value), verdict_text)
+        if verdict.failure:
+            table.add_row(verdict.scenario, verdict.failure, "–", Text("✗", BAD))
+    return table
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"

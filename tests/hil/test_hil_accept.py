@@ -1,0 +1,101 @@
+"""Acceptance runs: every limit in a table and a JSON file, and an exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hand_made import Run
+from test_hil_rig import SMALL
+
+from hil import accept, result
+from hil.running import MISSED, RunError, StoppedError
+from hil.scenario import load
+
+REPO = Path(__file__).parents[2]
+SLOW = "  timing.tick_us.p50: {maximum: 0.001}\n"
+
+
+def small(folder: Path, name: str, more: str = ""):
+    path = folder / f"{name}.yaml"
+    text = SMALL.replace("name: small", f"name: {name}").replace("duration_s: 4", "duration_s: 2")
+    path.write_text(text + more)
+    return path
+
+
+def vppd_hil(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hil.cli", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=REPO, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_a_real_run_that_misses_one_limit(tmp_path):
+    out = tmp_path / "out"
+    done = vppd_hil("accept", small(tmp_path, "bad", SLOW), "--seed", 3, "--out", out)
+    assert done.returncode == MISSED, done.stdout + done.stderr
+    record = json.loads((out / "bad.json").read_text())
+    met = {limit["key"]: limit["met"] for limit in record["limits"]}
+    assert len(met) > 5
+    assert [key for key, good in met.items() if not good] == ["timing.tick_us.p50"]
+    assert (record["passed"], record["seed"]) == (False, 3)
+    assert "is over its limit 0.001 by" in record["missed"][0]
+    assert record["result"]["fleet"]["resources"] == 7
+    assert f"bad, seed 3: {len(met) - 1} of {len(met)} limits met" in done.stdout
+    assert (out / "bad" / "report.html").exists()
+
+
+def test_limits_are_judged_one_by_one(tmp_path):
+    measured = result.compute(tmp_path, Run().write(tmp_path))
+    limits = (
+        "{limits.violations: {maximum: 0}, tracking.pjm.score: {minimum: 0.75},"
+        " journal.replay_bit_exact: {equals: true},"
+        " timing.tick_us.p50: {maximum: 1, unless: {key: timing.tick_us.p99, maximum: 200}}}"
+    )
+    verdict = accept.judge(load("zhejiang", [("acceptance", limits)]), measured)
+    assert [(each.key, each.limit, each.met) for each in verdict.limits] == [
+        ("limits.violations", "≤ 0", True),
+        ("tracking.pjm.score", "≥ 0.75", False),
+        ("journal.replay_bit_exact", "true", True),
+        ("timing.tick_us.p50", "≤ 1, or p99 ≤ 200", True),
+    ]
+    assert verdict.code == MISSED
+    assert verdict.missed == (
+        "tracking.pjm.score: could not be measured (the run is shorter than 15 minutes)",
+    )
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    def make_failing(error):
+        def make(_rig):
+            raise error
+
+        monkeypatch.setattr(accept.running, "make", make)
+
+    return make_failing
+
+
+def test_a_run_that_cannot_be_made_is_a_verdict_and_the_next_one_follows(tmp_path, failing, capsys):
+    failing(RunError(3, "port 20000 is in use"))
+    scenarios = [load("zhejiang"), load("agc-cut")]
+    assert accept.accept(scenarios, tmp_path) == 3
+    for name in ("zhejiang", "agc-cut"):
+        record = json.loads((tmp_path / f"{name}.json").read_text())
+        assert (record["passed"], record["result"]) == (False, None)
+        assert record["failure"] == "port 20000 is in use"
+    assert "✗ agc-cut, seed 1: port 20000 is in use" in capsys.readouterr().out
+
+
+def test_who_interrupts_one_run_interrupts_all(tmp_path, failing):
+    failing(StoppedError())
+    with pytest.raises(StoppedError, match="interrupted"):
+        accept.accept([load("zhejiang"), load("agc-cut")], tmp_path)
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_an_unknown_scenario_is_bad_usage(tmp_path):
+    done = vppd_hil("accept", "nowhere", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "no such scenario" in done.stderr
