@@ -8,6 +8,7 @@ from builders import NAN, at, image, params
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vppd.core import allocation
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import (
@@ -20,6 +21,8 @@ from vppd.core.types import (
     Verdict,
     WriteResult,
 )
+
+from vppd.kernels import status
 
 
 def run(p, images, state=None):
@@ -262,6 +265,25 @@ def test_headroom_is_what_is_left_in_this_tick():
     assert d.footroom_mw == pytest.approx(3 * 5.0)
     assert d.range_up_mw == pytest.approx(3 * 8.0)
     assert d.range_down_mw == pytest.approx(3 * 12.0)
+
+
+def test_a_split_that_does_not_add_up_stops_control_and_says_so(monkeypatch):
+    """The kernel claims "served" and gives half: every unit stays where it is."""
+    p = params()
+    before, first = run(p, seconds(1, agc_pu=0.15))[-1]
+    real = allocation.exact.split_exact
+
+    def half(request_mw, target, weight, lower, upper, lam, out):
+        answer = real(request_mw, target, weight, lower, upper, lam, out)
+        out *= 0.5
+        return answer
+
+    monkeypatch.setattr(allocation.exact, "split_exact", half)
+    _, d = tick(before, image(tick=1, now_s=101.0, agc_pu=0.45), p)
+    assert d.status == status.MISMATCH
+    assert d.p_setpoint_mw.tolist() == first.p_setpoint_mw.tolist()
+    assert "ALLOCATION_REFUSED" in names(d)
+    assert d.unserved_mw == pytest.approx(9.0 - 3.0)
 
 
 def test_same_inputs_same_bits():

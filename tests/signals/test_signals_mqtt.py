@@ -93,6 +93,23 @@ def test_retained_value_is_ignored():
     assert tso.counts["retained"] == 1
 
 
+def test_a_late_duplicate_does_not_take_the_place_of_the_newest_value():
+    wire, tso = signal()
+    wire.say(b'{"pu": 0.5, "seq": 12, "t": 1790000000.0}')
+    wire.say(b'{"pu": 0.1, "seq": 11, "t": 1790000000.0}')
+    assert (tso.agc.pu, tso.counts["overtaken"]) == (0.5, 1)
+
+
+def test_a_tso_that_counts_anew_reaches_the_core():
+    wire = Wire()
+    now = [50.0]
+    tso = MqttSignal(CONFIG, wire, lambda: now[0], wall=lambda: T0_UTC + 0.25)
+    wire.say(b'{"pu": 0.5, "seq": 12, "t": 1790000000.0}')
+    now[0] = 52.0
+    wire.say(b'{"pu": 0.1, "seq": 1, "t": 1790000000.0}')
+    assert (tso.agc.pu, tso.agc.sequence) == (0.1, 1)
+
+
 def test_report_has_null_for_what_is_not_known():
     wire, tso = signal()
     tso.publish(REPORT)

@@ -47,7 +47,7 @@ def changes(
     rows.extend(_unit_changes(before.out_reason, after.out_reason))
     if after.unserved != before.unserved:
         rows.append((EventCode.UNSERVED, -1, unserved_mw if after.unserved else 0.0))
-    if kernel_status == status.BAD_INPUT:
+    if kernel_status in (status.BAD_INPUT, status.MISMATCH):
         rows.append((EventCode.ALLOCATION_REFUSED, -1, float(kernel_status)))
     rows.extend((EventCode.GUARD_DROPPED, i, p_mw) for i, p_mw in dropped_mw.items())
     return _columns(rows)

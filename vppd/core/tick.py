@@ -42,6 +42,7 @@ from vppd.kernels.sums import sum_in_order
 TAKES_PART = int(Reason.NONE)  # plain numbers: looking members up costs a tenth of the tick
 CROSSED = int(Reason.CROSSED)
 
+FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
 
 Mask = NDArray[np.bool_]
@@ -157,10 +158,20 @@ def share(asked: Asked, able: Able, image: Image, params: Params, lam: float) ->
         p_mw = np.minimum(np.maximum(params.safe_mw, box.lower_mw), box.upper_mw)
         return Split(p_mw, status.OK, 0.0, 0.0), held_by(p_mw, box)
     done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params)
-    if done.status == status.BAD_INPUT:  # a bug or a bit flip: hold, and say so
+    code = fleet_status(done, asked.request_mw)
+    if code in (status.BAD_INPUT, status.MISMATCH):  # a bug or a bit flip: hold, and say so
         held = np.full_like(able.out_reason, Reason.GUARD)
-        return Split(able.last_mw.copy(), done.status, 0.0, done.kkt_mw), held
+        stay_mw = np.where(able.out_reason == TAKES_PART, able.last_mw, box.lower_mw)
+        return Split(stay_mw, code, 0.0, done.kkt_mw), held
     return done, held
+
+
+def fleet_status(done: Split, request_mw: float) -> int:
+    """Status of a split, after a check of what it claims: served means that the sum is right."""
+    if done.status != status.OK:
+        return done.status
+    missed_mw = abs(request_mw - sum_in_order(done.p_mw))
+    return status.OK if missed_mw <= FLEET_TOLERANCE_MW else status.MISMATCH
 
 
 def second_guard(

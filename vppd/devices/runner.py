@@ -172,6 +172,10 @@ class DeviceRunner:
         self._started_s = self._clock()
         try:
             await self._driver.start(read_only=self._hold_writes)
+            if self._errors >= ERRORS_MAX:
+                # Lost while its link lived (a depot behind a broker): a start that asks the device
+                # nothing proves nothing, and "lost" and "back" would alternate once a poll.
+                self.latest = await self._driver.read()
         except LinkError as error:
             self._set_lost(str(error))
             return False

@@ -29,7 +29,7 @@ class FrequencyValue:
 class PlantReport:
     """What the TSO is told after each tick."""
 
-    p_meas_mw: float  # NaN: no unit has ever been read
+    p_meas_mw: float  # NaN: no unit is read
     headroom_mw: float
     footroom_mw: float
     regulation_capacity_up_mw: float

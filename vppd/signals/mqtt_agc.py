@@ -24,6 +24,8 @@ TOPIC = r"[^#+$][^#+]*"
 
 log = structlog.get_logger()
 
+REORDER_S = 1.0  # a broker delivers out of order within this time, if at all
+
 
 @dataclass(frozen=True, slots=True)
 class MqttSignalConfig(SignalConfig):
@@ -100,7 +102,7 @@ class MqttSignal:
             return
         try:
             document = parse_object(payload)
-            self.agc = AgcValue(
+            value = AgcValue(
                 pu=number_in(document, "pu"),
                 received_s=received_s,
                 sequence=whole(document, "seq"),
@@ -111,8 +113,23 @@ class MqttSignal:
             if self.counts["malformed"] == 1:
                 self._log.warning("message_malformed", topic=topic, reason=str(error))
             return
+        if self._is_overtaken(value):
+            self.counts["overtaken"] += 1
+            return
+        self.agc = value
         for listener in self._listeners:
             listener()
+
+    def _is_overtaken(self, value: AgcValue) -> bool:
+        """True for a message that a newer one overtook: it must not take that one's place.
+
+        Only shortly after it: a sequence that stays behind is judged by the core, where a TSO
+        that has begun to count anew is heard again.
+        """
+        newest = self.agc
+        if newest is None or value.received_s - newest.received_s > REORDER_S:
+            return False
+        return 0 <= value.sequence <= newest.sequence
 
 
 def _or_null(value: float) -> float | None:
