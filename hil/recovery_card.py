@@ -122,7 +122,7 @@ def _cut_rows(cut: dict[str, Any]) -> Rows:
     seen = "COMM_LOST" if tso["comm_lost"] else "no COMM_LOST"
     modes = ", ".join(tso["modes"]) or "nothing"
     rows.append(("the TSO read", f"{modes}; {seen} on the AGC in force in {tso['polls']} polls"))
-    resumed = f"{number(cut['resumed_after_s'], 3)} s after the first value"
+    resumed = f"{number(cut['resumed_after_s'], 4)} s after the first value"
     return [*rows, ("regulation again", resumed)]
 
 

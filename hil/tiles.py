@@ -139,7 +139,7 @@ def _kill_tiles(where: str, kill: dict[str, Any]) -> list[tuple[str, Tile]]:
 def _cut_tiles(where: str, cut: dict[str, Any]) -> list[tuple[str, Tile]]:
     hold = cut["hold"] or {}
     note = f"from {number(hold.get('after_last_value_s'))} s after the last value"
-    lasted, resumed = number(hold.get("lasted_s")), number(cut["resumed_after_s"], 3)
+    lasted, resumed = number(hold.get("lasted_s")), number(cut["resumed_after_s"], 4)
     return [
         (
             f"{where}.hold.as_configured",

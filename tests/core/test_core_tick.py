@@ -21,7 +21,6 @@ from vppd.core.types import (
     Verdict,
     WriteResult,
 )
-
 from vppd.kernels import status
 
 
