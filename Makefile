@@ -51,10 +51,13 @@ lint: setup  ## ruff, mypy --strict, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-lock: setup  ## pin every dependency anew
+COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+    --no-emit-find-links --allow-unsafe --strip-extras
+
+lock: setup  ## pin every dependency anew: requirements.lock (all), requirements-run.lock (the daemon)
 	@$(BIN)/python -m pip install --quiet pip-tools
-	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-	    --allow-unsafe --strip-extras --extra hil --extra dev --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra hil --extra dev --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --build-deps-for wheel --output-file requirements-run.lock pyproject.toml
 
 docs: setup  ## write docs/config.md from the schema
 	@$(BIN)/python -m vppd.runtime.reference docs/config.md
