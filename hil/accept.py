@@ -24,6 +24,7 @@ from hil.scenario import Scenario, figure, in_words, shortfall
 from hil.scorecard import BAD, GOOD
 
 SCENARIOS = ("zhejiang", "wire-kill", "agc-cut")
+LOG_WIDTH = 140  # of the table in a file or a pipe, which has no width of its own
 View = Callable[[dict[str, Any]], None]
 
 
@@ -62,6 +63,8 @@ def accept(scenarios: Sequence[Scenario], out: Path) -> int:
     StoppedError.
     """
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_WIDTH)
     out.mkdir(parents=True, exist_ok=True)
     verdicts: list[Verdict] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())

@@ -24,7 +24,10 @@ connection_timeout_ms = 10000
 max_payload_size = 65536
 max_inflight_count = 100
 """
+# `user root`: started by root it would change its user, and the kernel then forgets that it is to
+# end with the bench (see `hil.tied`). Started by anybody else it stays that user.
 MOSQUITTO_CONF = """\
+user root
 listener {port} 127.0.0.1
 allow_anonymous true
 persistence false

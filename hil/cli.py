@@ -1,11 +1,13 @@
 """The command `vppd-hil`.
 
-Exit codes: 0 good, 1 a limit of the scenario is not met, 2 bad usage or a bad scenario, 3 could not
-run (a port in use, a program or a file missing).
+Results go to stdout, progress and messages to stderr. Exit codes: 0 good, 1 a limit of the scenario
+is not met, 2 bad usage or a bad scenario, 3 could not run (a port in use, a program or a file
+missing, OUT not to be used), 130 interrupted (Ctrl-C), 143 ended (SIGTERM).
 """
 
-import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -13,18 +15,20 @@ import click
 from rich.console import Console
 
 from hil import accept as acceptance
-from hil import daemon_config, devices_csv, report, result, running
+from hil import daemon_config, devices_csv, options, report, result, running
 from hil import fleet as fleets
 from hil import scenario as scenarios
+from hil.options import Overrides
 from hil.records import RecordError
-from hil.rig import Rig
-from hil.running import BAD, COULD_NOT, MISSED
+from hil.rig import Rig, check_events
+from hil.running import BAD, COULD_NOT, INTERRUPTED, MISSED
 from hil.scenario import Scenario
 from hil.screen import Frame, Screen, scorecard
-from hil.tso.signal import SignalError, parse_option
+from hil.tso import signal as tso_signal
+from hil.tso.signal import NoSignalError, SignalError
 
 SET_HELP = "A key of the scenario, for example faults=none or fleet.scale.battery=0.5."
-Overrides = list[tuple[str, str]]
+PIPE_WIDTH = 110  # of the scorecard in a file or a pipe, which has no width of its own
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,42 +42,40 @@ def _fail(code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
-def _load(name: str, overrides: Overrides) -> Scenario:
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C at any time ends the program with the exit code that shells know."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail(INTERRUPTED, "interrupted")
+
+
+def _load(name: str, settings: tuple[str, ...], typed: Overrides) -> Scenario:
     """Scenario with overrides; ends the program with every problem."""
     try:
-        return scenarios.load(name, overrides)
+        return options.load(name, options.overrides(settings), typed)
     except (RecordError, FileNotFoundError) as error:
         _fail(BAD, str(error))
     except OSError as error:
         _fail(COULD_NOT, f"{name}: {error.strerror}")
 
 
-def _overrides(settings: tuple[str, ...], seed: int | None, duration: float | None) -> Overrides:
-    found: Overrides = []
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not (key and equals):
-            raise click.BadParameter(f"{setting!r}: must be KEY=VALUE", param_hint="--set")
-        found.append((key.strip(), value))
-    if seed is not None:
-        found.append(("seed", str(seed)))
-    if duration is not None:
-        found.append(("duration_s", str(duration)))
-    return found
-
-
-def _signal_overrides(option: str | None) -> Overrides:
-    if option is None:
-        return []
+def _draw(scenario: Scenario, base_port: int | None) -> fleets.Fleet:
+    """Draw the fleet and check what can be checked before a run; ends the program if that fails."""
+    if base_port is not None:
+        options.check_base_port(base_port, scenario)
+    drawn = fleets.draw(scenario, base_port or 0)
     try:
-        file, column = parse_option(option)
-    except SignalError as error:
-        raise click.BadParameter(str(error), param_hint="--signal") from error
-    return [
-        ("signal.kind", "file"),
-        ("signal.file", json.dumps(str(Path(file).absolute()))),
-        ("signal.column", json.dumps(column)),
-    ]
+        check_events(scenario, drawn)
+        tso_signal.series(scenario.signal, scenario.seed, scenario.duration_s)
+    except NoSignalError as error:
+        _fail(COULD_NOT, str(error))
+    except (RecordError, SignalError) as error:
+        _fail(BAD, str(error))
+    if drawn.oversold:
+        click.echo(drawn.oversold, err=True)
+    return drawn
 
 
 @main.command("list")
@@ -93,7 +95,7 @@ def list_() -> None:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
 @click.option("--base-port", type=int, metavar="N", help="First of the TCP ports (default: free).")
 @click.option("--trace-devices", is_flag=True, help="Write devices.csv.gz, each unit each second.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path))
 def run(
     name: str,
     clock: str,
@@ -106,27 +108,34 @@ def run(
     trace_devices: bool,
     out: Path,
 ) -> None:
-    """Run a scenario and score it; files go to the folder OUT."""
-    overrides = _overrides(settings, seed, duration) + _signal_overrides(signal_)
-    scenario = _load(name, overrides)
+    """Run a scenario and score it; files go to the folder OUT.
+
+    OUT is made, or emptied if vppd-hil made it. A regulation_mw beyond what the fleet can give is
+    run as oversold, and told.
+    """
     if clock == "virtual":
-        _fail(COULD_NOT, "--clock virtual: virtual time is not built yet; use --clock real")
+        _fail(BAD, "--clock virtual: not built yet; use --clock real")
     if frequency is not None:
-        _fail(COULD_NOT, f"--frequency: scenario {scenario.name} sends no frequency to the plant")
-    click.echo(f"{scenario.name}: seed {scenario.seed}, fleet seed {scenario.fleet_seed}")
-    _run(scenario, out, base_port)
-    _judge(scenario, out, trace_devices=trace_devices)
+        _fail(BAD, "--frequency: not built yet; no scenario sends a frequency to the plant")
+    with _stoppable():
+        scenario = _load(name, settings, options.typed(seed, duration, signal_))
+        _draw(scenario, base_port)
+        told = f"{scenario.name}: seed {scenario.seed}, fleet seed {scenario.fleet_seed}"
+        click.echo(told, err=True)
+        command = options.command(*sys.argv[1:])
+        _run(scenario, out, base_port, command)
+        _judge(scenario, out.resolve(), trace_devices=trace_devices)
 
 
-def _run(scenario: Scenario, out: Path, base_port: int | None) -> None:
+def _run(scenario: Scenario, out: Path, base_port: int | None, command: str) -> None:
     """Make the run; ends the program when it could not be made."""
-    with Screen(scenario, scenario.duration_s) as screen:
+    with Screen(scenario, scenario.duration_s, Console(stderr=True)) as screen:
 
         def view(frame: dict[str, Any]) -> None:
             screen.update(cast("Frame", frame))
 
         try:
-            running.make(Rig(scenario, out, view, base_port=base_port))
+            running.make(Rig(scenario, out, view, base_port=base_port, command=command))
         except running.RunError as error:
             failure = error
         else:
@@ -142,8 +151,11 @@ def _judge(scenario: Scenario, out: Path, *, trace_devices: bool) -> None:
         run_ = measured.run
         ids = list(run_.units.ids)
         devices_csv.write(out / "raw", out / "devices.csv.gz", ids, run_.t0_s, run_.seconds)
-    Console().print(scorecard(measured.result, scenario.acceptance))
-    click.echo(f"report: {page}")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    console.print(scorecard(measured.result, scenario.acceptance))
+    click.echo(f"report: {_shown(page)}")
     missed = scenarios.missed(scenario, measured.result)
     for line in missed:
         click.echo(f"not met: {line}", err=True)
@@ -151,17 +163,27 @@ def _judge(scenario: Scenario, out: Path, *, trace_devices: bool) -> None:
         sys.exit(MISSED)
 
 
+def _shown(path: Path) -> Path:
+    """Path for people: without dots, and from here if it is below."""
+    path, here = path.resolve(), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 @main.command()
 @click.argument("names", metavar="[SCENARIO]…", nargs=-1)
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path))
 def accept(names: tuple[str, ...], seed: int, out: Path) -> None:
     """Run the scenarios of acceptance one after the other; one JSON each, and a table."""
-    chosen = [_load(name, [("seed", str(seed))]) for name in names or acceptance.SCENARIOS]
-    try:
-        code = acceptance.accept(chosen, out)
-    except running.StoppedError as error:
-        _fail(error.code, str(error))
+    chosen = [_load(name, (), options.typed(seed)) for name in names or acceptance.SCENARIOS]
+    with _stoppable():
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            code = acceptance.accept(chosen, out)
+        except running.StoppedError as error:
+            _fail(error.code, str(error))
+        except OSError as error:
+            _fail(COULD_NOT, f"{error.filename or out}: {error.strerror}")
     if code:
         sys.exit(code)
 
@@ -182,13 +204,13 @@ def config(
     out: Path,
 ) -> None:
     """Write the daemon's configuration for the fleet of a scenario."""
-    scenario = _load(name, _overrides(settings, seed, None))
-    command = f"vppd-hil config {name} --seed {scenario.seed}"
-    command += "".join(f" --set {setting}" for setting in settings)
-    command += f" --base-port {base_port} --out {out}"
-    text = daemon_config.text(
-        fleets.draw(scenario, base_port), scenario, state_dir=state_dir, command=command
-    )
+    scenario = _load(name, settings, options.typed(seed))
+    drawn = _draw(scenario, base_port)
+    words: list[object] = ["config", name, "--seed", scenario.seed]
+    for setting in settings:
+        words += ["--set", setting]
+    command = options.command(*words, "--base-port", base_port, "--out", out)
+    text = daemon_config.text(drawn, scenario, state_dir=state_dir, command=command)
     try:
         out.write_text(text)
     except OSError as error:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from hil.fleet import Fleet, Unit
 from hil.scenario import Scenario
+from hil.tiles import counted
 
 HEADER = """\
 # {title}
 # Generated: {command}
-# {units} units, {capacity:g} MW rated. Generation is positive, a load negative; power in MW.
+# {units}, {capacity:g} MW rated. Generation is positive, a load negative; power in MW.
 """
 DEVICE = {
     "sunspec_battery": "{driver: sunspec_battery, link: %s}",
@@ -35,9 +36,9 @@ def text(fleet: Fleet, scenario: Scenario, *, state_dir: str, command: str) -> s
 def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> Iterator[str]:
     interval_s, guards = scenario.signal.interval_s, scenario.guards
     yield HEADER.format(
-        title=scenario.title or scenario.name,
-        command=command,
-        units=len(fleet.units),
+        title=_one_line(scenario.title or scenario.name),
+        command=_one_line(command),
+        units=counted(len(fleet.units), "unit"),
         capacity=fleet.capacity_mw,
     )
     yield "site:"
@@ -47,6 +48,8 @@ def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> It
     yield "plan:"
     yield f"  regulation_capacity_up_mw: {_number(fleet.regulation_mw)}"
     yield f"  regulation_capacity_down_mw: {_number(fleet.regulation_mw)}"
+    if fleet.oversold:
+        yield "  allow_oversold: true  # more is sold than the fleet can rise or fall"
     yield ""
     yield "policy:"
     yield f"  allocation: {scenario.allocation.policy}"
@@ -110,6 +113,11 @@ def _unit(unit: Unit) -> Iterator[str]:
         f"     ramp_up_mw_per_s: {ramp}, ramp_down_mw_per_s: {ramp},"
         f" cost: {_number(unit.cost)}{store}}}"
     )
+
+
+def _one_line(text: str) -> str:
+    """Text that stays within one comment."""
+    return " ".join(text.split())
 
 
 def _number(value: float) -> str:

@@ -22,6 +22,7 @@ PROTOCOL = {
     "dnp3_hvac": "dnp3",
     "mqtt_ev_hub": "mqtt",
 }
+ROUNDING = 1e-9  # of the regulation capacity: sums of decimals are not exact
 DEVICE_PORT = 10  # ports from the base: broker, TSO, and from here on the devices
 ROOM_TAU_S = (3600.0, 7200.0)  # time constant of a building, hours
 ROOM_GAIN_K = 18.0  # room temperature, from full to no cooling, when settled
@@ -89,6 +90,13 @@ class Fleet:
         return math.fsum(u.basepoint_mw for u in self.units)
 
     @property
+    def oversold(self) -> str:
+        """Say that more was sold than the units can give; an empty text if it was not."""
+        rise_mw = math.fsum(u.p_max_mw - u.basepoint_mw for u in self.units)
+        fall_mw = math.fsum(u.basepoint_mw - u.p_min_mw for u in self.units)
+        return oversold(self.regulation_mw, rise_mw, fall_mw)
+
+    @property
     def processes(self) -> int:
         """Number of wire processes."""
         return 1 + max(u.process for u in self.units)
@@ -118,6 +126,27 @@ class Fleet:
         record["basepoint_mw"] = self.basepoint_mw
         record["processes"] = self.processes
         path.write_text(json.dumps(record, indent=1))
+
+
+def oversold(regulation_mw: float, rise_mw: float, fall_mw: float) -> str:
+    """Say that more is sold than a fleet can rise or fall, MW; an empty text if it is not."""
+    ranges_mw = {"rise": rise_mw, "fall": fall_mw}
+    short = [
+        f"{name} only {range_mw:.4g} MW"
+        for name, range_mw in ranges_mw.items()
+        if regulation_mw > range_mw * (1.0 + ROUNDING)
+    ]
+    if not short:
+        return ""
+    return (
+        f"oversold: {regulation_mw:g} MW of regulation, but from its basepoints the fleet can"
+        f" {' and '.join(short)}; the daemon is told that this is meant (plan.allow_oversold)"
+    )
+
+
+def ports(scenario: Scenario) -> int:
+    """Count the TCP ports in a row that a run needs."""
+    return DEVICE_PORT + sum(kind.units for kind in scenario.fleet.kinds.values())
 
 
 def read(path: Path) -> Fleet:

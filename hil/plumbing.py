@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ LOCALHOST = "127.0.0.1"
 FIRST_PORT, LAST_PORT, PORT_STEP = 20000, 32000, 500  # below the ports the kernel gives away
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LOG_LINES = 12
+TIED = Path(__file__).with_name("tied.py")
 
 
 class CouldNotRunError(Exception):
@@ -94,11 +97,18 @@ class Child:
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
     ) -> "Child":
-        """Start a process; with `on_line` it takes orders, too. Raises CouldNotRunError."""
+        """Start a process; with `on_line` it takes orders, too. Raises CouldNotRunError.
+
+        It does not outlive this process, even if that is killed (see `hil.tied`).
+        """
+        if shutil.which(argv[0]) is None:
+            raise CouldNotRunError(f"{argv[0]}: No such file, or no program")
+        tied = (sys.executable, "-I", "-S", str(TIED), str(os.getpid()))
         pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         try:
             with log.open("ab") as file:
                 process = await asyncio.create_subprocess_exec(
+                    *tied,
                     *argv,
                     stdin=pipe if on_line else nothing,
                     stdout=pipe if on_line else file,

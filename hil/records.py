@@ -51,6 +51,10 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        option, _, key = self.file.partition(" ")
+        if option.startswith("--"):  # typed on the command line: no line, and often the key itself
+            said = option != "--set" or key == self.key
+            return f"{self.file}: {'' if said else self.key + ': '}{self.message}"
         return f"{self.file}:{self.line}: {self.key}: {self.message}"
 
 
@@ -79,7 +83,11 @@ def compose(text: str, file: str) -> yaml.Node:
 
 def compose_file(path: Path) -> yaml.Node:
     """`compose` of a file. Raises OSError, RecordError."""
-    return compose(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordError([Problem(str(path), 1, "yaml", "the file is no text")]) from error
+    return compose(text, str(path))
 
 
 def mark_file(node: yaml.Node, file: str) -> None:
@@ -152,7 +160,9 @@ def _blame(node: yaml.Node, key: str, message: str, problems: list[Problem]) -> 
 
 def _record(cls: type[Any], node: yaml.Node, path: str, problems: list[Problem]) -> Any:
     if not isinstance(node, yaml.MappingNode):
-        _blame(node, path, "must be a mapping of keys", problems)
+        keys = ", ".join(f.name for f in dataclasses.fields(cls))
+        none = "none, or " if hasattr(cls, "none") else ""
+        _blame(node, path, f"must be {none}a mapping with the keys {keys}", problems)
         return None
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)

@@ -136,8 +136,8 @@ def _unit_row(run: Measured, record: UnitRecord) -> list[str]:
 def _notes(result: dict[str, Any]) -> str:
     if not result["notes"]:
         return ""
-    caption = "Figures that are null, and why. Nothing here was guessed."
-    return card("Not measured", caption, pairs(sorted(result["notes"].items())))
+    caption = "Figures that are null, and why, and what else to know. Nothing here was guessed."
+    return card("Notes", caption, pairs(sorted(result["notes"].items())))
 
 
 def _configuration(run: Measured) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hil import trace
+from hil import fleet, trace
 from hil.measure import inputs, journal, limits, pairing, plant, recovery, timing, tracking
 from hil.measure.inputs import Recording
 from hil.measure.journal import JournalError, Ticks
@@ -77,7 +77,7 @@ def measure(out_dir: Path, vppd: Sequence[str] | None = None) -> Measured:
     latencies = _latencies(run, processes, ticks, paired, notes)
     result = {
         **_head(run),
-        "fleet": _fleet(run),
+        "fleet": _fleet(run, notes),
         "tracking": tracked,
         "limits": _limits(run, checked, notes),
         "timing": _timing(run, ticks, latencies, journal_figures, notes),
@@ -111,7 +111,12 @@ def _head(run: Recording) -> dict[str, Any]:
     }
 
 
-def _fleet(run: Recording) -> dict[str, Any]:
+def _fleet(run: Recording, notes: Notes) -> dict[str, Any]:
+    units = run.units
+    rise_mw = float(np.sum(units.p_max_mw - units.basepoint_mw))
+    fall_mw = float(np.sum(units.basepoint_mw - units.p_min_mw))
+    if oversold := fleet.oversold(units.regulation_mw, rise_mw, fall_mw):
+        notes["fleet.regulation_mw"] = oversold
     return {
         "resources": len(run.units.ids),
         "capacity_mw": run.units.capacity_mw,
@@ -294,4 +299,17 @@ def _process(run: Recording, notes: Notes) -> dict[str, Any]:
     for key in keys:
         if told.get(key) is None:
             notes[f"process.{key}"] = "not measured by the rig"
-    return {**told, **{key: told.get(key) for key in keys}}
+    realtime = _realtime(told.get("realtime"))
+    if realtime is None:
+        notes["process.realtime"] = "the daemon's status was not recorded"
+    return {**told, **{key: told.get(key) for key in keys}, "realtime": realtime}
+
+
+def _realtime(told: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the kernel granted the daemon, in its words, and whether that is all it can use."""
+    if told is None:
+        return None
+    scheduler = str(told.get("scheduler", "")).startswith("SCHED_FIFO")
+    memory = str(told.get("memory", "")).startswith("locked")
+    granted = {"granted": scheduler and memory}
+    return {**granted, "scheduler_granted": scheduler, "memory_granted": memory, **told}

@@ -7,7 +7,8 @@
 `run.json`: `t0_s` (start of the scored run, CLOCK_MONOTONIC), `duration_s`, `scenario`, `title`,
 `seed`, `fleet_seed`, `clock`, `started_utc`, `policy`, `daemon_exit_code`, `taken_over` (units that
 followed the daemon at t0), `io` (writes, failed_writes, reconnects of the scored run), `process`
-(rss_mb: largest, cpu_pct: mean, startup_s: spawn to READY, `connected_s`: READY to t0), `bench`
+(rss_mb: largest, cpu_pct: mean, startup_s: spawn to READY, `connected_s`: READY to t0,
+`realtime`: what the daemon says the kernel granted it, null if it was not asked), `bench`
 (cpu_pct by process), `samples` (each second: t_s, rss_mb and cpu_pct of the daemon, cpu_pct of the
 bench), `versions`.
 """
@@ -18,6 +19,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import shutil
 import signal
 import socket
@@ -29,12 +31,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hil import broker, daemon_config, fleet, recording
+from hil import broker, daemon_config, fleet, folder, recording
 from hil.notify import NotifySocket
 from hil.plumbing import Child, CouldNotRunError, reserve_free_ports, reserve_ports
 from hil.priority import raise_priority
 from hil.records import Problem, RecordError
 from hil.scenario import EventConfig, Scenario
+from hil.tiles import counted
 from hil.tso import process as tso
 from hil.tso import signal as tso_signal
 from hil.watch import DAEMON, Load, Watch, machine
@@ -45,15 +48,6 @@ TAKE_OVER_S = 15.0  # at most that long are the units waited for before t0
 TAKE_OVER_SHARE = 0.95
 STOP_TIMEOUT_S = 15.0
 UPDATE_S = 0.5
-MADE_BY_A_RUN = (
-    "raw",
-    "journal",
-    "result.json",
-    "trace.csv",
-    "devices.csv.gz",
-    "report.html",
-    "daemon.log",
-)
 PACKAGES = ("vppd", "numpy", "numba", "py1815", "pymodbus", "gmqtt", "uvloop")
 
 View = Callable[[dict[str, Any]], None]
@@ -90,7 +84,10 @@ def check_events(scenario: Scenario, drawn: fleet.Fleet) -> None:
 
 
 class Rig:
-    """One run. `view` is called twice a second with what there is to show."""
+    """One run. `view` is called twice a second with what there is to show.
+
+    `command`: what asks for this run, for the header of its daemon.yaml.
+    """
 
     def __init__(
         self,
@@ -100,9 +97,10 @@ class Rig:
         *,
         base_port: int | None = None,
         vppd: str | None = None,
+        command: str = "",
     ) -> None:
         self.scenario = scenario
-        self.out_dir = out_dir.absolute()
+        self.out_dir = out_dir.resolve()
         self.raw_dir = self.out_dir / "raw"
         self.watch = Watch()
         self.load = Load()
@@ -111,6 +109,7 @@ class Rig:
         self._view = view
         self._base_port = base_port
         self._vppd = vppd
+        self._command = command
         self._phase = "starting"
         self._started_utc = datetime.now(UTC)
         self._wires: dict[int, Child] = {}
@@ -123,6 +122,7 @@ class Rig:
         self._io: dict[str, int] = {}
         self._load_pct: dict[str, float] = {}
         self._ports: socket.socket | None = None  # keeps the ports for this run
+        self._marker = -1  # keeps OUT for this run
         self._killed: set[int] = set()  # wire processes that the scenario holds down
 
     @property
@@ -138,7 +138,13 @@ class Rig:
         scenario = self.scenario
         tso_signal.series(scenario.signal, scenario.seed, scenario.duration_s)  # fails early
         vppd = self._vppd or find_vppd()
-        self._prepare()
+        self._marker = folder.take(self.out_dir)
+        try:
+            await self._run(vppd)
+        finally:
+            os.close(self._marker)
+
+    async def _run(self, vppd: str) -> None:
         self.fleet = self._draw()
         this = asyncio.current_task()
         if this is not None:  # SIGTERM ends a run as orderly as Ctrl-C
@@ -154,27 +160,17 @@ class Rig:
             if self.began:
                 self._write_run()
 
-    def _prepare(self) -> None:
-        """Make OUT, without what an earlier run left in it."""
-        self.out_dir.mkdir(parents=True, exist_ok=True)
-        for name in MADE_BY_A_RUN:
-            path = self.out_dir / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        self.raw_dir.mkdir()
-
     def _draw(self) -> fleet.Fleet:
         check_events(self.scenario, fleet.draw(self.scenario, 0))
-        count = fleet.DEVICE_PORT + sum(k.units for k in self.scenario.fleet.kinds.values())
+        count = fleet.ports(self.scenario)
         if self._base_port is None:
             base_port, self._ports = reserve_free_ports(count)
         else:
             base_port, self._ports = self._base_port, reserve_ports(self._base_port, count)
         drawn = fleet.draw(self.scenario, base_port)
         drawn.write(self.raw_dir / "fleet.json")
-        command = f"vppd-hil run {self.scenario.name} --seed {self.scenario.seed}"
+        plain = ("vppd-hil", "run", self.scenario.name, "--seed", str(self.scenario.seed))
+        command = self._command or shlex.join(plain)
         text = daemon_config.text(drawn, self.scenario, state_dir=".", command=command)
         (self.out_dir / "daemon.yaml").write_text(text)
         cuts = tuple(event for event in self.scenario.events if event.kind == "agc_cut")
@@ -195,7 +191,7 @@ class Rig:
             self._broker = await broker.start(self.fleet.broker_port, self.raw_dir)
             self.load.add("broker", self._broker)
             raise_priority(self._broker.pid)
-        self._phase = f"starting {len(self.fleet.units)} devices"
+        self._phase = f"starting {counted(len(self.fleet.units), 'device')}"
         for k in range(self.fleet.processes):
             await self._start_wire(k)
         await self._start_tso()
@@ -363,6 +359,7 @@ class Rig:
                 reader, writer = await asyncio.open_unix_connection(path)
                 try:
                     self.watch.daemon = json.loads(await reader.read())
+                    self.watch.realtime = self.watch.daemon.get("realtime")
                 finally:
                     writer.close()
 
@@ -407,6 +404,7 @@ class Rig:
                 "cpu_pct": daemon_pct,
                 "startup_s": round(self._startup_s, 3) if self._startup_s is not None else None,
                 "connected_s": round(self.t0_s - self._ready_s, 3),
+                "realtime": self.watch.realtime,
             },
             "bench": {"cpu_pct": self._load_pct, **machine()},
             "samples": [sample.row() for sample in samples],

@@ -1,6 +1,7 @@
 """Make one run, and say what came of it as an exit code with words."""
 
 import asyncio
+import signal
 
 from hil.plumbing import CouldNotRunError
 from hil.records import RecordError
@@ -8,6 +9,7 @@ from hil.rig import DaemonDiedError, Rig
 from hil.tso.signal import NoSignalError, SignalError
 
 MISSED, BAD, COULD_NOT = 1, 2, 3
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # as shells say it
 
 
 class RunError(Exception):
@@ -21,8 +23,8 @@ class RunError(Exception):
 class StoppedError(RunError):
     """Somebody stopped the run."""
 
-    def __init__(self) -> None:
-        super().__init__(MISSED, "interrupted; every process has been ended")
+    def __init__(self, code: int = INTERRUPTED) -> None:
+        super().__init__(code, "interrupted; every process has been ended")
 
 
 def make(rig: Rig) -> None:
@@ -35,5 +37,7 @@ def make(rig: Rig) -> None:
         raise RunError(MISSED if rig.began else COULD_NOT, str(error)) from error
     except (RecordError, SignalError) as error:
         raise RunError(BAD, str(error)) from error
-    except (KeyboardInterrupt, asyncio.CancelledError) as error:
-        raise StoppedError from error
+    except KeyboardInterrupt as error:
+        raise StoppedError(INTERRUPTED) from error
+    except asyncio.CancelledError as error:  # SIGTERM, see Rig
+        raise StoppedError(TERMINATED) from error

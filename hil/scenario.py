@@ -30,6 +30,7 @@ MAKERS = (
     "mqtt_ev_hub",
 )
 POLICIES = ("exact", "pro_rata", "merit_order", "response_aware")
+NOT_BUILT = ("response_aware",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,13 @@ class AllocationConfig:
 
     policy: str = ruled("exact", choices=POLICIES)
 
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.policy in NOT_BUILT:
+            built = ", ".join(p for p in POLICIES if p not in NOT_BUILT)
+            return [("policy", f"{self.policy} is not built yet; use one of {built}")]
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class GuardsConfig:
@@ -192,7 +200,8 @@ class Scenario:
 
     name: str
     fleet: FleetConfig
-    regulation_mw: float = field(metadata=rule(minimum=0.0, maximum=1e6))  # sold, symmetric
+    # sold, symmetric; more than the fleet can give is allowed, and told (see Fleet.oversold)
+    regulation_mw: float = field(metadata=rule(minimum=0.0, maximum=1e6))
     title: str = ""
     seed: int = ruled(1, minimum=0, maximum=2**32)
     duration_s: float = ruled(120.0, minimum=1.0, maximum=1e7)
@@ -233,6 +242,9 @@ def find(name_or_path: str) -> Path:
     elif (FOLDER / f"{name_or_path}.yaml").exists():
         return FOLDER / f"{name_or_path}.yaml"
     known = ", ".join(names())
+    if path.is_file():
+        message = f"{name_or_path}: is no scenario: that is a file .yaml, or one of {known}"
+        raise FileNotFoundError(message)
     raise FileNotFoundError(f"{name_or_path}: no such scenario; known: {known}")
 
 

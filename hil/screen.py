@@ -1,7 +1,8 @@
 """What a person sees during a run: a live screen, or one line each ten seconds."""
 
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TypedDict, cast
 
@@ -18,6 +19,7 @@ from hil.braille import Series, plot
 from hil.measure.tracking import skipped_s
 from hil.scenario import Scenario
 from hil.scorecard import scorecard
+from hil.tiles import counted
 
 __all__ = ["Benched", "Frame", "Screen", "scorecard"]
 
@@ -71,10 +73,16 @@ class Screen:
         Of the scored run.
     console : rich.console.Console, optional
         Where to; standard output by default.
+    clock : callable, optional
+        Monotonic seconds; they are shown while there is no time of the run yet.
     """
 
     def __init__(
-        self, scenario: Scenario, duration_s: float, console: Console | None = None
+        self,
+        scenario: Scenario,
+        duration_s: float,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._scenario = scenario
         self._duration_s = duration_s
@@ -84,6 +92,8 @@ class Screen:
         self._plant: deque[tuple[float, float]] = deque()
         self._accuracy = _Accuracy(scenario.regulation_mw, skipped_s(duration_s))
         self._next_line_s = 0.0
+        self._clock = clock
+        self._since_s = clock()
         self._live: Live | None = None
 
     def __enter__(self) -> "Screen":
@@ -154,8 +164,8 @@ class Screen:
         """What is wrong now."""
         benched = [f"{unit['id']} {unit['reason']}" for unit in self._frame.get("benched", [])]
         missed = self._frame.get("missed_ticks", 0)
-        counted = [f"{missed} missed ticks"] if missed else []
-        return [*self._frame.get("alarms", []), *counted, *benched]
+        late = [counted(missed, "missed tick")] if missed else []
+        return [*self._frame.get("alarms", []), *late, *benched]
 
     def draw(self, width: int, height: int) -> RenderableType:
         """Draw the whole screen."""
@@ -179,10 +189,15 @@ class Screen:
         title = self._scenario.title or self._scenario.name
         grid = Table.grid(expand=True, padding=(0, 1))
         grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        if phase:  # how long that takes is not known: no bar, but the seconds go on
+            grid.add_column(justify="right", no_wrap=True)
+            spent_s = self._clock() - self._since_s
+            grid.add_row(Text(f"{phase} …", "bold"), f"{spent_s:.0f} s")
+            return Panel(grid, title=title, title_align="left", border_style=DIM)
         grid.add_column(width=max(10, width // 4))
         grid.add_column(justify="right", no_wrap=True)
-        bar = ProgressBar(total=self._duration_s, completed=t_s, pulse=bool(phase))
-        told = phase or f"{t_s:.0f} of {self._duration_s:g} s"
+        bar = ProgressBar(total=self._duration_s, completed=t_s)
+        told = f"{t_s:.0f} of {self._duration_s:g} s"
         grid.add_row(Text(title, "bold"), bar, told)
         return Panel(grid, border_style=DIM)
 
@@ -229,7 +244,7 @@ class Screen:
             held = min(max(p_mw, -full), full)
             bar = Bar(2 * full, full + min(0.0, held), full + max(0.0, held))
             bar.style = self._console.get_style(KIND_STYLES.get(kind, "white"))
-            grid.add_row(kind.replace("_", " "), bar, f"{p_mw:+.1f}")
+            grid.add_row(kind.replace("_", " "), bar, f"{round(p_mw, 1) + 0.0:+.1f}")
         grid.add_row(Text("unserved", DIM), "", _number(self._frame.get("unserved_mw"), 0, 1))
         return grid
 
@@ -286,7 +301,8 @@ class _Accuracy:
 
 
 def _number(value: float | None, width: int, digits: int) -> str:
-    return ("–" if value is None else f"{value:.{digits}f}").rjust(width)
+    # adding 0.0 turns -0.0 into 0.0
+    return ("–" if value is None else f"{round(value, digits) + 0.0:.{digits}f}").rjust(width)
 
 
 def _of(values: Mapping[str, float | None] | None, key: str) -> float | None:

@@ -21,7 +21,14 @@ class Tile:
 
 def number(value: float | None, digits: int = 1) -> str:
     """Format a figure for people; a dash where it was not measured."""
-    return "–" if value is None else f"{value:,.{digits}f}"
+    if value is None:
+        return "–"
+    return f"{round(value, digits) + 0.0:,.{digits}f}"  # adding 0.0 turns -0.0 into 0.0
+
+
+def counted(count: int, noun: str) -> str:
+    """Count things: "1 unit", "2 units"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def tiles(result: dict[str, Any], acceptance: Mapping[str, Limit]) -> list[Tile]:
@@ -35,14 +42,14 @@ def _market_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
     tracking = result["tracking"]
     china, pjm = tracking["china"] or {}, tracking["pjm"] or {}
     accuracy, error = number(tracking["accuracy_pct"], 2), number(tracking["mae_mw"], 2)
-    basis = f"of {tracking['basis_mw']:g} MW regulation capacity, all seconds"
+    basis = f"of {tracking['basis_mw']:g} MW{_skipped(tracking)}"
     rate = number(tracking["rate_mw_per_min"], 0)
     made = [
         ("tracking.accuracy_pct", Tile("Tracking accuracy", accuracy, "%", basis)),
         ("tracking.mae_mw", Tile("Mean error", error, "MW", "|delivered - request|")),
         (
             "tracking.rate_mw_per_min",
-            Tile("Regulation rate", rate, "MW/min", "mean over valid commands"),
+            Tile("Regulation rate", rate, "MW/min", "mean of valid commands"),
         ),
         (
             "tracking.china.kp",
@@ -86,10 +93,11 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
                 "Limit violations",
                 number(limits["violations"], 0),
                 "",
-                f"of {limits['checked']:,} received setpoints",
+                f"of {counted(limits['checked'], 'setpoint')} received",
             ),
         ),
         ("process.rss_mb", Tile("Memory", number(process["rss_mb"], 0), "MB", cpu)),
+        *_realtime_tile(process.get("realtime")),
         ("process.startup_s", Tile("Start-up", number(process["startup_s"]), "s", "of the daemon")),
         (
             "journal.replay_bit_exact",
@@ -97,7 +105,7 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
                 "Replay",
                 exact,
                 "",
-                f"{number(result['journal']['ticks'], 0)} ticks",
+                counted(result["journal"]["ticks"] or 0, "tick"),
                 limit="exact",
             ),
         ),
@@ -124,8 +132,9 @@ def _kill_tiles(where: str, kill: dict[str, Any]) -> list[tuple[str, Tile]]:
     before, after = (
         (others.get(key) or {}).get("p99") for key in ("delay_before_ms", "delay_after_ms")
     )
-    other_note = f"while {kill['units']} were dead; {number(before, 0)} ms before"
-    back_note = f"{back['units']} units, connected within {number(back['reconnect_s']['max'])} s"
+    other_note = f"with {counted(kill['units'], 'unit')} dead; {number(before, 0)} ms before"
+    within_s = number(back["reconnect_s"]["max"])
+    back_note = f"{counted(back['units'], 'unit')}, connected within {within_s} s"
     ticks = number(back["reassert_ticks_max"], 0)
     return [
         (
@@ -164,7 +173,21 @@ def _k_note(china: dict[str, Any]) -> str:
     if not china:
         return "no valid command"
     parts = ", ".join(f"K{i} {china[f'k{i}']:.2f}" for i in (1, 2, 3))
-    return f"{parts}; {china['commands'].get('valid', 0)} commands"
+    return f"{parts}; {counted(china['commands'].get('valid', 0), 'command')}"
+
+
+def _skipped(tracking: dict[str, Any]) -> str:
+    seconds = tracking.get("skipped_s")
+    return "" if seconds is None else f", without the first {seconds:g} s"
+
+
+def _realtime_tile(told: dict[str, Any] | None) -> list[tuple[str, Tile]]:
+    """Say what the kernel did not grant the daemon: its ticks then come late on a busy machine."""
+    if told is None or told["granted"]:
+        return []
+    lacking = [] if told["scheduler_granted"] else ["no SCHED_FIFO"]
+    lacking += [] if told["memory_granted"] else ["memory not locked"]
+    return [("process.realtime", Tile("Real time", "not granted", "", ", ".join(lacking)))]
 
 
 def _kinds(result: dict[str, Any]) -> str:

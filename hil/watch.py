@@ -84,6 +84,7 @@ class Watch:
     tso: dict[str, Any] = field(default_factory=dict)
     plant_told: dict[str, Any] = field(default_factory=dict)  # what the plant told the TSO
     daemon: dict[str, Any] = field(default_factory=dict)  # its status; empty: not to be had
+    realtime: dict[str, str] | None = None  # what the daemon was granted; None: not told
     alarms: list[str] = field(default_factory=list)  # faults that the rig injected, now
     wires_ready: int = 0
     tso_ready: bool = False

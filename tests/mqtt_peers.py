@@ -15,10 +15,12 @@ NO_DELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 
 @contextlib.asynccontextmanager
-async def linked(port: int, **keys: object) -> AsyncIterator[MqttLink]:
+async def linked(port: int, *, shadow: bool = False, **keys: object) -> AsyncIterator[MqttLink]:
     """Create the link with short times, keep it, end it with the block."""
     short = {"heartbeat_s": 0.1, "echo_timeout_s": 0.5, "backoff_min_s": 0.02, "backoff_max_s": 0.2}
-    link = MqttLink(MqttConfig(id="m", port=port, **{**short, **keys}), random.Random(1))
+    link = MqttLink(
+        MqttConfig(id="m", port=port, **{**short, **keys}), random.Random(1), shadow=shadow
+    )
     task = asyncio.create_task(link.keep())
     try:
         yield link

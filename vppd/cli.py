@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -24,7 +26,26 @@ PATH = click.Path(path_type=Path)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands; output that cannot be written ends each of them alike."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run one command, and end the process with its exit code."""
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except BrokenPipeError:
+            _drop_output()  # the reader has seen enough
+            sys.exit(EXIT_FALSE)
+        except OSError as error:
+            _drop_output()
+            _fail(_why(error), EXIT_COULD_NOT)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vppd")
 def main() -> None:
     """Run a virtual power plant: AGC in, setpoints for every unit out, every second.
@@ -48,8 +69,10 @@ def run(config: Path, shadow: bool) -> None:
 
     try:
         start_daemon(site, shadow=shadow)
-    except (StateLockedError, OSError, ValueError) as error:
+    except (StateLockedError, ValueError) as error:
         _fail(str(error), EXIT_COULD_NOT)
+    except OSError as error:
+        _fail(_why(error), EXIT_COULD_NOT)
     except ExceptionGroup as group:  # the log has the traceback
         _fail(f"failed: {_causes(group)}", EXIT_COULD_NOT)
 
@@ -104,27 +127,22 @@ def status(socket_path: Path | None, config: Path | None, as_json: bool) -> None
 def replay(journal: Path, as_json: bool, skip_damaged: bool) -> None:
     """Run every tick through the core again and compare bit for bit."""
     from vppd.core.tick import tick
-    from vppd.journal.errors import JournalError
     from vppd.journal.replay import replay as replay_journal
     from vppd.journal.verify import verify as verify_journal
 
-    try:
-        chain_ok = verify_journal(journal).ok
+    with _journal_errors():
+        fault = verify_journal(journal).fault
         with _progress("replaying") as progress:
             report = replay_journal(journal, tick, skip_damaged=skip_damaged, progress=progress)
-    except (JournalError, OSError) as error:
-        _fail(str(error), EXIT_COULD_NOT)
     first = report.first_difference
     if as_json:
         fields = {**dataclasses.asdict(report), "first_difference": first and str(first)}
-        click.echo(json.dumps({"bit_exact": report.bit_exact, "chain_ok": chain_ok, **fields}))
+        click.echo(json.dumps({"bit_exact": report.bit_exact, "chain_ok": fault is None, **fields}))
     else:
-        click.echo(f"{report.ticks} ticks in {report.segments} segments, {report.bytes} bytes,"
-                   f" {report.missed_ticks} missed, {report.runs} starts")  # fmt: skip
-        click.echo("bit for bit the same" if report.bit_exact else f"NOT the same: {first}")
-        for reason in report.unreadable:
-            click.echo(f"not read: {reason}")
-    if not report.bit_exact:
+        from vppd.runtime.replay_text import render
+
+        click.echo(render(report, fault))
+    if not report.bit_exact or report.unread_ticks or fault is not None:
         sys.exit(EXIT_FALSE)
 
 
@@ -133,19 +151,16 @@ def replay(journal: Path, as_json: bool, skip_damaged: bool) -> None:
 @AS_JSON
 def verify(journal: Path, as_json: bool) -> None:
     """Check checksums and hash chain; name the first record that does not hold."""
-    from vppd.journal.errors import JournalError
     from vppd.journal.verify import verify as verify_journal
+    from vppd.ops.counted import counted
 
-    try:
-        with _progress("checking") as progress:
-            report = verify_journal(journal, progress=progress)
-    except (JournalError, OSError) as error:
-        _fail(str(error), EXIT_COULD_NOT)
+    with _journal_errors(), _progress("checking") as progress:
+        report = verify_journal(journal, progress=progress)
     if as_json:
         click.echo(json.dumps({"chain_ok": report.ok, **dataclasses.asdict(report)}))
     else:
-        click.echo(f"{report.records} records, {report.ticks} ticks, {report.segments} segments,"
-                   f" {report.bytes} bytes")  # fmt: skip
+        click.echo(f"{counted(report.records, 'record')}, {counted(report.ticks, 'tick')},"
+                   f" {counted(report.segments, 'segment')}, {report.bytes} bytes")  # fmt: skip
         click.echo(f"DOES NOT HOLD: {report.fault}" if report.fault else "every record holds")
         for torn in report.torn:
             click.echo(f"torn by a crash: {torn}")
@@ -160,14 +175,37 @@ def verify(journal: Path, as_json: bool) -> None:
 @click.option("--skip-damaged", is_flag=True, help="Go on at the segment after a damaged one.")
 def export(journal: Path, arrays: bool, skip_damaged: bool) -> None:
     """Print the ticks of a journal as JSON lines."""
-    from vppd.journal.errors import JournalError
+    from vppd.journal.errors import DamageError
     from vppd.journal.export import export as export_journal
+    from vppd.runtime.replay_text import NO_TICK
+
+    damages: list[DamageError] = []
+    try:
+        with _journal_errors():
+            ticks = export_journal(
+                journal, sys.stdout, arrays=arrays, skip_damaged=skip_damaged,
+                tell_damage=damages.append,
+            )  # fmt: skip
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()  # the reader has seen enough
+        return
+    if damages:
+        _fail("not read: " + "; ".join(map(str, damages)), EXIT_FALSE)
+    if not ticks:
+        _fail(NO_TICK, EXIT_FALSE)
+
+
+@contextlib.contextmanager
+def _journal_errors() -> Iterator[None]:
+    """End with 1 where a journal was read and does not hold, with 3 where it could not be read."""
+    from vppd.journal.errors import DamageError, JournalError
 
     try:
-        export_journal(journal, sys.stdout, arrays=arrays, skip_damaged=skip_damaged)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has seen enough: no complaint at exit
-    except (JournalError, OSError) as error:
+        yield
+    except DamageError as error:
+        _fail(f"damaged: {error} (--skip-damaged reads on at the next segment)", EXIT_FALSE)
+    except JournalError as error:
         _fail(str(error), EXIT_COULD_NOT)
 
 
@@ -198,19 +236,24 @@ def _load(path: Path) -> "Site":
         count = len(error.problems)
         _fail(f"{count} problem{'s' if count != 1 else ''}", EXIT_BAD)
     except OSError as error:
-        _fail(f"{path}: {error.strerror}", EXIT_COULD_NOT)
+        _fail(f"{path}: {(error.strerror or str(error)).lower()}", EXIT_COULD_NOT)
 
 
 def _summary(path: Path, config: "Config") -> list[str]:
+    from vppd.ops.counted import counted
+
     up_mw = sum(unit.p_max_mw - unit.basepoint_mw for unit in config.fleet)
     down_mw = sum(unit.basepoint_mw - unit.p_min_mw for unit in config.fleet)
-    sold = config.plan
+    sold, units = config.plan, counted(len(config.fleet), "unit")
+    is_oversold = max(sold.regulation_capacity_up_mw - up_mw,
+                      sold.regulation_capacity_down_mw - down_mw) > 1e-6  # fmt: skip
+    oversold = ", more than the range: plan.allow_oversold" if is_oversold else ""
     return [
         f"{path}: valid",
-        f"fleet    {len(config.fleet)} units: {_counts(unit.kind for unit in config.fleet)}",
+        f"fleet    {units}: {_counts(unit.kind for unit in config.fleet)}",
         f"range    +{up_mw:.2f} / -{down_mw:.2f} MW around the basepoints",
         f"sold     +{sold.regulation_capacity_up_mw:g} / -{sold.regulation_capacity_down_mw:g} MW"
-        " of regulation",
+        f" of regulation{oversold}",
         f"links    {_counts(link.TYPE for link in config.links)}",
         f"signals  {_counts(signal.TYPE for signal in config.signals)}",
         f"policy   {config.policy.allocation}, tick {config.site.tick_s:g} s",
@@ -243,6 +286,24 @@ def _causes(group: ExceptionGroup[Exception]) -> str:
         _causes(error) if isinstance(error, ExceptionGroup) else f"{type(error).__name__}: {error}"
         for error in group.exceptions
     )
+
+
+def _why(error: OSError) -> str:
+    """Say in plain words what the system refused."""
+    words = error.strerror or str(error)
+    if error.filename:
+        return f"{error.filename}: {words.lower()}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"the output cannot be written: {words.lower()}"
+    return words
+
+
+def _drop_output() -> None:
+    """Have what is still buffered go nowhere, or Python would complain of it at exit."""
+    with contextlib.suppress(OSError, ValueError):  # no descriptor: a test's own stream
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _fail(message: str, code: int) -> NoReturn:

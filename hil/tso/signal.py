@@ -56,7 +56,7 @@ def parse_option(text: str) -> tuple[str, str]:
     """`FILE:COLUMN` of the command line. Raises SignalError."""
     file, colon, column = text.rpartition(":")
     if not (colon and file and column):
-        raise SignalError(f"{text}: must be FILE:COLUMN")
+        raise SignalError(f"{text}: must be FILE:COLUMN, for example agc.csv:signal_pu")
     return file, column
 
 
@@ -81,6 +81,8 @@ def read_column(path: Path, column: str) -> Series:
         with _open(path) as file:
             rows = csv.DictReader(line for line in file if not line.startswith("#"))
             names = rows.fieldnames or []
+            if not names:
+                raise SignalError(f"{path}: is empty; needs a line of names: t_s,{column}")
             for name in ("t_s", column):
                 if name not in names:
                     raise SignalError(f"{path}: no column {name}; has {', '.join(names)}")
@@ -92,6 +94,8 @@ def read_column(path: Path, column: str) -> Series:
         raise NoSignalError(f"{path}: {reason}") from error
     except (ValueError, TypeError) as error:
         raise SignalError(f"{path}: row {len(values) + 1}: {error}") from error
-    if not values or not np.all(np.isfinite(values)) or np.any(np.diff(t_s) <= 0.0):
+    if not values:
+        raise SignalError(f"{path}: has names of columns, but no row of values")
+    if not np.all(np.isfinite(values)) or np.any(np.diff(t_s) <= 0.0):
         raise SignalError(f"{path}: needs finite values, and t_s that grows from row to row")
     return Series(np.array(t_s) - t_s[0], np.array(values))

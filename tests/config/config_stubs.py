@@ -70,9 +70,12 @@ class OutstationSignal(SignalConfig):
 
     TYPE: ClassVar[str] = "dnp3_outstation"
 
-    port: int = field(metadata=number("", "TCP port", minimum=0.0, maximum=65535.0))
+    port: int = field(metadata=number("", "TCP port", minimum=1.0, maximum=65535.0))
     allowed_peers: tuple[str, ...] = field(default=(), metadata=text("who may speak"))
     unit: str = field(default="pu", metadata=text("unit of the value", "pu", "mw"))
+
+    def listens_on(self) -> tuple[str, int] | None:
+        return "0.0.0.0", self.port  # noqa: S104 - nothing is bound
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from config_stubs import GOOD, REGISTRY, BatteryDevice, ModbusLink, OutstationSi
 
 from vppd.config import document, mappings
 from vppd.config.build import shapes_of
+from vppd.config.checks import _is_same_place
 from vppd.config.errors import ConfigError, Problem
 from vppd.config.fields import number
 from vppd.config.load import config_hash, load_config, parse_config, read_config, resolve_path
@@ -220,6 +221,41 @@ def test_load_hash_and_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert resolve_path(Path("good.yaml"), "state") == tmp_path / "state"
     assert resolve_path(path, "/var/lib/vppd") == Path("/var/lib/vppd")
+
+
+def test_a_path_of_the_configuration_is_told_without_detours(tmp_path):
+    config = tmp_path / "configs" / "good.yaml"
+    assert resolve_path(config, "../build/state") == tmp_path / "build" / "state"
+
+
+def test_more_may_be_sold_than_there_is_where_that_is_wanted():
+    sold = ("  regulation_capacity_up_mw: 10.0\n", "  regulation_capacity_up_mw: 10.5\n")
+    assert problems(edited(sold)) == [
+        "36: plan.regulation_capacity_up_mw: is 10.5 MW,"
+        " but the fleet can rise only 10 MW above its basepoints"
+    ]
+    wanted = edited((sold[0], sold[1] + "  allow_oversold: true\n"))
+    assert parse_config(wanted, "f", REGISTRY).plan.allow_oversold is True
+    unread = edited((sold[0], sold[1] + "  allow_oversold: perhaps\n"))
+    assert problems(unread) == [
+        "37: plan.allow_oversold: must be true or false, is the text 'perhaps'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("link", "listens", "same"),
+    [
+        ("127.0.0.1", "0.0.0.0", True),  # noqa: S104 - nothing is bound
+        ("localhost", "127.0.0.1", True),
+        ("::1", "::", True),
+        ("10.0.0.7", "10.0.0.7", True),
+        ("10.0.0.7", "0.0.0.0", False),  # noqa: S104 - not known: another machine, or this one
+        ("10.0.0.7", "127.0.0.1", False),
+    ],
+)
+def test_a_link_to_the_plant_s_own_listening_address_is_refused(link, listens, same):
+    assert _is_same_place((link, 20000), (listens, 20000)) is same
+    assert not _is_same_place((link, 20001), (listens, 20000))
 
 
 def test_problems_are_sorted_by_line_and_written_one_a_line():

@@ -209,6 +209,17 @@ def test_safe_mode_takes_every_unit_to_its_safe_value_within_its_ramp():
     assert steps[-1][1].p_setpoint_mw == pytest.approx([-9.0, 0.0, 9.0])
 
 
+def test_on_the_way_to_safe_values_nothing_is_called_unserved():
+    """Slow units at a stop: the decision says what is missing, no event cries about it."""
+    p = params(safe_mw=np.array([-9.0, 0.0, 9.0]), ramp_down_mw_per_s=np.full(3, 1.0))
+    stopping = [image(tick=k, now_s=100.0 + k, order=Order.SAFE) for k in range(2, 6)]
+    back = [image(tick=6, now_s=106.0, agc_pu=1.0), image(tick=7, now_s=107.0, agc_pu=0.0)]
+    steps = run(p, seconds(2, agc_pu=0.0) + stopping + back)
+    assert abs(steps[2][1].unserved_mw) > 1.0
+    told = [(d.tick, name) for _, d in steps for name in names(d) if name == "UNSERVED"]
+    assert told == [(6, "UNSERVED"), (7, "UNSERVED")]  # and afterwards as ever: began, ended
+
+
 def test_soc_and_availability_bound_with_their_reasons():
     p = params(energy_mwh=np.array([0.1, NAN, NAN]))
     seen = seconds(

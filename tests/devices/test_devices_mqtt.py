@@ -309,6 +309,17 @@ def test_telemetry_is_given_until_it_is_old():
     run_async(scenario())
 
 
+def test_a_depot_that_says_online_is_news_and_what_the_broker_keeps_is_none():
+    wire, driver, _ = depot()
+    news = []
+    driver.on_news(lambda: news.append(True))
+    wire.introduce()
+    wire.say("state", b"offline")
+    assert news == []
+    wire.say("state", b"online")
+    assert news == [True]
+
+
 MALFORMED = [
     b"",
     b"null",

@@ -10,6 +10,7 @@ from hand_made import BASE_SUM_MW, NAMES, RATED_MW, REGULATION_MW, T0_S, Run
 
 from hil import result
 from hil.measure import inputs, limits, plant
+from hil.tiles import tiles
 
 AVAILABLE = ("p_avail_min_mw", "p_avail_max_mw")
 
@@ -28,7 +29,12 @@ def test_a_clean_run_has_every_key_of_the_contract(tmp_path):
     run = Run()
     run.run = {
         "io": {"writes": 400, "failed_writes": 0, "reconnects": 0},
-        "process": {"rss_mb": 180.0, "cpu_pct": 35.0, "startup_s": 2.0},
+        "process": {
+            "rss_mb": 180.0,
+            "cpu_pct": 35.0,
+            "startup_s": 2.0,
+            "realtime": {"scheduler": "SCHED_FIFO 40", "memory": "locked as used", "gc": "off"},
+        },
     }
     found = figures(run, tmp_path)
     assert json.loads((tmp_path / "result.json").read_text()) == found
@@ -43,6 +49,9 @@ def test_a_clean_run_has_every_key_of_the_contract(tmp_path):
     assert (found["limits"]["violations"], found["limits"]["by_kind"]) == (0, {})
     assert found["faults"] == {"injected": 0, "kinds": {}}
     assert found["io"]["writes"] == 400
+    realtime = found["process"].pop("realtime")
+    assert realtime["granted"] is True
+    assert realtime["scheduler"] == "SCHED_FIFO 40"
     assert found["process"] == {"rss_mb": 180.0, "cpu_pct": 35.0, "startup_s": 2.0}
     assert found["journal"] == {
         "ticks": 100,
@@ -50,6 +59,31 @@ def test_a_clean_run_has_every_key_of_the_contract(tmp_path):
         "replay_bit_exact": True,
         "chain_ok": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "memory", "lacking"),
+    [
+        ("SCHED_OTHER: EPERM for SCHED_FIFO 40", "locked as used", "no SCHED_FIFO"),
+        ("SCHED_FIFO 40", "not locked: limit of 8 MB", "memory not locked"),
+        ("SCHED_OTHER: EPERM for SCHED_FIFO 40", "not locked: EPERM",
+         "no SCHED_FIFO, memory not locked"),
+    ],
+)  # fmt: skip
+def test_what_the_kernel_did_not_grant_is_told(tmp_path, scheduler, memory, lacking):
+    run = Run()
+    run.run = {"process": {"realtime": {"scheduler": scheduler, "memory": memory, "gc": ""}}}
+    found = figures(run, tmp_path)
+    assert found["process"]["realtime"]["granted"] is False
+    assert found["process"]["realtime"]["memory"] == memory
+    shown = [tile for tile in tiles(found, {}) if tile.label == "Real time"]
+    assert [(tile.value, tile.note) for tile in shown] == [("not granted", lacking)]
+
+
+def test_what_the_daemon_was_granted_is_not_guessed(tmp_path):
+    found = figures(Run(), tmp_path)
+    assert found["process"]["realtime"] is None
+    assert "process.realtime" in found["notes"]
 
 
 def test_a_plant_four_seconds_late_misses_four_of_twenty(tmp_path):

@@ -91,7 +91,10 @@ def test_a_small_run_from_one_end_to_the_other(small, tmp_path):
     out = tmp_path / "out"
     done = vppd_hil(small, "--out", out, "--trace-devices", "--set", "faults.offline_pct=0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "seed 1" in done.stdout
+    assert "seed 1, fleet seed 1" in done.stderr
+    assert "request" in done.stderr
+    assert "request   " not in done.stdout  # progress is no result
+    assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
     result = json.loads((out / "result.json").read_text())
     assert result["fleet"]["by_protocol"] == {"modbus": 4, "mqtt": 1, "dnp3": 2}
     assert result["fleet"]["resources"] == 7
@@ -102,6 +105,10 @@ def test_a_small_run_from_one_end_to_the_other(small, tmp_path):
     assert run["taken_over"] == 7
     assert run["process"]["startup_s"] > 0.0
     assert run["process"]["rss_mb"] > 10.0
+    told = run["process"]["realtime"]
+    realtime = result["process"]["realtime"]
+    assert {key: realtime[key] for key in told} == told
+    assert realtime["granted"] is not ("Real time" in done.stdout)
     assert set(run["bench"]["cpu_pct"]) == {"rig", "wire", "tso", "broker"}
     assert recording.processes(out / "raw") == [0, 1]
     lines = (out / "trace.csv").read_text().splitlines()
@@ -132,7 +139,7 @@ def test_faults_by_time_and_a_missed_limit_with_how_much(small, tmp_path):
     ("arguments", "code", "message"),
     [
         (("nowhere", "--out", "x"), 2, "no such scenario; known: agc-cut"),
-        (("zhejiang", "--out", "x", "--clock", "virtual"), 3, "not built yet"),
+        (("zhejiang", "--out", "x", "--clock", "virtual"), 2, "not built yet"),
         (("zhejiang", "--out", "x", "--clock", "lunar"), 2, "Invalid value"),
         (("zhejiang", "--out", "x", "--signal", "none.csv"), 2, "FILE:COLUMN"),
         (("zhejiang", "--out", "{tmp}", "--signal", "none.csv:x"), 3, "No such file"),
@@ -182,7 +189,7 @@ def test_a_daemon_that_does_not_start(small, tmp_path):
 
 def test_no_daemon_at_all(small, tmp_path):
     rig = Rig(load(small), tmp_path / "out", lambda _: None, vppd=str(tmp_path / "none"))
-    with pytest.raises(CouldNotRunError, match="No such file"):
+    with pytest.raises(CouldNotRunError, match="No such file, or no program"):
         run_async(rig.run(), 30.0)
     assert all_ended(rig)
 
@@ -212,17 +219,18 @@ def test_a_daemon_that_dies_in_mid_run_and_a_cancelled_run_leave_nothing_behind(
     assert all_ended(rig)
 
 
-def test_ctrl_c_ends_every_process(small, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_end_every_process(small, tmp_path, number, code):
     async def scenario():
         argv = [sys.executable, "-m", "hil.cli", "run", small, "--duration", "60"]
         argv += ["--out", str(tmp_path / "out")]
         child = await Child.start("rig", argv, tmp_path / "log", cwd=REPO)
         pids = tmp_path / "out" / "raw" / "wire-0.power.json"
         await until(pids.exists, 30.0)
-        os.kill(child.pid, signal.SIGINT)
+        os.kill(child.pid, number)
         async with asyncio.timeout(30.0):
             await child.process.wait()
-        assert child.returncode == 1
+        assert child.returncode == code
         assert "interrupted" in child.last_lines()
 
     run_async(scenario(), 60.0)

@@ -28,6 +28,7 @@ fleet:
       cost: 1
       energy_h: 2
 """
+FAULT_KEYS = "write_loss_pct, telemetry_noise_pct, offline_pct, outage_mean_s, model_error_pct"
 
 
 def write(folder: Path, text: str) -> str:
@@ -102,7 +103,7 @@ def test_none_switches_all_faults_off():
         ("regulation_mw", "sixty", "must be a number, is 'sixty'"),
         ("regulation_mw", "-5", "must be within 0 to 1e+06, is -5"),
         ("allocation.policy", "exakt", "did you mean exact?"),
-        ("faults", "some", "must be a mapping of keys"),
+        ("faults", "some", f"must be none, or a mapping with the keys {FAULT_KEYS}"),
         ("links.latency_ms", "[20]", "must have 2 entries, has 1"),
         ("seed", "1.5", "must be a whole number, is 1.5"),
         ("signal.select", "maybe", "must be true or false, is 'maybe'"),
@@ -128,7 +129,7 @@ def test_every_problem_at_once_with_its_line(tmp_path):
         f"{name}:12: fleet.kinds.battery.lagg_s: unknown key; did you mean lag_s?",
         f"{name}:6: fleet.kinds.battery.lag_s: missing",
         f"{name}:17: regulation_mw: given twice, first on line 2",
-        f"{name}:19: faults: must be a mapping of keys",
+        f"{name}:19: faults: must be none, or a mapping with the keys {FAULT_KEYS}",
     ]
 
 

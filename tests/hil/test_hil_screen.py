@@ -9,6 +9,7 @@ from rich.console import Console
 from hil import scenario
 from hil.braille import Canvas, Series, nice_range, plot
 from hil.screen import Screen, scorecard
+from hil.tiles import counted, number
 
 
 def console(*, terminal: bool, width: int = 110, height: int = 32) -> Console:
@@ -127,6 +128,33 @@ def test_the_screen_shows_what_matters(zhejiang):
     assert "21 of 60 s" in shown
 
 
+@pytest.mark.parametrize("width", [80, 110])
+def test_the_head_tells_all_while_starting(zhejiang, width):
+    now_s = iter((100.0, 107.0))
+    screen = Screen(zhejiang, 60.0, console(terminal=False), clock=lambda: next(now_s))
+    screen.update({"phase": "waiting until the daemon has taken over the units"})
+    where = console(terminal=False, width=width, height=24)
+    where.print(screen.draw(width, 24), height=24)
+    head = text_of(where).splitlines()[:3]
+    assert "210 DERs of 175 MW follow a RegD-like AGC signal" in head[0]
+    assert "waiting until the daemon has taken over the units …" in head[1]
+    assert "7 s" in head[1]
+
+
+def test_nothing_is_minus_zero(zhejiang):
+    screen = Screen(zhejiang, 60.0, console(terminal=False))
+    screen.update({**frame(1.0, error_mw=-0.001), "by_kind": {"battery": -0.01}})
+    where = console(terminal=False)
+    where.print(screen.draw(110, 32), height=32)
+    assert re.search(r"[-+]?0\.00? ", text_of(where))
+    assert not re.search(r"-0\.0+\b", text_of(where))
+    assert (number(-0.001, 2), number(-0.4, 0), number(-1.0)) == ("0.00", "0", "-1.0")
+
+
+def test_things_are_counted_in_english():
+    assert [counted(n, "unit") for n in (0, 1, 2)] == ["0 units", "1 unit", "2 units"]
+
+
 def test_many_alarms_are_counted(zhejiang):
     screen = Screen(zhejiang, 60.0, console(terminal=False))
     benched = [{"id": f"ev{k:03d}", "reason": "UNREACHABLE"} for k in range(30)]
@@ -164,6 +192,7 @@ def test_the_scorecard_says_what_was_missed(zhejiang):
         "fleet": {"resources": 210, "capacity_mw": 175.0},
         "tracking": {
             "basis_mw": 80.0,
+            "skipped_s": 60.0,
             "accuracy_pct": 99.123,
             "mae_mw": 0.7,
             "rate_mw_per_min": None,
@@ -188,5 +217,11 @@ def test_the_scorecard_says_what_was_missed(zhejiang):
     assert re.search(r"Signal to last setpoint\s+180 ms p99\s+✗ must be ≤ 150", shown)
     assert re.search(r"Limit violations\s+0\s+✓ ≤ 0", shown)
     assert re.search(r"Tracking accuracy\s+99\.12 %", shown)
-    assert "tracking.pjm: the run is shorter than 15 minutes" in shown
+    assert "not measured: tracking.pjm (see notes in result.json)" in shown
     assert "1 agc cut" in shown
+    assert "of 80 MW, without the first 60 s" in shown
+    narrow = console(terminal=False, width=80)
+    narrow.print(scorecard(result, zhejiang.acceptance))
+    lines = text_of(narrow).splitlines()
+    assert len(lines) <= 21  # and the report's path, and a prompt, on 24 lines
+    assert max(map(len, lines)) <= 80

@@ -82,7 +82,7 @@ def test_a_column_of_a_file(tmp_path, name):
         ("t_s,regd_pu\n0,one\n", "row 1: could not convert"),
         ("t_s,regd_pu\n0,1\n0,1\n", "t_s that grows"),
         ("t_s,regd_pu\n0,nan\n", "finite"),
-        ("t_s,regd_pu\n", "finite"),
+        ("t_s,regd_pu\n", "no row of values"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, text, message):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tracemalloc
 from pathlib import Path
@@ -164,7 +165,9 @@ def test_a_start_does_not_touch_a_segment_that_is_damaged_in_the_middle(tmp_path
     assert tick_numbers(tmp_path, skip_damaged=True) == [*range(4), *range(20, 25)]
     replayed = replay(tmp_path, fake_tick, skip_damaged=True)
     assert (replayed.ticks, replayed.bit_exact) == (9, True)
-    assert replayed.unreadable == (f"{first.name}: checksum",)
+    (place,) = replayed.unreadable
+    assert re.fullmatch(rf"{first.name}: record 5 at byte \d+: checksum", place)
+    assert replayed.unread_ticks == 6
     # The new segment links to the last record of the damaged one, and holds by itself.
     assert verify(sorted(tmp_path.iterdir())[1]).ok
 
@@ -192,9 +195,22 @@ def test_a_damaged_header_is_kept_and_named(tmp_path):
     daemon.writer.close()
     assert first.read_bytes() == bytes(data)
     assert str(verify(tmp_path).fault) == f"{first.name}: record 0 at byte 0: header: checksum"
-    with pytest.raises(LayoutError, match=f"{first.name}: header: checksum"):
+    with pytest.raises(LayoutError, match=f"{first.name}: record 0 at byte 0: header: checksum"):
         tick_numbers(tmp_path)
     assert tick_numbers(tmp_path, skip_damaged=True) == [10, 11]
+    assert replay(tmp_path, fake_tick, skip_damaged=True).unread_ticks == 5
+
+
+def test_ticks_that_are_cut_out_of_the_middle_are_counted(tmp_path):
+    """What the damage swallowed shows in the sequence of what comes after it."""
+    write_journal(tmp_path, 10)
+    first = only_segment(tmp_path)
+    data, found = first.read_bytes(), scanned(first)[0]
+    rewrite(first, data[: found[4].offset] + bytes(99) + data[found[7].offset :])
+    assert replay(tmp_path, fake_tick, skip_damaged=True).unread_ticks == 10 - 3
+    rewrite(first, data[: found[4].offset] + bytes(99) + b"nothing holds any more")
+    report = replay(tmp_path, fake_tick)
+    assert (report.ticks, report.unread_ticks, len(report.unreadable)) == (3, 1, 1)
 
 
 def forge(path: Path, at: int, payload: bytes, *, to_the_end: bool) -> None:
@@ -426,6 +442,9 @@ def test_what_is_no_journal_is_refused(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(JournalError):
         list(read(path))
+    if content == b"not a journal at all":
+        with pytest.raises(JournalError, match=r"x\.vppj: not a journal$"):
+            verify(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(JournalError, match="no segment"):
         verify(tmp_path / "empty")

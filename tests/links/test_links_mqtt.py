@@ -259,8 +259,93 @@ def test_what_the_broker_says_on_disconnecting_is_told():
         server = await asyncio.start_server(disconnect, "127.0.0.1", 0)
         async with linked(server.sockets[0].getsockname()[1]) as link:
             await until(lambda: link.epoch and not link.connected)
-            assert link.reason == "another client has connected with our client id"
+            assert link.reason == "taken over by another client with the id 'vppd'"
         server.close()
+
+    run_async(scenario())
+
+
+def test_two_of_one_id_do_not_storm_the_broker_and_say_why(tmp_path):
+    """Each throws the other out as soon as it connects; the echo that it had proves nothing."""
+
+    async def scenario():
+        short = {"backoff_min_s": 0.005, "backoff_max_s": 0.4, "heartbeat_s": 0.02}
+        async with (
+            MqttBroker(tmp_path) as broker,
+            linked(broker.port, **short) as one,
+            linked(broker.port, **short) as other,
+        ):
+            reasons = set()
+            for link in (one, other):
+                link.on_change(lambda _up, link=link: reasons.add(link.reason))
+            await until(lambda: one.epoch >= 4 and other.epoch >= 4)
+            before = one.epoch + other.epoch
+            await asyncio.sleep(2.0)  # a rate is measured over time
+            assert one.epoch + other.epoch - before <= 40  # mean waits of 0.2 s; it was hundreds
+            suspicions = ("taken over by another client with the id 'vppd'", "took it over")
+            assert any(s in reason for reason in reasons for s in suspicions), reasons
+
+    run_async(scenario())
+
+
+def test_connection_that_ends_without_a_word_names_the_suspicion():
+    async def scenario():
+        async def let_in_and_close(reader, writer):
+            await reader.read(100)
+            writer.write(b"\x20\x03\x00\x00\x00")
+            await reader.read(100)
+            writer.close()
+
+        server = await asyncio.start_server(let_in_and_close, "127.0.0.1", 0)
+        async with linked(server.sockets[0].getsockname()[1]) as link:
+            await until(lambda: link.epoch and not link.connected)
+            assert link.reason == (
+                "connection lost after 0.0 s: another client with the id 'vppd' took it over,"
+                " or the broker closed it"
+            )
+        server.close()
+
+    run_async(scenario())
+
+
+def test_back_off_begins_anew_once_a_connection_has_held(tmp_path):
+    async def scenario():
+        async with MqttBroker(tmp_path) as broker, linked(broker.port) as link:
+            for _ in range(5):
+                link._backoff.next_s()
+            assert link._backoff.ceiling_s == 0.2
+            await link.wait_connected()
+            await until(lambda: link._backoff.ceiling_s == 0.02)
+
+    run_async(scenario())
+
+
+def test_shadow_disturbs_nobody_and_publishes_nothing(tmp_path):
+    async def scenario():
+        async with (
+            MqttBroker(tmp_path) as broker,
+            MqttPeer(broker.port, "#") as peer,
+            linked(broker.port) as live,
+        ):
+            await live.wait_connected()
+            await until(lambda: len(peer.on("vppd/state/echo/vppd")) >= 2)
+            got = []
+            async with linked(broker.port, shadow=True) as shadow:
+                shadow.subscribe("tele", lambda *message: got.append(message))
+                await shadow.wait_connected()
+                assert shadow.publish("set", b"1", qos=1) is False
+                await peer.publish("tele", b"2")
+                await until(lambda: got == [("tele", b"2", False)])
+                began = len(peer.on("vppd/state/echo/vppd"))
+                await until(lambda: len(peer.on("vppd/state/echo/vppd")) >= began + 3)
+                assert (live.epoch, shadow.epoch) == (1, 1)
+            await peer.publish("last", b"")
+            await until(lambda: peer.on("last"))
+            assert {each.topic for each in peer.seen} == {
+                "vppd/state", "vppd/state/echo/vppd", "tele", "last",
+            }  # fmt: skip
+            assert peer.on("vppd/state") == [b"online"]
+            assert live.connected
 
     run_async(scenario())
 

@@ -64,6 +64,10 @@ class Ticks:
             {"event": "unserved_began", "log_level": "warning", "unserved_mw": 2.5},
         ),
         (
+            (EventCode.MODE, -1, Mode.SAFE),
+            {"event": "mode_changed", "log_level": "warning", "mode": "SAFE"},
+        ),
+        (
             (EventCode.UNSERVED, -1, 0.0),
             {"event": "unserved_ended", "log_level": "info", "unserved_mw": 0.0},
         ),
@@ -148,3 +152,8 @@ def test_a_journal_that_fails_is_one_line_and_one_when_it_goes_on():
         {"event": "journal_failed", "log_level": "error", "reason": "No space left on device"},
         {"event": "journal_back", "log_level": "warning", "records_lost": 7},
     ]
+
+
+def test_what_rounds_to_nothing_has_no_minus():
+    (line,) = Ticks().publish_all(unserved_mw=-1e-9, served_mw=-0.0)
+    assert (str(line["unserved_mw"]), str(line["served_mw"])) == ("0.0", "0.0")

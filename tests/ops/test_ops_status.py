@@ -111,6 +111,17 @@ def test_people_see_that_nothing_is_wrong():
     assert "lines dropped" not in text
 
 
+def test_what_rounds_to_nothing_has_no_minus():
+    text = render(
+        status(
+            power=PowerStatus(request_mw=-0.0, unserved_mw=-1e-9), signal=SignalStatus(agc_pu=-1e-9)
+        )
+    )
+    assert "asked 0.000 MW" in text
+    assert "unserved 0.000 MW" in text
+    assert "AGC +0.000 pu" in text
+
+
 def test_an_order_and_a_log_that_loses_lines_are_shown():
     text = render(status(order="LOCAL", log_lines_dropped=7))
     assert "order LOCAL" in text

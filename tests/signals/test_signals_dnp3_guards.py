@@ -194,7 +194,8 @@ def test_points_by_range_and_by_index():
 def test_port_in_use_is_named():
     async def scenario():
         async with serving() as signal:
-            with pytest.raises(OSError, match=rf"signal tso: 127\.0\.0\.1:{signal.port}: "):
+            words = rf"signal tso: 127\.0\.0\.1:{signal.port} is in use by another program"
+            with pytest.raises(OSError, match=words):
                 async with serving(port=signal.port):
                     pass
 

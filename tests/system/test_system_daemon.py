@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import socket
 import threading
 
@@ -58,7 +59,39 @@ def test_a_port_in_use_is_said_and_ends_with_3(tmp_path):
     with socket.create_server(("127.0.0.1", port)):
         result = vppd("run", config)
     assert result.returncode == 3
-    assert str(port) in result.stderr.splitlines()[-1]
+    assert result.stderr.splitlines()[-1] == (
+        f"vppd: signal tso: 127.0.0.1:{port} is in use by another program;"
+        " choose another port or stop it"
+    )
+
+
+def test_a_state_folder_that_is_none_is_said_before_anything_is_compiled(tmp_path):
+    config = write_config(tmp_path)
+    (tmp_path / "state").write_text("a file")
+    result = vppd("run", config)
+    assert result.returncode == 3
+    assert result.stderr.splitlines() == [
+        f"vppd: state_dir {tmp_path}/state: is not a folder; name another one"
+    ]
+
+
+def test_a_second_sigterm_is_no_news(tmp_path):
+    config = write_config(tmp_path)
+    with Daemon(config) as daemon:
+        daemon.hear("READY=1")
+        daemon.hear_ticks(2)
+        daemon.process.send_signal(signal.SIGSTOP)  # so that both wait for it at once
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.process.send_signal(signal.SIGINT)
+        daemon.process.send_signal(signal.SIGCONT)
+        assert daemon.process.wait(20.0) == 0
+    events = [json.loads(line)["event"] for line in daemon_log(tmp_path)]
+    assert events.count("stopping") == 1
+    assert not {"unserved_began", "unserved_ended"} & set(events)
+
+
+def daemon_log(folder):
+    return (folder / "daemon.log").read_text().splitlines()
 
 
 def test_stop_ends_in_order_and_the_journal_is_closed(tmp_path):

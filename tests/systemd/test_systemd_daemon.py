@@ -75,7 +75,7 @@ def test_ready_ticking_and_told_to_the_manager(container):
     assert ticking(container).units_total == 1
     shown = container.show("ActiveState", "StatusText", "NRestarts")
     assert shown["ActiveState"] == "active"
-    assert "units" in shown["StatusText"]
+    assert "of 1 unit" in shown["StatusText"]
     assert shown["NRestarts"] == "0"
 
 

@@ -19,7 +19,7 @@ from vppd.config.fields import KEY, Meta, Number, Text
 from vppd.config.mappings import Budget, Entry, Mappings, join
 from vppd.config.scalars import RefusedError, to_flag, to_number, to_text
 from vppd.config.schema import DeviceConfig, LinkConfig, Registry, SignalConfig
-from vppd.config.words import describe, listed, nearest, quoted, tag_name
+from vppd.config.words import describe, listed, nearest, quoted, surely, tag_name
 
 _MISSING: Any = dataclasses.MISSING
 _BAD: Any = object()  # no good value; the complaint is made
@@ -70,7 +70,8 @@ class Draft:
     path: str
     mark: yaml.Mark  # where its mapping begins
     record: Any = None  # keys without a good value are not set
-    chosen: bool = True  # False: its `type` or `driver` is unknown, `record` is of the base
+    chosen: bool = True  # False: its `type` or `driver` is unknown, `record` is of the base,
+    guessed: bool = False  # or of the one that was surely meant
     marks: dict[str, yaml.Mark] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, list["Draft"]] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class Builder:
         for key, entry in entries.items():
             if key in shapes:
                 self._fill(draft, shapes[key], entry)
-            elif draft.chosen:
+            elif draft.chosen or draft.guessed:
                 self._unknown(draft, key, shapes)
         for name, shape in shapes.items():
             if name not in entries:
@@ -139,6 +140,9 @@ class Builder:
             draft.cls = classes[written]
             return
         draft.chosen = False
+        meant = surely(written, classes)
+        if meant:  # what else is wrong in it need not wait for the next run
+            draft.cls, draft.guessed = classes[meant], True
         near = nearest(written, classes)
         template = messages.UNKNOWN_CHOICE_NEAR if near else messages.UNKNOWN_CHOICE
         message = template.format(what=what, written=quoted(written), near=near, choices=choices)

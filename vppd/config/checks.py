@@ -12,6 +12,8 @@ from vppd.config.mappings import join
 from vppd.config.words import nearest, quoted
 
 Add = Callable[[Mark, str, str], None]
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_ANY = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, never bound to
 _MUCH_LARGER = 10.0  # than the largest of the others: no unit is expected to be
 _ROUNDING = 1e-9  # of the capacity: sums of decimals are not exact
 
@@ -26,6 +28,7 @@ def check_file(root: Draft, complaints: Complaints) -> None:
         add(root.where("fleet"), "fleet", messages.NO_UNITS)
         return  # of the rest, all would follow from that
     _links_fit(root, add)
+    _links_lead_away(root, add)
     _addresses_differ(root, add)
     _capacity_fits(root, add)
     _watchdogs_outlast_ticks(root, add)
@@ -72,16 +75,17 @@ def _links_fit(root: Draft, add: Add) -> None:
     """Each link named exists and is of a type its user can speak to; each link has a user."""
     drafts = root.parts.get("links", [])
     links = {draft.values["id"]: draft for draft in drafts if "id" in draft.values}
-    all_known = "links" in root.values and len(links) == len(drafts)
+    all_known = "links" in root.values and all("id" in draft.values for draft in drafts)
     used = set()
     for user in _link_users(root):
         name = user.values["link"]
         if name in links:
             used.add(name)
             _type_fits(user, links[name], add)
-        elif all_known:  # else it may be the link whose id cannot be read
-            near = nearest(name, links)
-            used.add(near)  # one complaint is enough
+            continue
+        near = nearest(name, links)
+        used.add(near)  # one complaint is enough
+        if all_known:  # else it may be the link whose id cannot be read
             template = messages.NO_LINK_NEAR if near else messages.NO_LINK
             message = template.format(written=quoted(name), near=near)
             add(user.where("link"), join(user.path, "link"), message)
@@ -102,6 +106,30 @@ def _type_fits(user: Draft, link: Draft, add: Add) -> None:
         wanted=" or ".join(wanted),
     )
     add(user.where("link"), join(user.path, "link"), message)
+
+
+def _links_lead_away(root: Draft, add: Add) -> None:
+    """No link leads to where the plant itself listens: it would steer itself."""
+    listening = [
+        (place, signal.values.get("id"))
+        for signal in root.parts.get("signals", [])
+        if (place := ask(signal.record, "listens_on")) is not None
+    ]
+    for link in root.parts.get("links", []):
+        peer = ask(link.record, "connects_to")
+        for place, signal_id in listening:
+            if peer is not None and _is_same_place(peer, place):
+                host, port = peer
+                message = messages.LINK_TO_SELF.format(host=host, port=port, signal=signal_id)
+                add(link.where("port"), join(link.path, "port"), message)
+
+
+def _is_same_place(peer: tuple[str, int], listening: tuple[str, int]) -> bool:
+    """Tell whether who connects to `peer` reaches who listens. Names are not looked up."""
+    (host, port), (own_host, own_port) = peer, listening
+    if port != own_port:
+        return False
+    return host == own_host or (host in _LOOPBACK and own_host in (*_LOOPBACK, *_ANY))
 
 
 def _addresses_differ(root: Draft, add: Add) -> None:
@@ -125,8 +153,9 @@ def _addresses_differ(root: Draft, add: Add) -> None:
 
 
 def _inputs_exist(root: Draft, add: Add) -> None:
-    """Some signal brings AGC, and the frequency where there is droop."""
+    """One signal brings AGC, and one the frequency where there is droop."""
     drafts = root.parts.get("signals", [])
+    _one_brings_agc(drafts, add)
     found = [ask(draft.record, "brings") for draft in drafts if draft.chosen]
     if root.unsure("signals") or len(found) < len(drafts) or None in found:
         return  # the one that cannot be read may bring it
@@ -137,10 +166,22 @@ def _inputs_exist(root: Draft, add: Add) -> None:
         add(root.where("droop"), "droop", messages.NO_FREQUENCY)
 
 
+def _one_brings_agc(drafts: list[Draft], add: Add) -> None:
+    """The core remembers one sequence of AGC: with two sources, each would make the other old."""
+    known = [draft for draft in drafts if draft.chosen or draft.guessed]
+    sources = [draft for draft in known if "agc" in (ask(draft.record, "brings") or ())]
+    for draft in sources[1:]:
+        first = sources[0]
+        message = messages.SECOND_AGC.format(path=first.path, line=first.mark.line + 1)
+        add(draft.mark, draft.path, message)
+
+
 def _capacity_fits(root: Draft, add: Add) -> None:
     """What was sold is no more than what the units can do around their basepoints."""
     units = root.parts.get("fleet", [])
     for plan in root.parts.get("plan", []):
+        if plan.unsure("allow_oversold") or plan.values["allow_oversold"]:
+            continue
         for key, limit, template in (
             ("regulation_capacity_up_mw", "p_max_mw", messages.CAPACITY_UP),
             ("regulation_capacity_down_mw", "p_min_mw", messages.CAPACITY_DOWN),

@@ -1,6 +1,7 @@
 """A configuration file to a `Config`, or to every problem in it at once."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from vppd.config.build import Builder
@@ -46,5 +47,5 @@ def config_hash(text: bytes) -> str:
 
 
 def resolve_path(config_file: Path, written: str) -> Path:
-    """Give a path of the configuration; a relative one starts at the folder of the file."""
-    return config_file.absolute().parent / written
+    """Give a path of the configuration, without `..`; a relative one starts at its folder."""
+    return Path(os.path.realpath(config_file.absolute().parent / written))

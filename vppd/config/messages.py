@@ -77,6 +77,8 @@ LINK_TYPE = "link {written} is of type {type}; {user} needs {wanted}"
 LINK_UNUSED = "no device and no signal uses this link"
 ADDRESS_TAKEN = "is the same device as {path} on line {line}"
 NO_AGC = "none of them brings AGC"
+SECOND_AGC = "brings AGC, as {path} on line {line} does: two sources of AGC would fight"
+LINK_TO_SELF = "{host}:{port} is where signal {signal} listens: the plant itself, no device"
 NO_FREQUENCY = "needs a signal that brings the frequency; none of them does"
 CAPACITY_UP = (
     "is {capacity_mw:g} MW, but the fleet can rise only {range_mw:g} MW above its basepoints"

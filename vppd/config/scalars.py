@@ -84,6 +84,8 @@ def _not_a_number(node: yaml.Node, unit: str, in_unit: str) -> str:
     number = _as_yaml_number(written)
     if number is None:
         return sorry
+    if "inf" not in number and math.isinf(float(number)):
+        return messages.TOO_BIG.format(written=shorten(written))
     if not plain:
         return messages.NUMBER_QUOTED.format(in_unit=in_unit, number=shorten(number))
     return messages.NUMBER_AS_TEXT.format(

@@ -33,6 +33,15 @@ class LinkConfig:
         keys = [f.name for f in fields(self) if f.name in ("host", "port", "outstation_address")]
         return (self.TYPE, *(getattr(self, key) for key in keys)) if keys else None
 
+    def connects_to(self) -> tuple[str, int] | None:
+        """Give host and port of its peer; None where it has none."""
+        host, port = (getattr(self, key) if _has(self, key) else None for key in ("host", "port"))
+        return None if host is None or port is None else (host, port)
+
+
+def _has(record: LinkConfig, key: str) -> bool:
+    return key in (f.name for f in fields(record))
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
@@ -63,6 +72,10 @@ class SignalConfig:
     def brings(self) -> tuple[str, ...]:
         """Give what comes in by it: of "agc" and "frequency"."""
         return ("agc",)
+
+    def listens_on(self) -> tuple[str, int] | None:
+        """Give host and port of its listening socket; None where it has none."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +296,13 @@ class PlanConfig:
         metadata=number(
             "MW", "what AGC = -1 asks below them, a magnitude", minimum=0.0, maximum=1e6
         )
+    )
+    allow_oversold: bool = field(
+        default=False,
+        metadata=about(
+            "accept more regulation capacity than the fleet has; what cannot be served is"
+            " reported as unserved"
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import yaml
 
 SHOWN_CHARS = 60
+SURE = 0.8  # of the letters in common: one or two that are wrong or have changed places
 _TAG_PREFIX = "tag:yaml.org,2002:"
 _NOUNS = {"bool": "the flag {}", "timestamp": "the date {}", "int": "{}", "float": "{}"}
 
@@ -69,3 +70,11 @@ def nearest(written: str, known: Iterable[str]) -> str | None:
         return None
     near = difflib.get_close_matches(written, known, 1)
     return near[0] if near else None
+
+
+def surely(written: str, known: Iterable[str]) -> str | None:
+    """Give the known name where a slip of the pen leaves no doubt which one was meant."""
+    if len(written) > SHOWN_CHARS:
+        return None
+    near = difflib.get_close_matches(written, known, 2, SURE)
+    return near[0] if len(near) == 1 else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.types import F8, U1, EventCode, Reason, State
+from vppd.core.types import F8, U1, EventCode, Mode, Reason, State
 from vppd.kernels import status
 
 SERVED_MW = 1e-6  # less than a watt of rounding is not "unserved"
@@ -28,6 +28,14 @@ def unserved_sign(unserved_mw: float) -> int:
     if abs(unserved_mw) <= SERVED_MW:
         return 0
     return 1 if unserved_mw > 0.0 else -1
+
+
+def unserved_told(told: int, unserved_mw: float, mode: Mode) -> int:
+    """Which way the request is not served, as far as that is news. None is in mode SAFE.
+
+    There every unit is on its way to its safe value, and a plant that takes its time is no alarm.
+    """
+    return told if mode is Mode.SAFE else unserved_sign(unserved_mw)
 
 
 def changes(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vppd.core.allocation import Box, Split, held_by, split
-from vppd.core.events import changes, unserved_sign
+from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.modes import next_mode
 from vppd.core.participation import (
@@ -225,7 +225,7 @@ def conclude(
         regulation_pu=asked.regulation_pu,
         verdict=asked.verdict,
         lam=done.lam if abs(done.lam) < np.inf else 0.0,
-        unserved=unserved_sign(unserved_mw),
+        unserved=unserved_told(state.unserved, unserved_mw, asked.mode),
         p_setpoint_mw=p_mw,
         out_reason=able.out_reason,
     )

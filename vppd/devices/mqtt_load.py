@@ -105,7 +105,7 @@ class MqttLoad:
         link.on_change(lambda connected: None if connected else self._forget())
 
     def on_news(self, listener: Callable[[], None]) -> None:
-        """Call `listener()` when telemetry has come: a read gives it at once."""
+        """Call `listener()` when telemetry has come (a read gives it at once), or it is back."""
         self._listeners.append(listener)
 
     async def start(self, read_only: bool = False) -> None:  # noqa: ARG002 - nothing is written here
@@ -173,11 +173,16 @@ class MqttLoad:
         self._rated_mw = messages.DEPOT_RATED.decode(document)
 
     def _state_said(self, payload: bytes, retained: bool) -> None:
-        """Note online or offline. Said live, either means that mode and dead man are gone."""
+        """Note online or offline. Said live, either means that mode and dead man are gone.
+
+        A live online is news: a depot that was lost has come back, telemetry or not.
+        """
         if payload not in (b"online", b"offline"):
             raise MessageError(f"state is {payload[:20]!r}")
         self._state = payload.decode()
         self._restarted = self._restarted or not retained
+        if self._state == "online" and not retained:
+            self._tell()
 
     def _measured(self, payload: bytes, retained: bool) -> None:
         if retained:
@@ -203,8 +208,7 @@ class MqttLoad:
         )
         self._heard_s = now_s
         self._late = ""
-        for listener in self._listeners:
-            listener()
+        self._tell()
 
     def _acknowledged(self, payload: bytes, retained: bool) -> None:
         document = parse_object(payload)
@@ -232,6 +236,10 @@ class MqttLoad:
         return listener
 
     # ------------------------------------------------------------------ helpers
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _mode(self) -> dict[str, object]:
         unit = self._unit

@@ -102,7 +102,7 @@ class DeviceRunner:
         self._writing = False
         self._read_due_s = -math.inf
         self._wake = asyncio.Event()  # a setpoint came, or the link changed
-        self._relinked = asyncio.Event()  # the link changed
+        self._retry = asyncio.Event()  # the link changed, or a lost device spoke
         self._online: bool | None = None  # None: never was
         self._errors = 0  # in a row
         self._mode_lost = False
@@ -157,11 +157,11 @@ class DeviceRunner:
             while True:
                 await self._link.wait_connected()
                 epoch = self._link.epoch
-                self._relinked.clear()
+                self._retry.clear()
                 if await self._start():
                     await self._serve(epoch)
                 else:
-                    await _wait(self._relinked, self._poll_s)
+                    await _wait(self._retry, self._poll_s)
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -302,10 +302,13 @@ class DeviceRunner:
     def _has_spoken(self) -> None:
         self._read_due_s = -math.inf
         self._wake.set()
+        if not self.connected:  # it lives: start it now, and need no reading to believe it
+            self._errors = 0
+            self._retry.set()
 
     def _link_changed(self, connected: bool) -> None:
         self._wake.set()
-        self._relinked.set()
+        self._retry.set()
         if not connected:
             self._set_lost(self._link.reason)
 

@@ -12,7 +12,10 @@ class LayoutError(JournalError):
 
 
 class DamageError(JournalError):
-    """A segment that is damaged before its end: valid records follow the bad place."""
+    """A segment that is damaged before its end: valid records follow the bad place.
+
+    The journal was read and does not hold, where other errors mean that it could not be read.
+    """
 
     def __init__(self, segment: Path, seq: int, offset: int, what: str) -> None:
         super().__init__(f"{segment.name}: record {seq} at byte {offset}: {what}")
@@ -20,3 +23,7 @@ class DamageError(JournalError):
         self.seq = seq
         self.offset = offset
         self.what = what
+
+
+class DamagedHeaderError(DamageError, LayoutError):
+    """A segment whose header does not hold, with records behind it."""

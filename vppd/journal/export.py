@@ -5,7 +5,7 @@ Numbers that are not finite become null; enumerations are written by name.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -22,8 +22,9 @@ from vppd.core.types import (
     Verdict,
     WriteResult,
 )
-from vppd.journal.reader import SegmentStart, TickRecord, read
-from vppd.journal.scan import Progress
+from vppd.journal.errors import DamageError
+from vppd.journal.reader import SegmentEnd, SegmentStart, TickRecord, read
+from vppd.journal.scan import Ending, Progress
 
 Row = dict[str, Any]
 IMAGE_NUMBERS: Final = (
@@ -44,10 +45,12 @@ def rows(
     arrays: bool = False,
     skip_damaged: bool = False,
     progress: Progress | None = None,
+    tell_damage: Callable[[DamageError], None] = lambda _error: None,
 ) -> Iterator[Row]:
     """One dictionary a tick; with `arrays` also lists over the units, and the events.
 
-    The first row of a segment then has the ids of the units under `units`.
+    The first row of a segment then has the ids of the units under `units`. `tell_damage` is told
+    where a segment is damaged and read no further.
 
     Raises
     ------
@@ -65,6 +68,9 @@ def rows(
                     row["units"], ids = list(ids), None
                 row |= array_row(record.image, record.decision, units)
             yield row
+        elif isinstance(record, SegmentEnd) and record.tail.ending is Ending.DAMAGED:
+            tail = record.tail
+            tell_damage(DamageError(record.path, tail.seq, tail.offset, tail.what))
 
 
 def export(
@@ -74,10 +80,17 @@ def export(
     arrays: bool = False,
     skip_damaged: bool = False,
     progress: Progress | None = None,
+    tell_damage: Callable[[DamageError], None] = lambda _error: None,
 ) -> int:
     """Write one line a tick to `out`; return their number. Errors as `rows`."""
     n = 0
-    for row in rows(path, arrays=arrays, skip_damaged=skip_damaged, progress=progress):
+    for row in rows(
+        path,
+        arrays=arrays,
+        skip_damaged=skip_damaged,
+        progress=progress,
+        tell_damage=tell_damage,
+    ):
         out.write(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n")
         n += 1
     return n

@@ -34,7 +34,11 @@ _CRC: Final = struct.Struct("<I")
 FIXED_SIZE: Final = _PRELUDE.size + _CRC.size
 
 
-class TornHeaderError(LayoutError):
+class DefectError(LayoutError):
+    """The header is not as its writer left it. Another layout is no defect."""
+
+
+class TornHeaderError(DefectError):
     """The file ends within its header."""
 
 
@@ -132,7 +136,7 @@ def read_header(file: BinaryIO, size: int) -> RawHeader:
     """
     fixed = file.read(FIXED_SIZE)
     if not fixed.startswith(MAGIC[: len(fixed)]):
-        raise LayoutError("not a segment of a journal")
+        raise DefectError("not a segment of a journal")
     if len(fixed) < FIXED_SIZE:
         raise TornHeaderError("the file ends within its header")
     _, form, text_size, packed_size, number, first_seq, previous = _PRELUDE.unpack_from(fixed)
@@ -144,7 +148,7 @@ def read_header(file: BinaryIO, size: int) -> RawHeader:
     text, packed = file.read(text_size), file.read(packed_size)
     crc = zlib.crc32(packed, zlib.crc32(text, zlib.crc32(fixed[: _PRELUDE.size])))
     if (crc,) != _CRC.unpack_from(fixed, _PRELUDE.size):
-        raise LayoutError("checksum")
+        raise DefectError("checksum")
     chain = hashlib.sha256(fixed + text + packed).digest()
     return RawHeader(number, first_seq, previous, text, packed, chain, end)
 

@@ -7,9 +7,14 @@ from pathlib import Path
 
 from vppd.core.types import Decision, Image, State
 from vppd.journal.codec import StateLayout, TickDecoder, TickLayout
-from vppd.journal.errors import DamageError, JournalError, LayoutError
+from vppd.journal.errors import (
+    DamagedHeaderError,
+    DamageError,
+    JournalError,
+    LayoutError,
+)
 from vppd.journal.frames import CONTINUES, Kind
-from vppd.journal.header import Header, parse_header
+from vppd.journal.header import DefectError, Header, parse_header
 from vppd.journal.scan import (
     Ending,
     Frame,
@@ -91,9 +96,9 @@ def read(
     JournalError
         Nothing to read there.
     DamageError
-        A segment is damaged before its end.
+        A segment is damaged before its end, or its header is (DamagedHeaderError).
     LayoutError
-        A header does not hold, or is of a layout that this version cannot read.
+        A header is of a layout that this version cannot read.
     """
     paths = segments(path)
     total = sum(p.stat().st_size for p in paths)
@@ -115,6 +120,8 @@ def _read_segment(path: Path, skip: bool, moved: Callable[[int], None]) -> Itera
     except LayoutError as error:
         header, tail = None, header_tail(path, error)
         if tail.followed and not skip:
+            if isinstance(error, DefectError):
+                raise DamagedHeaderError(path, 0, 0, f"header: {error}") from error
             raise LayoutError(f"{path.name}: header: {error}") from error
     if tail.followed and not skip:
         raise DamageError(path, tail.seq, tail.offset, tail.what)

@@ -13,7 +13,7 @@ from vppd.journal.errors import JournalError
 from vppd.journal.header import Header
 from vppd.journal.layout import ONE, PER_UNIT, Block, Column
 from vppd.journal.reader import SegmentEnd, SegmentStart, StateRecord, TickRecord, read
-from vppd.journal.scan import Ending, Progress
+from vppd.journal.scan import Ending, Progress, Tail, ticks_after
 
 Tick = Callable[[State, Image, Params], tuple[State, Decision]]
 
@@ -47,7 +47,8 @@ class ReplayReport:
     segments: int
     bytes: int
     torn: int  # segments that do not end with a whole record
-    unreadable: tuple[str, ...]  # segments that were skipped or left early, and why
+    unreadable: tuple[str, ...]  # places from which on a segment was not read, and why
+    unread_ticks: int  # that stand there, as far as it shows
 
     @property
     def bit_exact(self) -> bool:
@@ -100,19 +101,36 @@ class _Run:
         self._segments = self._bytes = self._torn = 0
         self._first: Difference | None = None
         self._unreadable: list[str] = []
+        self._unread = 0
+        self._seq: int | None = None  # of the next record
+        self._lost = False  # it may be missing: the segment before is damaged
 
     def begin(self, record: SegmentStart) -> None:
+        if self._lost and self._seq is not None:
+            self._unread += max(0, record.header.first_seq - self._seq)
+        self._lost = False
         self._compare = _Compare(record.path.name, record.header)
         self._params = record.header.params
         self._segments += 1
 
     def end(self, record: SegmentEnd) -> None:
         self._bytes += record.path.stat().st_size
-        if record.tail.followed:
-            self._unreadable.append(f"{record.path.name}: {record.tail.what}")
+        tail = record.tail
+        if record.header is not None:
+            self._seq = tail.seq
+        if tail.ending is Ending.DAMAGED:
+            self._damaged(record.path, tail)
+        if tail.followed:
             self._state = None
-        elif record.tail.ending in (Ending.TORN, Ending.DAMAGED):
+        elif tail.ending in (Ending.TORN, Ending.DAMAGED):
             self._torn += 1
+
+    def _damaged(self, path: Path, tail: Tail) -> None:
+        where = f"{path.name}: record {tail.seq} at byte {tail.offset}"
+        self._unreadable.append(f"{where}: {tail.what}")
+        ticks, self._seq = ticks_after(path, tail, self._seq)
+        self._unread += ticks if tail.followed else 1
+        self._lost = True
 
     def state(self, record: StateRecord) -> None:
         self._recorded = record
@@ -163,6 +181,7 @@ class _Run:
             bytes=self._bytes,
             torn=self._torn,
             unreadable=tuple(self._unreadable),
+            unread_ticks=self._unread,
         )
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, Self
 
 from vppd.journal.errors import JournalError, LayoutError
 from vppd.journal.frames import HEAD_SIZE, MAGIC, Head, Kind, chain_link, crc_holds, parse_head
+from vppd.journal.header import MAGIC as SEGMENT_MAGIC
 from vppd.journal.header import TornHeaderError, read_header
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
@@ -204,13 +205,30 @@ def find_record(file: BinaryIO, start: int, size: int) -> tuple[int, Head | None
     return None
 
 
+def ticks_after(path: Path, tail: Tail, seq: int | None) -> tuple[int, int | None]:
+    """Count the ticks that a segment has from its bad place on, as far as it shows.
+
+    A record that does not hold is taken for a tick: nearly all are. `seq` is the number of the
+    first that is missing, None if that is not known; returned is also the one after the last.
+    """
+    ticks, at = 0, tail.offset
+    with path.open("rb") as file:
+        while (found := find_record(file, at, tail.offset + tail.size)) is not None:
+            at, head = found
+            if head is None or (seq is not None and head.seq < seq):
+                continue
+            ticks += (0 if seq is None else head.seq - seq) + (head.kind == Kind.TICK)
+            seq = head.seq + 1
+    return ticks, seq
+
+
 def segments(path: Path) -> list[Path]:
     """Segments of a journal, oldest first: a file is itself, a folder all that it holds.
 
     Raises
     ------
     JournalError
-        Nothing is there.
+        Nothing is there, or no journal.
     """
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if p.suffix == SUFFIX and p.is_file())
@@ -219,4 +237,15 @@ def segments(path: Path) -> list[Path]:
         raise JournalError(f"{path}: no segment (*{SUFFIX}) in this folder")
     if not path.is_file():
         raise JournalError(f"{path}: no such journal")
+    if _is_foreign(path):
+        raise JournalError(f"{path}: not a journal")
     return [path]
+
+
+def _is_foreign(path: Path) -> bool:
+    """Tell whether a file has neither the beginning of a segment nor any record."""
+    with path.open("rb") as file:
+        begin = file.read(len(SEGMENT_MAGIC))
+        return begin != SEGMENT_MAGIC[: len(begin)] and (
+            find_record(file, 0, path.stat().st_size) is None
+        )

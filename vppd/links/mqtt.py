@@ -3,11 +3,16 @@
 A setpoint goes out with QoS 0 and an expiry, so that none arrives late; a mode with QoS 1. Nothing
 is kept for a connection to come. A frozen broker, which TCP and keep-alive notice after half a
 minute, is found by an echo: a message to ourselves every `heartbeat_s`.
+
+A shadow publishes nothing whatever, not even its state or an echo, and comes with an id of its
+own: a broker gives a session to whoever came last with its id, and would throw the live daemon out.
 """
 
 import asyncio
 import math
 import random
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +22,7 @@ import structlog
 from vppd.config.fields import number, text
 from vppd.config.schema import LinkConfig
 from vppd.links.base import LinkError
-from vppd.links.mqtt_wire import Credentials, MessageListener, MqttWire
+from vppd.links.mqtt_wire import CONNECTION_LOST, Credentials, MessageListener, MqttWire
 from vppd.links.supervise import Backoff, LinkState, keep_connected
 from vppd.links.tls import client_context, locate
 
@@ -102,23 +107,35 @@ class MqttLink(LinkState):
     """TopicLink to one broker."""
 
     def __init__(
-        self, config: MqttConfig, rng: random.Random | None = None, *, base_dir: Path = Path()
+        self,
+        config: MqttConfig,
+        rng: random.Random | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        base_dir: Path = Path(),
+        shadow: bool = False,
     ) -> None:
         super().__init__()
         self.ignored = 0  # messages on topics that nobody here listens to
+        self.client_id = config.client_id
+        if shadow:
+            self.client_id += f"-shadow-{secrets.token_hex(4)}"
         self._config = config
+        self._clock = clock
+        self._shadow = shadow
+        self._up_s = math.nan  # when the connection was made
         self._base_dir = base_dir
         self._tls = None
         if config.ca_file is not None:
             self._tls = client_context(base_dir, config.ca_file, config.cert_file, config.key_file)
         self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng or random.Random())
-        self._echo_topic = f"{config.status_topic}/echo/{config.client_id}"
+        self._echo_topic = f"{config.status_topic}/echo/{self.client_id}"
         self._echo = asyncio.Event()
         self._beat = 0
-        self._topics: dict[str, list[MessageListener]] = {
-            self._echo_topic: [self._echoed],
-            config.status_topic: [self._status_said],
-        }
+        self._topics: dict[str, list[MessageListener]] = {}
+        if not shadow:
+            self._topics[self._echo_topic] = [self._echoed]
+            self._topics[config.status_topic] = [self._status_said]
         self._wire: MqttWire | None = None
         self._log = log.bind(link=config.id)
 
@@ -140,9 +157,10 @@ class MqttLink(LinkState):
     ) -> bool:
         """Hand a message to the transport; False if it is down (nothing is kept for later).
 
-        MQTT counts the expiry in whole seconds: `expiry_s` is rounded up.
+        MQTT counts the expiry in whole seconds: `expiry_s` is rounded up. A shadow publishes
+        nothing: False.
         """
-        if self._wire is None:
+        if self._wire is None or self._shadow:
             return False
         whole_s = None if expiry_s is None else max(1, math.ceil(expiry_s))
         return self._wire.publish(topic, payload, qos=qos, retain=retain, expiry_s=whole_s)
@@ -167,11 +185,12 @@ class MqttLink(LinkState):
 
         def on_lost(reason: str) -> None:
             self._wire = None
+            reason = self._suspicion(reason)
             self.set_down(reason)  # at once, not when this task gets to run
             if not lost.done():
                 lost.set_result(reason)
 
-        will = (config.status_topic, OFFLINE)
+        will = None if self._shadow else (config.status_topic, OFFLINE)
         wire = MqttWire(self._credentials(), will, self._received, on_lost)
         try:
             await wire.open(
@@ -182,6 +201,7 @@ class MqttLink(LinkState):
             )
             wire.subscribe(list(self._topics))
             self._wire = wire
+            self._up_s = self._clock()
             self._say_status(ONLINE)
             self.set_up()
             heart = asyncio.ensure_future(self._heartbeat(wire))
@@ -191,32 +211,57 @@ class MqttLink(LinkState):
                 heart.cancel()
         finally:
             if self._wire is wire:  # we end it, nothing broke: good-bye is ours to say
+                if not self._shadow:
+                    wire.publish(config.status_topic, OFFLINE, qos=0, retain=True, expiry_s=None)
                 self._wire = None
-                wire.publish(config.status_topic, OFFLINE, qos=0, retain=True, expiry_s=None)
             await wire.close()
             if wire.fault is not None:
                 raise RuntimeError("a listener of an MQTT topic failed") from wire.fault
 
     async def _heartbeat(self, wire: MqttWire) -> None:
-        """Ask for an echo again and again; break the connection when one is overdue."""
+        """Ask for an echo again and again; break the connection when one is overdue.
+
+        Two clients of one id throw each other out as often as they connect, and each has its echo
+        before. So the back-off is forgotten only when a connection has held for longer than any
+        wait of the other one. A shadow asks for no echo: keep-alive has to do for it.
+        """
         config = self._config
         while True:
-            self._beat += 1
-            self._echo.clear()
-            payload = str(self._beat).encode()
-            self.publish(self._echo_topic, payload, expiry_s=config.echo_timeout_s)
-            try:
-                async with asyncio.timeout(config.echo_timeout_s):
-                    await self._echo.wait()
-            except TimeoutError:
+            if not self._shadow and not await self._echo_comes():
                 denied = f" (denied to us: {', '.join(wire.denied)})" if wire.denied else ""
                 wire.drop(f"broker sent no echo for {config.echo_timeout_s:g} s{denied}")
                 return
-            self._backoff.reset()
+            if self._has_held():
+                self._backoff.reset()
             if wire.denied:
                 self._log.error("subscription_denied", topics=", ".join(wire.denied))
                 wire.denied.clear()
             await asyncio.sleep(config.heartbeat_s)
+
+    async def _echo_comes(self) -> bool:
+        self._beat += 1
+        self._echo.clear()
+        timeout_s = self._config.echo_timeout_s
+        self.publish(self._echo_topic, str(self._beat).encode(), expiry_s=timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._echo.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _has_held(self) -> bool:
+        return self._clock() - self._up_s > self._config.backoff_max_s
+
+    def _suspicion(self, reason: str) -> str:
+        """Say who may have ended a connection that ends without a word soon after it was made."""
+        if reason != CONNECTION_LOST or self._has_held():
+            return reason
+        held_s = self._clock() - self._up_s
+        return (
+            f"{reason} after {held_s:.1f} s: another client with the id {self.client_id!r}"
+            " took it over, or the broker closed it"
+        )
 
     def _credentials(self) -> Credentials:
         """Read the password anew for each connection: it may have been changed meanwhile."""
@@ -228,7 +273,7 @@ class MqttLink(LinkState):
                 password = path.read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise LinkError(f"password_file {path}: {error}") from error
-        return Credentials(config.client_id, config.username, password, self._tls)
+        return Credentials(self.client_id, config.username, password, self._tls)
 
     # ------------------------------------------------------------------ messages
 

@@ -31,8 +31,8 @@ WINDOW_MAX = 100  # messages under way at a time, at most
 TOPICS_PER_SUBSCRIBE = 100
 CLOSE_TIMEOUT_S = 1.0
 TAKEN_OVER = 0x8E
+CONNECTION_LOST = "connection lost"
 REASONS = {
-    TAKEN_OVER: "another client has connected with our client id",
     0x8B: "the broker shuts down",
     0x8D: "keep-alive time-out at the broker",
     0x95: "packet too large for the broker",
@@ -85,12 +85,13 @@ class MqttWire:
     def __init__(
         self,
         credentials: Credentials,
-        will: tuple[str, bytes],
+        will: tuple[str, bytes] | None,
         on_message: MessageListener,
         on_lost: Callable[[str], None],
     ) -> None:
         self.fault: Exception | None = None  # what a listener raised: a bug, not a fault of ours
         self.denied: list[str] = []  # topics that the broker did not let us subscribe to
+        self._client_id = credentials.client_id
         self._tls = credentials.tls
         self._on_message = on_message
         self._on_lost = on_lost
@@ -104,7 +105,7 @@ class MqttWire:
         self._client = gmqtt.Client(
             credentials.client_id,
             clean_session=True,
-            will_message=gmqtt.Message(*will, qos=1, retain=True),
+            will_message=None if will is None else gmqtt.Message(*will, qos=1, retain=True),
             persistent_storage=_Unstored(self._acknowledged),
             maximum_packet_size=PACKET_OCTETS_MAX,
         )
@@ -214,7 +215,9 @@ class MqttWire:
 
     def _disconnected(self, _client: Any, packet: Any, _error: Any = None) -> None:
         code = packet[0] if isinstance(packet, bytes) and packet else 0
-        words = "connection lost" if not code else f"broker disconnects, code {code:#04x}"
+        words = CONNECTION_LOST if not code else f"broker disconnects, code {code:#04x}"
+        if code == TAKEN_OVER:
+            words = f"taken over by another client with the id {self._client_id!r}"
         self.drop(REASONS.get(code, words))
         if self._refused is not None and not self._refused.done():
             self._refused.set_result(None)

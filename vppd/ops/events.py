@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from vppd.core.types import Decision, EventCode, Image, Mode, Reason, Trigger, Verdict
+from vppd.ops.counted import unsigned_zero
 
 MODE_CHANGED = "mode_changed"
 UNIT_LOST = "unit_lost"
@@ -96,7 +97,7 @@ class DecisionLog:
                 self._publish_verdict(tick, Verdict(int(value)))
             case EventCode.UNSERVED:
                 name = UNSERVED_BEGAN if value else UNSERVED_ENDED
-                self._emit(name, tick, unserved_mw=round(value, MW_DIGITS))
+                self._emit(name, tick, unserved_mw=unsigned_zero(value, MW_DIGITS))
             case EventCode.GUARD_DROPPED:
                 self._emit(GUARD_DROPPED, tick, unit=self._ids[index], refused_mw=value)
             case EventCode.ALLOCATION_REFUSED:
@@ -109,7 +110,7 @@ class DecisionLog:
             MODE_CHANGED,
             tick=decision.tick,
             mode=mode.name,
-            regulation_mw=round(decision.regulation_mw, MW_DIGITS),
+            regulation_mw=unsigned_zero(decision.regulation_mw, MW_DIGITS),
         )
 
     def _publish_verdict(self, tick: int, verdict: Verdict) -> None:
@@ -135,11 +136,11 @@ class DecisionLog:
             trigger=Trigger(image.trigger).name,
             mode=Mode(decision.mode).name,
             agc_pu=image.agc_pu,
-            request_mw=round(decision.request_mw, MW_DIGITS),
-            served_mw=round(decision.served_mw, MW_DIGITS),
-            unserved_mw=round(decision.unserved_mw, MW_DIGITS),
-            headroom_mw=round(decision.headroom_mw, MW_DIGITS),
-            footroom_mw=round(decision.footroom_mw, MW_DIGITS),
+            request_mw=unsigned_zero(decision.request_mw, MW_DIGITS),
+            served_mw=unsigned_zero(decision.served_mw, MW_DIGITS),
+            unserved_mw=unsigned_zero(decision.unserved_mw, MW_DIGITS),
+            headroom_mw=unsigned_zero(decision.headroom_mw, MW_DIGITS),
+            footroom_mw=unsigned_zero(decision.footroom_mw, MW_DIGITS),
             duration_s=round(duration_s, 6),
             late_s=round(late_s, 6),
         )

@@ -104,6 +104,8 @@ def read_document(path: Path, timeout_s: float = 2.0) -> str:
         except FileNotFoundError as error:
             raise StatusError(f"{path}: no such socket: does the daemon run?") from error
         except ConnectionRefusedError as error:
+            if not path.is_socket():
+                raise StatusError(f"{path}: not a socket") from error
             raise StatusError(f"{path}: nobody listens: the daemon has crashed") from error
         except TimeoutError as error:
             raise StatusError(

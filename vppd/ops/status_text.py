@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from vppd.ops.counted import counted
 from vppd.ops.status import Benched, Status
 from vppd.ops.timing import Quantiles
 
@@ -34,7 +35,7 @@ def _lines(status: Status) -> Iterator[str]:
 def _power_lines(status: Status) -> Iterator[str]:
     signal, plan, power, room = status.signal, status.plan, status.power, status.headroom
     age = "never received" if math.isnan(signal.age_s) else f"{duration(signal.age_s)} old"
-    yield f"signal    AGC {_number(signal.agc_pu, '+.3f')} pu, {age}, {signal.verdict}"
+    yield f"signal    AGC {_number(signal.agc_pu, '+z.3f')} pu, {age}, {signal.verdict}"
     yield (
         f"plan      basepoint {_number(plan.basepoint_mw)} MW, regulation +"
         f"{_number(plan.regulation_capacity_up_mw)}/-"
@@ -65,7 +66,8 @@ def _timing_lines(status: Status) -> Iterator[str]:
     )
     yield f"kernel    {realtime.scheduler}; memory {realtime.memory}; gc {realtime.gc}"
     if status.log_lines_dropped:
-        yield f"log       {status.log_lines_dropped} lines dropped: its reader is too slow"
+        dropped = counted(status.log_lines_dropped, "line")
+        yield f"log       {dropped} dropped: its reader is too slow"
 
 
 def _journal_lines(status: Status) -> Iterator[str]:
@@ -74,8 +76,9 @@ def _journal_lines(status: Status) -> Iterator[str]:
         yield "journal   none"
         return
     error = f", ERROR {journal.error}" if journal.error else ""
+    ticks = counted(journal.ticks, "tick")
     yield (
-        f"journal   {journal.path}: {journal.ticks} ticks, {journal.bytes / 1e6:.1f} MB, "
+        f"journal   {journal.path}: {ticks}, {journal.bytes / 1e6:.1f} MB, "
         f"dropped {journal.dropped}{error}"
     )
 
@@ -113,7 +116,8 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def _number(value: float, form: str = ".3f") -> str:
+def _number(value: float, form: str = "z.3f") -> str:
+    """Give a number; z: what rounds to nothing has no minus."""
     return "-" if math.isnan(value) else format(value, form)
 
 

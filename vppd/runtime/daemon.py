@@ -22,6 +22,7 @@ from vppd.journal.appender import Limits
 from vppd.journal.header import About
 from vppd.journal.recover import Recovery
 from vppd.journal.writer import JournalWriter
+from vppd.ops.counted import counted
 from vppd.ops.log import LogSetup
 from vppd.ops.status_socket import StatusServer
 from vppd.runtime.clock import TickClock
@@ -119,7 +120,7 @@ class _Daemon:
                 others = self._start_others(group, plant)
                 freeze_heap()
                 self._catch_signals(loop, journal)
-                self._notifier.ready(f"{len(self._params.ids)} units")
+                self._notifier.ready(counted(len(self._params.ids), "unit"))
                 log.info("ready", status_socket=str(status.path))
                 await loop.run()
                 await flush(plant)
@@ -145,6 +146,8 @@ class _Daemon:
 
     def _catch_signals(self, loop: ControlLoop, journal: JournalWriter | None) -> None:
         def stop(name: str) -> None:
+            if loop.stopping:
+                return  # it is on its way: asking again makes it no faster
             log.info("stopping", by=name)
             self._notifier.stopping("last setpoints")
             if journal is not None:

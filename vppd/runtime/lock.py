@@ -1,5 +1,6 @@
 """One daemon on a state folder: the folder itself, and the lock in it."""
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -15,6 +16,10 @@ class StateLockedError(Exception):
     """Another daemon has the state folder; the text says which, for people."""
 
 
+class StateDirError(OSError):
+    """The state folder cannot be used; the text says why, and what to do, for people."""
+
+
 class StateLock:
     """The state folder, held by this process until `release()`, or until it ends, however.
 
@@ -25,15 +30,18 @@ class StateLock:
     ------
     StateLockedError
         Another process holds the folder.
-    OSError
+    StateDirError
         The folder cannot be made or written.
     """
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / LOCK_NAME
-        state_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._fd = os.open(self.path, flags, FILE_MODE)
+        try:
+            state_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._fd = os.open(self.path, flags, FILE_MODE)
+        except OSError as error:
+            raise StateDirError(f"state_dir {state_dir}: {_why(error, state_dir)}") from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -62,3 +70,13 @@ class StateLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _why(error: OSError, state_dir: Path) -> str:
+    elsewhere = error.filename and Path(error.filename) != state_dir
+    place = f" ({error.filename})" if elsewhere else ""
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return f"is not a folder{place}; name another one"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"this user may not write there{place}; change its owner, or name another folder"
+    return f"{(error.strerror or str(error)).lower()}{place}"

@@ -96,6 +96,11 @@ class ControlLoop:
         self._stop_timeout_s = stop_timeout_s
         self._stop_at_s: float | None = None
 
+    @property
+    def stopping(self) -> bool:
+        """True from the first `stop` on."""
+        return self._stop_at_s is not None
+
     def stop(self) -> None:
         """Bring every unit to its last setpoint, within its limits, then end the loop."""
         if self._stop_at_s is None:

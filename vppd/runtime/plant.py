@@ -42,7 +42,11 @@ def build_plant(
     """
     links = {
         link.id: kinds("vppd.links")[link.TYPE].create(
-            link, rng=random.Random(rng.random()), clock=clock, base_dir=base_dir
+            link,
+            rng=random.Random(rng.random()),
+            clock=clock,
+            base_dir=base_dir,
+            shadow=shadow,
         )
         for link in config.links
     }

@@ -23,7 +23,8 @@ from vppd.signals import dnp3_outstation, mqtt_agc, replay
 class Kind:
     """One kind: its record, and what makes it.
 
-    `create` is called for a link as `create(config, rng=, clock=, base_dir=)`, for a device as
+    `create` is called for a link as `create(config, rng=, clock=, base_dir=, shadow=)` (a shadow
+    sends nothing that others act on, and takes nobody's place), for a device as
     `create(config, unit, link, clock, base_dir=)`, for a signal as
     `create(config, clock=, links=, base_dir=)`.
     """
@@ -38,6 +39,7 @@ def _dnp3_link(
     rng: random.Random,
     clock: Callable[[], float],  # noqa: ARG001 - every link is created by the same call
     base_dir: Path,
+    shadow: bool,  # noqa: ARG001 - its user writes nothing: reads are all that it sends
 ) -> dnp3.Dnp3Link:
     return dnp3.Dnp3Link(config, rng, base_dir=base_dir)
 
@@ -48,6 +50,7 @@ def _modbus_link(
     rng: random.Random,
     clock: Callable[[], float],  # noqa: ARG001 - every link is created by the same call
     base_dir: Path,  # noqa: ARG001 - likewise
+    shadow: bool,  # noqa: ARG001 - its user writes nothing: reads are all that it sends
 ) -> modbus.ModbusTcpLink:
     return modbus.ModbusTcpLink(config, rng)
 
@@ -56,10 +59,11 @@ def _mqtt_link(
     config: mqtt.MqttConfig,
     *,
     rng: random.Random,
-    clock: Callable[[], float],  # noqa: ARG001 - every link is created by the same call
+    clock: Callable[[], float],
     base_dir: Path,
+    shadow: bool,
 ) -> mqtt.MqttLink:
-    return mqtt.MqttLink(config, rng, base_dir=base_dir)
+    return mqtt.MqttLink(config, rng, clock=clock, base_dir=base_dir, shadow=shadow)
 
 
 BUILT_IN = {

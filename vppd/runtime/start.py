@@ -20,8 +20,8 @@ log = structlog.get_logger()
 def start_daemon(site: Site, *, shadow: bool) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
-    Raises StateLockedError, OSError or ValueError when it could not start, ExceptionGroup when
-    something failed that the daemon cannot do without.
+    Raises StateLockedError, StateDirError, OSError or ValueError when it could not start,
+    ExceptionGroup when something failed that the daemon cannot do without.
     """
     log_setup = setup_log(site.config.site.log_level)
     notifier = Notifier()

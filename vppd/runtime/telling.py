@@ -13,6 +13,7 @@ from vppd.core.types import Mode, Order, Params, Quality, Verdict
 from vppd.journal.writer import JournalWriter
 from vppd.kernels.sums import sum_in_order
 from vppd.ops.bench import Bench
+from vppd.ops.counted import counted
 from vppd.ops.events import DecisionLog, JournalLog
 from vppd.ops.status import (
     HeadroomStatus,
@@ -115,8 +116,8 @@ class Teller:
         if done.image.now_s - self._told_manager_s >= STATUS_EVERY_S:
             self._told_manager_s = done.image.now_s
             line = (
-                f"{Mode(done.decision.mode).name}, request {done.decision.request_mw:.1f} MW,"
-                f" {self._bench.online} of {len(self._params.ids)} units"
+                f"{Mode(done.decision.mode).name}, request {done.decision.request_mw:z.1f} MW,"
+                f" {self._bench.online} of {counted(len(self._params.ids), 'unit')}"
             )
         self._notifier.watchdog(line)
 

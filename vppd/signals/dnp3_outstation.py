@@ -5,6 +5,7 @@ sequence for values, so an operate with the same value as before is a fresh one.
 """
 
 import asyncio
+import errno
 import ipaddress
 import math
 import time
@@ -37,9 +38,7 @@ class Dnp3OutstationConfig(SignalConfig):
     TYPE = "dnp3_outstation"
 
     host: str = field(default="127.0.0.1", metadata=text("address to listen on"))
-    port: int = field(
-        default=20000, metadata=number("", "TCP port; 0: any", minimum=0.0, maximum=65535.0)
-    )
+    port: int = field(default=20000, metadata=number("", "TCP port", minimum=1.0, maximum=65535.0))
     outstation_address: int = field(
         default=1024, metadata=number("", "our link address", minimum=0.0, maximum=65519.0)
     )
@@ -78,6 +77,10 @@ class Dnp3OutstationConfig(SignalConfig):
         metadata=about("listen beyond this machine without TLS: whoever reaches the port commands"),
     )
 
+    def listens_on(self) -> tuple[str, int] | None:
+        """Give host and port of the listening socket."""
+        return self.host, self.port
+
     def cross_checks(self) -> list[tuple[str, str]]:
         """Rules over more than one key."""
         found = []
@@ -93,6 +96,18 @@ class Dnp3OutstationConfig(SignalConfig):
         if self.ca_file is None and not self.insecure and not _is_loopback(self.host):
             found.append(("host", f"{self.host} is open to others: give ca_file, or say insecure"))
         return found
+
+
+def _why(error: OSError) -> str:
+    """Say why nobody can listen there, and what to do about it."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "is in use by another program; choose another port or stop it"
+        case errno.EADDRNOTAVAIL:
+            return "is no address of this machine; choose one of its own, or 0.0.0.0 for all"
+        case errno.EACCES:
+            return "needs a right that this user lacks; choose a port above 1023"
+    return f"cannot be listened on: {(error.strerror or str(error)).lower()}"
 
 
 def _is_loopback(host: str) -> bool:
@@ -164,9 +179,8 @@ class Dnp3Outstation:
                 lambda: Connection(self), config.host, config.port, ssl=self._tls
             )
         except OSError as error:
-            raise OSError(
-                error.errno, f"signal {config.id}: {config.host}:{config.port}: {error.strerror}"
-            ) from error
+            place = f"signal {config.id}: {config.host}:{config.port}"
+            raise OSError(error.errno, f"{place} {_why(error)}") from error
 
     async def run(self) -> None:
         """Serve until cancelled."""
