@@ -1,0 +1,92 @@
+"""What the figures of a run must be, and by how much they are not."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A second figure that a limit may be met by."""
+
+    key: str
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a figure of the result must be, `unless` another one is small enough."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    equals: bool | None = None
+    unless: Other | None = None
+
+
+def figure(result: dict[str, Any], dotted: str) -> Any:
+    """Value at a dotted key of `result.json`, places in lists by number; None if there is none."""
+    value: Any = result
+    for key in dotted.split("."):
+        if isinstance(value, list):
+            value = value[int(key)] if key.isdigit() and int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+class HasLimits(Protocol):
+    """A scenario."""
+
+    @property
+    def acceptance(self) -> dict[str, Limit]:
+        """Limits by the key of the figure."""
+
+
+def missed(scenario: HasLimits, result: dict[str, Any]) -> list[str]:
+    """Say which acceptance limits a result does not meet, and by how much."""
+    found = (shortfall(result, key, limit) for key, limit in scenario.acceptance.items())
+    return [text for text in found if text]
+
+
+def shortfall(result: dict[str, Any], key: str, limit: Limit) -> str:
+    """Say how a figure does not meet its limit; an empty text if it does."""
+    value = figure(result, key)
+    if value is None:
+        return f"{key}: could not be measured ({_reason(result.get('notes') or {}, key)})"
+    if limit.equals is not None and value is not limit.equals:
+        return f"{key}: is {value}, must be {limit.equals}"
+    if limit.maximum is not None and value > limit.maximum:
+        over = f"{key}: {value:g} is over its limit {limit.maximum:g} by {value - limit.maximum:g}"
+        return _unless(result, limit.unless, over)
+    if limit.minimum is not None and value < limit.minimum:
+        under = limit.minimum - value
+        return f"{key}: {value:g} is under its limit {limit.minimum:g} by {under:g}"
+    return ""
+
+
+def in_words(limit: Limit) -> str:
+    """Say what a limit asks for."""
+    if limit.equals is not None:
+        return str(limit.equals).lower()
+    parts = [f"≥ {limit.minimum:g}"] if limit.minimum is not None else []
+    parts += [f"≤ {limit.maximum:g}"] if limit.maximum is not None else []
+    words = " and ".join(parts)
+    if limit.unless is not None:
+        words += f", or {limit.unless.key.rpartition('.')[2]} ≤ {limit.unless.maximum:g}"
+    return words
+
+
+def _unless(result: dict[str, Any], other: Other | None, told: str) -> str:
+    """Give `told`, and what the other figure says; an empty text if that one is small enough."""
+    if other is None:
+        return told
+    also = shortfall(result, other.key, Limit(maximum=other.maximum))
+    return f"{told}, and {also}" if also else ""
+
+
+def _reason(notes: dict[str, str], key: str) -> str:
+    """Find the note on a figure, or on what it is part of."""
+    while key:
+        if key in notes:
+            return notes[key]
+        key = key.rpartition(".")[0]
+    return "no reason given"

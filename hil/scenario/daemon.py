@@ -1,0 +1,38 @@
+"""What the daemon is configured with, and how the devices are spread over processes."""
+
+from dataclasses import dataclass
+
+from hil.records import ruled
+
+POLICIES = ("exact", "pro_rata", "merit_order", "response_aware")
+NOT_BUILT = ("response_aware",)
+
+
+@dataclass(frozen=True, slots=True)
+class WireConfig:
+    """How the simulated devices are spread over processes."""
+
+    devices_per_process: int = ruled(70, minimum=1, maximum=10000)
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationConfig:
+    """What the daemon is configured to do."""
+
+    policy: str = ruled("exact", choices=POLICIES)
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.policy in NOT_BUILT:
+            built = ", ".join(p for p in POLICIES if p not in NOT_BUILT)
+            return [("policy", f"{self.policy} is not built yet; use one of {built}")]
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class GuardsConfig:
+    """Guards on the signal that the daemon is configured with. None: its defaults."""
+
+    agc_stale_after_s: float | None = ruled(None, minimum=0.1, maximum=3600.0)
+    hold_s: float | None = ruled(None, minimum=0.0, maximum=3600.0)
+    return_rate_pu_per_s: float | None = ruled(None, minimum=1e-6, maximum=10.0)

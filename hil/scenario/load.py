@@ -1,0 +1,106 @@
+"""Scenario files: a fleet, a signal, links, faults by time, and what must hold at the end."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from hil.records import (
+    Problem,
+    RecordError,
+    build,
+    compose_file,
+    lookup,
+    merge,
+    override,
+    rule,
+    ruled,
+)
+from hil.scenario.acceptance import Limit
+from hil.scenario.daemon import AllocationConfig, GuardsConfig, WireConfig
+from hil.scenario.faults import EventConfig, FaultsConfig, LinkDelays
+from hil.scenario.fleet import FleetConfig
+from hil.scenario.signal import SignalSource
+
+FOLDER = Path(__file__).parents[1] / "scenarios"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One scenario, complete."""
+
+    name: str
+    fleet: FleetConfig
+    # sold, symmetric; more than the fleet can give is allowed, and told (see Fleet.oversold)
+    regulation_mw: float = field(metadata=rule(minimum=0.0, maximum=1e6))
+    title: str = ""
+    seed: int = ruled(1, minimum=0, maximum=2**32)
+    duration_s: float = ruled(120.0, minimum=1.0, maximum=1e7)
+    signal: SignalSource = field(default_factory=SignalSource)
+    links: LinkDelays = field(default_factory=LinkDelays)
+    faults: FaultsConfig = field(default_factory=FaultsConfig)
+    events: tuple[EventConfig, ...] = ()
+    wire: WireConfig = field(default_factory=WireConfig)
+    allocation: AllocationConfig = field(default_factory=AllocationConfig)
+    guards: GuardsConfig = field(default_factory=GuardsConfig)
+    acceptance: dict[str, Limit] = field(default_factory=dict)
+
+    @property
+    def fleet_seed(self) -> int:
+        """Seed of the fleet."""
+        return self.seed if self.fleet.seed is None else self.fleet.seed
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        late = [e for e in self.events if e.at_s >= self.duration_s]
+        if late:
+            return [("events", f"at_s {late[0].at_s:g} is after the end, {self.duration_s:g} s")]
+        low, high = self.links.latency_ms
+        return [] if low <= high else [("links", "latency_ms: the lower one comes first")]
+
+
+def names() -> list[str]:
+    """Names of the shipped scenarios."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def find(name_or_path: str) -> Path:
+    """File of a scenario. Raises FileNotFoundError with what there is."""
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        if path.exists():
+            return path
+    elif (FOLDER / f"{name_or_path}.yaml").exists():
+        return FOLDER / f"{name_or_path}.yaml"
+    known = ", ".join(names())
+    if path.is_file():
+        message = f"{name_or_path}: is no scenario: that is a file .yaml, or one of {known}"
+        raise FileNotFoundError(message)
+    raise FileNotFoundError(f"{name_or_path}: no such scenario; known: {known}")
+
+
+def load(name_or_path: str, overrides: list[tuple[str, str]] | None = None) -> Scenario:
+    """Read a scenario, put `overrides` (dotted key, YAML text) over it, and check all of it.
+
+    Raises FileNotFoundError, or RecordError with every problem.
+    """
+    root = _with_base(find(name_or_path))
+    for key, text in overrides or []:
+        override(root, key, text)
+    return build(Scenario, root)
+
+
+def _with_base(path: Path) -> yaml.Node:
+    """Nodes of a file, put over those of the scenario that it `extends`."""
+    node = compose_file(path)
+    base_node = lookup(node, "extends")
+    if base_node is None:
+        return node
+    assert isinstance(node, yaml.MappingNode)  # noqa: S101  (only a mapping has keys)
+    node.value = [(k, v) for k, v in node.value if k.value != "extends"]
+    try:
+        base = _with_base(find(str(base_node.value)))
+    except FileNotFoundError as error:
+        line = base_node.start_mark.line + 1
+        raise RecordError([Problem(str(path), line, "extends", str(error))]) from error
+    return merge(base, node)
