@@ -1,6 +1,7 @@
 """A battery that speaks SunSpec (models 701, 702, 704, 713, 715). Discharging is positive."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,7 @@ def create(
     link: RegisterLink,
     clock: Callable[[], float],
     *,
+    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every driver is created by the same call
     base_dir: Path = Path(),  # noqa: ARG001 - every driver is created by the same call
 ) -> Driver:
     """Create the driver of a unit. Raises ValueError if it cannot be spoken to like this."""

@@ -5,6 +5,7 @@ analog inputs (`docs/points.md`). The sign is turned in the table and nowhere el
 """
 
 import math
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +133,7 @@ def create(
     link: PointLink,
     clock: Callable[[], float],
     *,
+    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every driver is created by the same call
     base_dir: Path = Path(),
 ) -> Dnp3Load:
     """Create the driver of a configuration record. Raises ValueError, OSError: a bad table."""

@@ -4,6 +4,7 @@ The maker's numbers, signs and word orders stand in the table (`tables/*.yaml`) 
 """
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -222,6 +223,7 @@ def create(
     link: RegisterLink,
     clock: Callable[[], float],
     *,
+    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every driver is created by the same call
     base_dir: Path = Path(),
 ) -> Driver:
     """Create the driver of a unit. Raises ValueError: a bad table, or one that does not fit."""

@@ -292,7 +292,8 @@ def create(
     link: TopicLink,
     clock: Callable[[], float],
     *,
+    utc: Callable[[], float] = time.time,
     base_dir: Path = Path(),  # noqa: ARG001 - every driver is created by the same call
 ) -> MqttLoad:
     """Create the driver of a configuration record; it subscribes at once."""
-    return MqttLoad(config, unit, link, clock)
+    return MqttLoad(config, unit, link, clock, wall=utc)

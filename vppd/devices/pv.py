@@ -4,6 +4,7 @@ A setpoint is a limit: the plant gives the smaller of it and of what the sun lea
 """
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,7 @@ def create(
     link: RegisterLink,
     clock: Callable[[], float],
     *,
+    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every driver is created by the same call
     base_dir: Path = Path(),  # noqa: ARG001 - every driver is created by the same call
 ) -> Driver:
     """Create the driver of a unit. Raises ValueError if it cannot be spoken to like this."""

@@ -25,18 +25,14 @@ from vppd.journal.writer import JournalWriter
 from vppd.ops.counted import counted
 from vppd.ops.log import LogSetup
 from vppd.ops.status_socket import StatusServer
-from vppd.runtime.clock import TickClock
 from vppd.runtime.loop import ControlLoop, Done
 from vppd.runtime.notify import Notifier
-from vppd.runtime.plant import Plant, build_plant, standing_orders
+from vppd.runtime.plant import Plant, build_plant
 from vppd.runtime.realtime import SlackCollector, apply_realtime, freeze_heap
+from vppd.runtime.shell import Shell
 from vppd.runtime.site import JOURNAL_NAME, SOCKET_NAME, Site
-from vppd.runtime.supervisor import essential, restarted
-from vppd.runtime.telling import Teller
 
 log = structlog.get_logger()
-
-FLUSH_S = 1.0  # the last writes get that long to be answered
 
 
 def run_daemon(site: Site, notifier: Notifier, log_setup: LogSetup, *, shadow: bool) -> None:
@@ -78,6 +74,7 @@ class _Daemon:
             config,
             self._site.base_dir,
             clock=time.monotonic,
+            utc=time.time,
             rng=random.Random(),
             shadow=self._shadow,
         )
@@ -87,62 +84,37 @@ class _Daemon:
             await self._serve(plant, journal)
 
     async def _serve(self, plant: Plant, journal: JournalWriter | None) -> None:
-        config, site = self._site.config, self._site.config.site
+        site = self._site.config.site
         realtime = apply_realtime(site.realtime_priority, site.lock_memory)
         log.info(
             "realtime", scheduler=realtime.scheduler, memory=realtime.memory, gc=realtime.gc
         )  # fmt: skip
-        ticks = TickClock(site.tick_s, time.monotonic, config.guards.agc_interval_s)
-        teller = Teller(
-            site.name, self._params, plant.devices, plant.signals, ticks, self._notifier,
-            clock=time.monotonic, realtime=realtime, journal=journal,
-            log_lines_dropped=lambda: self._log_setup.dropped, shadow=self._shadow,
-        )  # fmt: skip
         slack = SlackCollector(time.monotonic)
 
-        def tell(done: Done) -> None:
-            teller.tell(done)
+        def collect(_: Done) -> None:
             # In the middle of what is left: not now, when the devices are about to write.
-            rest_s = max(0.0, 0.5 * ticks.slack_s())
-            asyncio.get_running_loop().call_later(rest_s, lambda: slack.collect(ticks.slack_s()))
+            rest_s = max(0.0, 0.5 * shell.ticks.slack_s())
+            loop = asyncio.get_running_loop()
+            loop.call_later(rest_s, lambda: slack.collect(shell.ticks.slack_s()))
 
-        loop = ControlLoop(
-            self._params, standing_orders(config), plant.devices, plant.signals, ticks,
-            clock=time.monotonic, utc=time.time, tell=tell,
-            record=(lambda *_: True) if journal is None else journal.put,
-            write_chunk=int(site.write_chunk),
-            stop_timeout_s=0.0 if self._shadow else site.stop_timeout_s,  # nobody would move
+        shell = Shell(
+            self._site.config, plant, clock=time.monotonic, utc=time.time, journal=journal,
+            notifier=self._notifier, realtime=realtime, shadow=self._shadow,
+            log_lines_dropped=lambda: self._log_setup.dropped, on_done=collect,
         )  # fmt: skip
-        status = StatusServer(self._site.state_dir / SOCKET_NAME, teller.status)
+        status = StatusServer(self._site.state_dir / SOCKET_NAME, shell.teller.status)
         await status.start()
-        try:
-            async with asyncio.TaskGroup() as group:
-                others = self._start_others(group, plant)
-                freeze_heap()
-                self._catch_signals(loop, journal)
-                self._notifier.ready(counted(len(self._params.ids), "unit"))
-                log.info("ready", status_socket=str(status.path))
-                await loop.run()
-                await flush(plant)
-                for task in others:
-                    task.cancel()
-        finally:
-            ticks.close()
-            await status.stop()
 
-    def _start_others(self, group: asyncio.TaskGroup, plant: Plant) -> list[asyncio.Task[None]]:
-        """Start every task but the loop. A signal that fails ends the daemon; a device does not."""
-        jobs = [(f"link {name}", link.keep) for name, link in plant.links.items()]
-        jobs += [(f"device {device.unit_id}", device.run) for device in plant.devices]
-        tasks = [
-            group.create_task(restarted(name, job, clock=time.monotonic), name=name)
-            for name, job in jobs
-        ]
-        signals = zip(self._site.config.signals, plant.signals, strict=True)
-        return tasks + [
-            group.create_task(essential(f"signal {config.id}", signal.run), name=config.id)
-            for config, signal in signals
-        ]
+        def started() -> None:
+            freeze_heap()
+            self._catch_signals(shell.loop, journal)
+            self._notifier.ready(counted(len(self._params.ids), "unit"))
+            log.info("ready", status_socket=str(status.path))
+
+        try:
+            await shell.run(started)
+        finally:
+            await status.stop()
 
     def _catch_signals(self, loop: ControlLoop, journal: JournalWriter | None) -> None:
         def stop(name: str) -> None:
@@ -184,11 +156,3 @@ def tell_recovery(recovery: Recovery | None) -> None:
     """Log what the last daemon left of its journal, if that has no proper end."""
     if recovery is not None and recovery.ending:
         log.warning("journal_recovered", **recovery.fields())
-
-
-async def flush(plant: Plant) -> None:
-    """Wait until every setpoint that can still be sent was sent and answered, or time is up."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FLUSH_S):
-            while any(device.busy for device in plant.devices):
-                await asyncio.sleep(0.01)

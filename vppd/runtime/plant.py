@@ -1,7 +1,7 @@
 """Links, devices and signals of a configuration, made and put together."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from vppd.devices.base import Driver
 from vppd.devices.runner import DeviceRunner
 from vppd.links.base import Link
 from vppd.runtime.image import Standing
-from vppd.runtime.registry import kinds
+from vppd.runtime.registry import Kind, kinds
 from vppd.signals.base import Signal
 
 
@@ -32,16 +32,22 @@ def build_plant(
     base_dir: Path,
     *,
     clock: Callable[[], float],
+    utc: Callable[[], float],
     rng: random.Random,
     shadow: bool,
+    link_kinds: Mapping[str, Kind] | None = None,
 ) -> Plant:
     """Make every link, device and signal. Opens nothing.
+
+    `clock`, `utc`: monotonic and wall clock, s. `link_kinds`: other links of the same types, those
+    of the bench in memory, say.
 
     Raises ValueError or OSError for what only shows here: a point table or a certificate that
     cannot be read.
     """
+    link_kinds = kinds("vppd.links") if link_kinds is None else link_kinds
     links = {
-        link.id: kinds("vppd.links")[link.TYPE].create(
+        link.id: link_kinds[link.TYPE].create(
             link,
             rng=random.Random(rng.random()),
             clock=clock,
@@ -50,7 +56,9 @@ def build_plant(
         )
         for link in config.links
     }
-    drivers = [_driver(config, i, links, clock, base_dir) for i in range(len(config.fleet))]
+    drivers = [
+        _driver(config, i, links, base_dir, clock=clock, utc=utc) for i in range(len(config.fleet))
+    ]
     devices = [
         DeviceRunner(
             unit.id,
@@ -66,7 +74,7 @@ def build_plant(
     ]
     signals = [
         kinds("vppd.signals")[signal.TYPE].create(
-            signal, clock=clock, links=links, base_dir=base_dir
+            signal, clock=clock, utc=utc, links=links, base_dir=base_dir
         )
         for signal in config.signals
     ]
@@ -77,13 +85,15 @@ def _driver(
     config: Config,
     index: int,
     links: dict[str, Link],
-    clock: Callable[[], float],
     base_dir: Path,
+    *,
+    clock: Callable[[], float],
+    utc: Callable[[], float],
 ) -> Driver:
     unit = config.fleet[index]
     kind = kinds("vppd.devices")[unit.device.DRIVER]
     driver: Driver = kind.create(
-        unit.device, unit, links[unit.device.link], clock, base_dir=base_dir
+        unit.device, unit, links[unit.device.link], clock, utc=utc, base_dir=base_dir
     )
     return driver
 

@@ -25,8 +25,9 @@ class Kind:
 
     `create` is called for a link as `create(config, rng=, clock=, base_dir=, shadow=)` (a shadow
     sends nothing that others act on, and takes nobody's place), for a device as
-    `create(config, unit, link, clock, base_dir=)`, for a signal as
-    `create(config, clock=, links=, base_dir=)`.
+    `create(config, unit, link, clock, utc=, base_dir=)`, for a signal as
+    `create(config, clock=, utc=, links=, base_dir=)`. `clock` and `utc` are the monotonic and the
+    wall clock, s: no other ones are to be used, lest it be wrong in virtual time.
     """
 
     config: type[Any]

@@ -282,7 +282,8 @@ def create(
     *,
     clock: Callable[[], float],
     links: dict[str, object],  # noqa: ARG001 - every signal is created by the same call
+    utc: Callable[[], float] = time.time,
     base_dir: Path,
 ) -> Dnp3Outstation:
     """Create the signal of a configuration record. Raises OSError for unreadable certificates."""
-    return Dnp3Outstation(config, clock, base_dir=base_dir)
+    return Dnp3Outstation(config, clock, base_dir=base_dir, wall=utc)

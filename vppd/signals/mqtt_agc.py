@@ -142,7 +142,8 @@ def create(
     *,
     clock: Callable[[], float],
     links: dict[str, object],
+    utc: Callable[[], float] = time.time,
     base_dir: Path,  # noqa: ARG001 - every signal is created by the same call
 ) -> MqttSignal:
     """Create the signal of a configuration record; it subscribes at once."""
-    return MqttSignal(config, cast("TopicLink", links[config.link]), clock)
+    return MqttSignal(config, cast("TopicLink", links[config.link]), clock, wall=utc)

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import gzip
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -149,6 +150,7 @@ def create(
     *,
     clock: Callable[[], float],
     links: dict[str, object],  # noqa: ARG001 - every signal is created by the same call
+    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every signal is created by the same call
     base_dir: Path,
 ) -> Replay:
     """Create the signal of a configuration record. Raises OSError, ValueError: a bad file."""
