@@ -47,7 +47,14 @@ plan: {regulation_capacity_up_mw: 0.0, regulation_capacity_down_mw: 1.0}
 def test_every_link_is_told_whether_it_is_a_shadow_s(shadow, tmp_path):
     config = parse_config(CONFIG, "f", installed())
     plants = [
-        build_plant(config, tmp_path, clock=lambda: 0.0, rng=random.Random(1), shadow=shadow)
+        build_plant(
+            config,
+            tmp_path,
+            clock=lambda: 0.0,
+            utc=lambda: 0.0,
+            rng=random.Random(1),
+            shadow=shadow,
+        )
         for _ in range(2)
     ]
     links = [plant.links["broker"] for plant in plants]
