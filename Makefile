@@ -2,11 +2,13 @@
 PYTHON ?= python3
 DURATION ?= 120
 SEED ?= 1
+SCENARIO ?= storm
+SEEDS ?= 1..1000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup broker demo test bench accept lint lock docs clean
+.PHONY: help setup broker demo test bench accept campaign nightly lint lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +46,14 @@ bench: setup  ## benchmarks, peers side by side; writes build/bench/
 
 accept: setup broker  ## the runs that take longer, each against its limits; writes build/accept/
 	@$(BIN)/vppd-hil accept --seed $(SEED) --out build/accept
+
+campaign: setup  ## SCENARIO (storm) over SEEDS (1..1000) in virtual time, on all cores; writes build/campaign/
+	@$(BIN)/vppd-hil campaign $(SCENARIO) --seeds $(SEEDS) --out build/campaign
+
+# Other seeds each night: 10,000 a day, counted from 1970.
+nightly: setup  ## 10,000 seeds that no night had before; writes build/nightly/
+	@first=$$(( $$(date +%s) / 86400 * 10000 )); \
+	    $(BIN)/vppd-hil campaign $(SCENARIO) --seeds $$first..$$((first + 9999)) --out build/nightly
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

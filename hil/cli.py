@@ -5,6 +5,7 @@ is not met, 2 bad usage or a bad scenario, 3 could not run (a port in use, a pro
 missing, OUT not to be used), 130 interrupted (Ctrl-C), 143 ended (SIGTERM).
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +16,20 @@ import click
 from rich.console import Console
 
 from hil import accept as acceptance
-from hil import daemon_config, devices_csv, options, report, result, running
+from hil import daemon_config, devices_csv, frequency_table, options, report, result, running
 from hil import fleet as fleets
 from hil import scenario as scenarios
+from hil.measure.journal import Ticks
 from hil.options import Overrides
+from hil.plumbing import CouldNotRunError
+from hil.possible import Possible
+from hil.progress import BoundProgress, VirtualProgress
 from hil.records import RecordError
 from hil.rig import Rig, check_events
 from hil.running import BAD, COULD_NOT, INTERRUPTED, MISSED
 from hil.scenario import Scenario
 from hil.screen import Frame, Screen, scorecard
+from hil.tso import frequency as tso_frequency
 from hil.tso import signal as tso_signal
 from hil.tso.signal import NoSignalError, SignalError
 
@@ -51,10 +57,10 @@ def _stoppable() -> Iterator[None]:
         _fail(INTERRUPTED, "interrupted")
 
 
-def _load(name: str, settings: tuple[str, ...], typed: Overrides) -> Scenario:
+def _load(name: str, settings: tuple[str, ...], typed: Overrides, clock: str = "real") -> Scenario:
     """Scenario with overrides; ends the program with every problem."""
     try:
-        return options.load(name, options.overrides(settings), typed)
+        return options.load(name, options.overrides(settings), typed, clock)
     except (RecordError, FileNotFoundError) as error:
         _fail(BAD, str(error))
     except OSError as error:
@@ -69,6 +75,7 @@ def _draw(scenario: Scenario, base_port: int | None) -> fleets.Fleet:
     try:
         check_events(scenario, drawn)
         tso_signal.series(scenario.signal, scenario.seed, scenario.duration_s)
+        tso_frequency.source(scenario.frequency, scenario.duration_s)
     except NoSignalError as error:
         _fail(COULD_NOT, str(error))
     except (RecordError, SignalError) as error:
@@ -94,6 +101,12 @@ def list_() -> None:
 @click.option("--frequency", metavar="FILE:COLUMN", help="Frequency from a CSV with t_s, in Hz.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
 @click.option("--base-port", type=int, metavar="N", help="First of the TCP ports (default: free).")
+@click.option(
+    "--oracle/--no-oracle",
+    "with_oracle",
+    default=True,
+    help="Work out what was possible, too (after the run; beside it in virtual time).",
+)
 @click.option("--trace-devices", is_flag=True, help="Write devices.csv.gz, each unit each second.")
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 def run(
@@ -105,6 +118,7 @@ def run(
     frequency: str | None,
     settings: tuple[str, ...],
     base_port: int | None,
+    with_oracle: bool,
     trace_devices: bool,
     out: Path,
 ) -> None:
@@ -113,22 +127,59 @@ def run(
     OUT is made, or emptied if vppd-hil made it. A regulation_mw beyond what the fleet can give is
     run as oversold, and told.
     """
-    if clock == "virtual":
-        _fail(BAD, "--clock virtual: not built yet; use --clock real")
-    if frequency is not None:
-        _fail(BAD, "--frequency: not built yet; no scenario sends a frequency to the plant")
+    if clock == "virtual" and base_port is not None:
+        _fail(BAD, "--base-port: there are no ports in virtual time")
     with _stoppable():
-        scenario = _load(name, settings, options.typed(seed, duration, signal_))
+        scenario = _load(name, settings, options.typed(seed, duration, signal_, frequency), clock)
         _draw(scenario, base_port)
         told = f"{scenario.name}: seed {scenario.seed}, fleet seed {scenario.fleet_seed}"
         click.echo(told, err=True)
         command = options.command(*sys.argv[1:])
-        _run(scenario, out, base_port, command)
-        _judge(scenario, out.resolve(), trace_devices=trace_devices)
+        arguments = _oracle_arguments(name, scenario, settings, signal_)
+        if clock == "virtual":
+            possible = Possible(arguments) if with_oracle else None
+            try:
+                ticks = _simulate(scenario, out, command)
+                _judge(scenario, out.resolve(), ticks, possible, trace_devices=trace_devices)
+            finally:
+                if possible is not None:
+                    possible.close()
+        else:
+            _run(scenario, out, base_port, command)
+            possible = Possible(arguments) if with_oracle else None
+            _judge(scenario, out.resolve(), None, possible, trace_devices=trace_devices)
+
+
+def _oracle_arguments(
+    name: str, scenario: Scenario, settings: tuple[str, ...], signal_: str | None
+) -> list[str]:
+    """Arguments of `oracle` for the same run."""
+    arguments = [name, "--seed", str(scenario.seed), "--duration", str(scenario.duration_s)]
+    if signal_ is not None:
+        arguments += ["--signal", signal_]
+    for setting in settings:
+        arguments += ["--set", setting]
+    return arguments
+
+
+def _simulate(scenario: Scenario, out: Path, command: str) -> Ticks | None:
+    """Make the run in virtual time; ends the program when it could not be made."""
+    click.echo("loading the kernels (the first time compiles them)", err=True)
+    from hil.sim.run import Simulation
+
+    try:
+        with VirtualProgress(scenario.name, scenario.duration_s) as progress:
+            simulation = Simulation(scenario, out, progress.update, command=command)
+            running.make_virtual(simulation.make)
+    except running.RunError as error:
+        failure = error
+    else:
+        return simulation.ticks
+    _fail(failure.code, str(failure))
 
 
 def _run(scenario: Scenario, out: Path, base_port: int | None, command: str) -> None:
-    """Make the run; ends the program when it could not be made."""
+    """Make the run on sockets; ends the program when it could not be made."""
     with Screen(scenario, scenario.duration_s, Console(stderr=True)) as screen:
 
         def view(frame: dict[str, Any]) -> None:
@@ -143,10 +194,24 @@ def _run(scenario: Scenario, out: Path, base_port: int | None, command: str) -> 
     _fail(failure.code, str(failure))
 
 
-def _judge(scenario: Scenario, out: Path, *, trace_devices: bool) -> None:
+def _judge(
+    scenario: Scenario,
+    out: Path,
+    ticks: Ticks | None,
+    possible: Possible | None,
+    *,
+    trace_devices: bool,
+) -> None:
     """Work out the figures, write the report, and hold them against the limits."""
-    measured = result.measure(out)
-    page = report.write(measured, acceptance=scenario.acceptance)
+    measured = result.measure(out, ticks=ticks)
+    if possible is not None:
+        click.echo("working out what was possible", err=True)
+        measured.result["oracle"] = bound = possible.wait(out)
+        if "note" in bound:
+            measured.result["notes"]["oracle"] = bound["note"]
+        result.write(measured)
+    acceptance = scenarios.applicable(scenario, measured.result)
+    page = report.write(measured, acceptance=acceptance)
     if trace_devices:
         run_ = measured.run
         ids = list(run_.units.ids)
@@ -154,7 +219,9 @@ def _judge(scenario: Scenario, out: Path, *, trace_devices: bool) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH)
-    console.print(scorecard(measured.result, scenario.acceptance))
+    console.print(scorecard(measured.result, acceptance))
+    if event := frequency_table.happened(measured.result):
+        console.print(frequency_table.terminal(event))
     click.echo(f"report: {_shown(page)}")
     missed = scenarios.missed(scenario, measured.result)
     for line in missed:
@@ -167,6 +234,92 @@ def _shown(path: Path) -> Path:
     """Path for people: without dots, and from here if it is below."""
     path, here = path.resolve(), Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+@main.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--duration", type=float, metavar="S", help="Length of the scored run.")
+@click.option("--seed", type=int, metavar="N", help="Seed of the run, and of the fleet.")
+@click.option("--signal", "signal_", metavar="FILE:COLUMN", help="CSV(.gz) instead of the signal.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it as JSON.")
+def oracle(
+    name: str,
+    duration: float | None,
+    seed: int | None,
+    signal_: str | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """Say how well any controller could do in a run, if it knew the future."""
+    from hil import oracle as bounds
+
+    with _stoppable():
+        scenario = _load(name, settings, options.typed(seed, duration, signal_), "virtual")
+        drawn = _draw(scenario, None)
+        try:
+            with BoundProgress(scenario.name) as progress:
+                found = bounds.bound(scenario, drawn, progress=progress.update)
+            if out is not None:
+                bounds.write(found, out)
+        except bounds.OracleError as error:
+            _fail(BAD, str(error))
+        except OSError as error:
+            _fail(COULD_NOT, f"{out}: {error.strerror}")
+    click.echo(found.describe())
+
+
+@main.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--seeds", required=True, metavar="A..B", help="First and last seed.")
+@click.option("--duration", type=float, metavar="S", help="Length of each scored run.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Default: all cores.")
+@click.option(
+    "--keep",
+    type=click.Choice(["failed", "all", "none"]),
+    default="failed",
+    show_default=True,
+    help="Seeds whose files and report stay in OUT/seeds (of failed ones the first 50).",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.1),
+    metavar="S",
+    help="Of one seed (default: 60 s and twice its duration).",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+def campaign(
+    name: str,
+    seeds: str,
+    duration: float | None,
+    settings: tuple[str, ...],
+    jobs: int | None,
+    keep: str,
+    timeout_s: float | None,
+    out: Path,
+) -> None:
+    """Run a scenario over many seeds in virtual time, on all cores, and sum them up.
+
+    OUT gets campaign.json, campaign.html, and each failed seed as a scenario in failures/.
+    """
+    from hil.campaign import command, plan
+
+    chosen = plan.seeds(seeds)
+    with _stoppable():
+        scenario = _load(name, settings, options.typed(chosen[0], duration), "virtual")
+        _draw(scenario, None)
+        try:
+            code = command.run(
+                plan.Plan(name, settings, duration, scenario), chosen, out,
+                jobs=jobs or len(os.sched_getaffinity(0)), keep=keep, timeout_s=timeout_s,
+            )  # fmt: skip
+        except CouldNotRunError as error:
+            _fail(COULD_NOT, str(error))
+        except OSError as error:
+            _fail(COULD_NOT, f"{error.filename or out}: {error.strerror}")
+    sys.exit(code)
 
 
 @main.command()

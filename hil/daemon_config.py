@@ -7,7 +7,8 @@ nothing of it. What units share stands once, in `templates`, and is merged into 
 from collections.abc import Iterator
 
 from hil.fleet import Fleet, Unit
-from hil.scenario import Scenario
+from hil.scenario import FrequencySource, PlantDroopConfig, Scenario
+from hil.scenario.frequency import NONE
 from hil.tiles import counted
 
 HEADER = """\
@@ -26,6 +27,7 @@ DEVICE = {
 }
 STALE_INTERVALS = 3.0  # an AGC value is stale when three of them are overdue
 SHORTEST_STALE_S = 6.0
+SHORTEST_FREQUENCY_STALE_S = 3.0
 
 
 def text(fleet: Fleet, scenario: Scenario, *, state_dir: str, command: str) -> str:
@@ -63,23 +65,40 @@ def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> It
     if guards.return_rate_pu_per_s is not None:
         yield f"  return_rate_pu_per_s: {_number(guards.return_rate_pu_per_s)}"
     yield ""
+    if scenario.droop is not None:
+        yield from _droop(scenario.frequency, scenario.droop)
     yield "signals:"
-    yield f"  - {{type: dnp3_outstation, id: tso, port: {fleet.tso_port}}}"
+    takes = "" if scenario.frequency.kind == NONE else ", frequency: true"
+    yield f"  - {{type: dnp3_outstation, id: tso, port: {fleet.tso_port}{takes}}}"
     yield ""
     yield "templates:"
     for kind in fleet.counts("kind"):
         yield from _template(kind, next(u for u in fleet.units if u.kind == kind))
     yield ""
+    timeout_s = scenario.links.timeout_s
+    wait = "" if timeout_s is None else f", timeout_s: {_number(timeout_s)}"
     yield "links:"
     if "mqtt" in fleet.counts("protocol"):
         yield f"  - {{type: mqtt, id: broker, port: {fleet.broker_port}}}"
     for unit in fleet.units:
         if unit.protocol != "mqtt":
-            yield f"  - {{type: {unit.protocol}_tcp, id: {unit.id}, port: {unit.port}}}"
+            yield f"  - {{type: {unit.protocol}_tcp, id: {unit.id}, port: {unit.port}{wait}}}"
     yield ""
     yield "fleet:"
     for unit in fleet.units:
-        yield from _unit(unit)
+        yield from _unit(unit, timeout_s)
+
+
+def _droop(source: FrequencySource, droop: PlantDroopConfig) -> Iterator[str]:
+    """Section of the plant's droop."""
+    stale_s = max(SHORTEST_FREQUENCY_STALE_S, STALE_INTERVALS * source.interval_s)
+    yield "droop:"
+    yield f"  droop_pu: {_number(droop.droop_pu)}"
+    yield f"  power_mw: {_number(droop.power_mw)}"
+    yield f"  deadband_hz: {_number(droop.deadband_hz)}"
+    yield f"  freq_nominal_hz: {_number(source.nominal_hz)}"
+    yield f"  stale_after_s: {_number(stale_s)}"
+    yield ""
 
 
 def _template(kind: str, unit: Unit) -> Iterator[str]:
@@ -92,9 +111,11 @@ def _template(kind: str, unit: Unit) -> Iterator[str]:
         yield f"    soc_max_pu: {_number(unit.soc_max_pu)}"
 
 
-def _unit(unit: Unit) -> Iterator[str]:
+def _unit(unit: Unit, timeout_s: float | None) -> Iterator[str]:
     """One unit, on three lines."""
     device = DEVICE[unit.maker]
+    if unit.protocol == "mqtt" and timeout_s is not None:
+        device = device.replace("}", f", ack_timeout_s: {_number(timeout_s)}}}")
     names = (unit.id, _number(unit.rated_mw)) if device.count("%s") == 2 else (unit.id,)
     ramp = _number(unit.ramp_mw_per_s)
     yield f"  - {{<<: *{unit.kind}, id: {unit.id}, device: {device % names},"

@@ -2,32 +2,16 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from hil.scenario import KINDS, FaultsConfig, Scenario
+from hil.unit_draw import draw_kind
 
-from hil.scenario import KINDS, FaultsConfig, KindConfig, Scenario
-
-PREFIX = {"battery": "bat", "ev_hub": "ev", "hvac": "hvac", "industrial": "ind", "pv": "pv"}
-PROTOCOL = {
-    "sunspec_battery": "modbus",
-    "sunspec_pv": "modbus",
-    "modbus_ev_hub": "modbus",
-    "modbus_hvac": "modbus",
-    "dnp3_industrial": "dnp3",
-    "dnp3_hvac": "dnp3",
-    "mqtt_ev_hub": "mqtt",
-}
 ROUNDING = 1e-9  # of the regulation capacity: sums of decimals are not exact
 DEVICE_PORT = 10  # ports from the base: broker, TSO, and from here on the devices
-ROOM_TAU_S = (3600.0, 7200.0)  # time constant of a building, hours
 ROOM_GAIN_K = 18.0  # room temperature, from full to no cooling, when settled
-COMFORT_K = (1.5, 2.5)  # half width of the comfort band
-DEPARTURE_S = (7200.0, 28800.0)  # until the cars of a hub leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +43,31 @@ class Unit:
     soc_start_pu: float
     efficiency_charge_pu: float
     efficiency_discharge_pu: float
-    available_mw: float  # pv: mean of what the sun leaves; else rated
-    sun_sigma_mw: float
-    departure_s: float  # ev_hub: its cars leave that long after the start; else 0
+    available_mw: float  # pv: in the full sun; else rated
+    departure_s: float  # ev_hub: how long its cars stay, on average; else 0
     room_tau_s: float  # hvac; else 0
     comfort_k: float
+    ambient_c: float = 25.0  # battery: around its cells
+    cell_max_c: float = 55.0  # where its management stops it
+    droop_pu: float | None = None  # battery, pv: of nominal frequency, for rated; None: blind
+    droop_deadband_hz: float = 0.036
+    droop_response_s: float = 5.0  # open loop, to 90 %
+    charger_step_a: float = 0.0  # ev_hub: smallest change of a charger; 0: any
+    need_pu: float | None = None  # ev_hub: of what it could give; None: what the basepoint gives
+    leave_first_s: float | None = None  # the cars at the start leave from then
+    leave_last_s: float | None = None  # until then; None: spread over their stays
+    room_start_k: float = 0.0  # above the set point
+    min_on_s: float = 180.0  # of machines that are on or off
+    min_off_s: float = 180.0
+    lockout_s: float = 360.0  # from a start to the next one
+    batch_s: float = 0.0  # period; 0: a continuous process
+    batch_phase_s: float = 0.0  # at the start; the step that must hold begins at 0
+    batch_hold_s: float = 0.0
+    batch_free_pu: float = 1.0  # share of the range, meanwhile
+    cloud_cover_pu: float = 0.0  # pv: share of the time in a shadow
+    cloud_depth_pu: float = 0.0  # what a shadow takes
+    cloud_shadow_s: float = 45.0  # mean time of a shadow
+    solar_time_h: float | None = None  # at the start; None: the sun stands still
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ def draw(scenario: Scenario, base_port: int) -> Fleet:
     for kind in KINDS:
         if kind in scenario.fleet.kinds:
             scale = scenario.fleet.scale.get(kind, 1.0)
-            units.extend(_draw_kind(kind, scenario, scale))
+            units.extend(draw_kind(kind, scenario, scale))
     places = spread(
         [unit["kind"] + unit["maker"] for unit in units], scenario.wire.devices_per_process
     )
@@ -206,88 +210,3 @@ def spread(groups: list[str], per_process: int) -> list[int]:
     for position, (_, i) in enumerate(sorted(rank)):
         places[i] = position // per_process
     return places
-
-
-def sizes_mw(
-    rng: np.random.Generator, n: int, total_mw: float, relative_spread: float
-) -> NDArray[np.float64]:
-    """Rated powers of n units in whole kW, shape (n,); their sum is the total, exactly."""
-    weight = 1.0 + relative_spread * rng.uniform(-1.0, 1.0, n)
-    ideal_kw = weight / weight.sum() * total_mw * 1000.0
-    whole_kw = np.floor(ideal_kw)
-    left = round(total_mw * 1000.0 - float(whole_kw.sum()))
-    whole_kw[np.argsort(whole_kw - ideal_kw, kind="stable")[:left]] += 1.0
-    return np.asarray(whole_kw / 1000.0, dtype=np.float64)
-
-
-def _draw_kind(kind: str, scenario: Scenario, scale: float) -> Iterator[dict[str, Any]]:
-    """Yield the units of one kind, without index, process and port."""
-    config = scenario.fleet.kinds[kind]
-    rng = np.random.default_rng([scenario.fleet_seed, KINDS.index(kind)])
-    n = config.units
-    rated_mw = sizes_mw(rng, n, config.rated_mw * scale, config.spread)
-    makers = [maker for maker, count in config.makers.items() for _ in range(count)]
-    dead_s = rng.uniform(*config.dead_time_s, n)
-    error = scenario.faults.model_error_pct / 100.0
-    # a dead time or a lag off by 20 % (1 sigma) stays within 0.4 to 1.6 of the configured one
-    wrong = 1.0 + error * np.clip(rng.standard_normal((2, n)), -3.0, 3.0)
-    drawn = {
-        "soc": rng.uniform(*config.soc_start_pu, n),
-        "efficiency": rng.uniform(*config.efficiency_pu, (2, n)),
-        "departure": rng.uniform(*DEPARTURE_S, n),
-        "room": rng.uniform(*ROOM_TAU_S, n),
-        "comfort": rng.uniform(*COMFORT_K, n),
-    }
-    for i in range(n):
-        yield {
-            "id": f"{PREFIX[kind]}{i + 1:03d}",
-            "kind": kind,
-            "maker": makers[i],
-            "protocol": PROTOCOL[makers[i]],
-            "dead_time_s": round(float(dead_s[i]), 3),
-            "dead_time_true_s": float(dead_s[i] * wrong[0, i]),
-            "lag_true_s": float(config.lag_s * wrong[1, i]),
-            **_power(config, float(rated_mw[i])),
-            **_store(kind, config, float(rated_mw[i]), drawn, i),
-        }
-
-
-def _power(config: KindConfig, rated_mw: float) -> dict[str, Any]:
-    """Range, ramp, manners of a unit."""
-
-    def of_rated(pct: float) -> float:
-        return round(rated_mw * pct / 100.0, 9)
-
-    available_pct = 100.0 if config.available_pct is None else config.available_pct
-    return {
-        "rated_mw": rated_mw,
-        "basepoint_mw": of_rated(config.basepoint_pct),
-        "p_min_mw": of_rated(config.basepoint_pct - config.down_pct),
-        "p_max_mw": of_rated(config.basepoint_pct + config.up_pct),
-        "ramp_mw_per_s": of_rated(config.ramp_pct_per_s),
-        "lag_s": config.lag_s,
-        "watchdog_s": config.watchdog_s,
-        "fallback_mw": of_rated(config.basepoint_pct),
-        "cost": round(config.cost / rated_mw, 6),
-        "available_mw": of_rated(available_pct),
-        "sun_sigma_mw": of_rated(config.sun_sigma_pct),
-    }
-
-
-def _store(
-    kind: str, config: KindConfig, rated_mw: float, drawn: dict[str, NDArray[np.float64]], i: int
-) -> dict[str, Any]:
-    """Store, room and cars of a unit; neutral values where it has none."""
-    has_store = config.energy_h is not None
-    efficiency = drawn["efficiency"]
-    return {
-        "energy_mwh": round(rated_mw * config.energy_h, 9) if config.energy_h else None,
-        "soc_min_pu": config.soc_pu[0],
-        "soc_max_pu": config.soc_pu[1],
-        "soc_start_pu": float(drawn["soc"][i]) if has_store else 0.0,
-        "efficiency_charge_pu": round(float(efficiency[0, i]), 4) if has_store else 1.0,
-        "efficiency_discharge_pu": round(float(efficiency[1, i]), 4) if has_store else 1.0,
-        "departure_s": float(drawn["departure"][i]) if kind == "ev_hub" else 0.0,
-        "room_tau_s": float(drawn["room"][i]) if kind == "hvac" else 0.0,
-        "comfort_k": float(drawn["comfort"][i]) if kind == "hvac" else 0.0,
-    }

@@ -17,11 +17,17 @@ MADE_BY_A_RUN = (
     "devices.csv.gz",
     "report.html",
     "daemon.log",
+    "oracle.json",
+    "campaign.json",
+    "campaign.html",
+    "seeds",
+    "failures",
+    "workers",
 )
 
 
-def take(out_dir: Path) -> int:
-    """Make OUT, or empty one of an earlier run, with an empty `raw`.
+def take(out_dir: Path, sub: str = "raw") -> int:
+    """Make OUT, or empty one of an earlier run, with an empty folder `sub`.
 
     Returns the open marker, which keeps other runs out until it is closed. Raises
     CouldNotRunError, before anything is deleted: no folder of the bench, a daemon or another run
@@ -35,7 +41,7 @@ def take(out_dir: Path) -> int:
         _refuse_protected(out_dir)
         for name in MADE_BY_A_RUN:
             _remove(out_dir / name)
-        (out_dir / "raw").mkdir()
+        (out_dir / sub).mkdir()
     except (OSError, CouldNotRunError) as error:
         if marker >= 0:
             os.close(marker)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from hil import fleet
-from hil import scenario as scenarios
+from hil.faults import check
 from hil.records import RecordError
 from hil.scenario import Scenario
 from hil.tso import signal as tso_signal
@@ -21,6 +21,8 @@ TYPED = {  # option that sets a key of the scenario
     "seed": "--seed",
     "signal.file": "--signal",
     "signal.column": "--signal",
+    "frequency.file": "--frequency",
+    "frequency.column": "--frequency",
 }
 Overrides = list[tuple[str, str]]
 
@@ -37,7 +39,10 @@ def overrides(settings: Sequence[str]) -> Overrides:
 
 
 def typed(
-    seed: int | None = None, duration: float | None = None, signal: str | None = None
+    seed: int | None = None,
+    duration: float | None = None,
+    signal: str | None = None,
+    frequency: str | None = None,
 ) -> Overrides:
     """Keys and values of the options that have a name of their own. Raises BadParameter."""
     found: Overrides = []
@@ -45,22 +50,30 @@ def typed(
         found.append(("seed", str(seed)))
     if duration is not None:
         found.append(("duration_s", str(duration)))
-    if signal is not None:
-        try:
-            file, column = tso_signal.parse_option(signal)
-        except SignalError as error:
-            raise click.BadParameter(str(error), param_hint="--signal") from error
-        found.append(("signal.kind", "file"))
-        found.append(("signal.file", json.dumps(str(Path(file).resolve()))))
-        found.append(("signal.column", json.dumps(column)))
+    for section, text in (("signal", signal), ("frequency", frequency)):
+        if text is not None:
+            found += _of_file(section, text)
     return found
 
 
-def load(name: str, set_: Overrides, typed_: Overrides) -> Scenario:
+def _of_file(section: str, text: str) -> Overrides:
+    """Keys and values of `FILE:COLUMN`. Raises BadParameter."""
+    try:
+        file, column = tso_signal.parse_option(text)
+    except SignalError as error:
+        raise click.BadParameter(str(error), param_hint=f"--{section}") from error
+    return [
+        (f"{section}.kind", "file"),
+        (f"{section}.file", json.dumps(str(Path(file).resolve()))),
+        (f"{section}.column", json.dumps(column)),
+    ]
+
+
+def load(name: str, set_: Overrides, typed_: Overrides, clock: str = "real") -> Scenario:
     """Scenario with overrides. Raises OSError, or RecordError that names the options typed."""
     names = {f"--set {key}": TYPED[key] for key, _ in typed_ if key in TYPED}
     try:
-        return scenarios.load(name, [*set_, *typed_])
+        return check.load(name, [*set_, *typed_], clock)
     except RecordError as error:
         raise _renamed(error, names) from error
 

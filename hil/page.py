@@ -134,13 +134,13 @@ def tile_html(tile: Tile) -> str:
     )
 
 
-def page(title: str, plotly_js: str, body: str) -> str:
-    """Give the whole page, which needs nothing but itself."""
+def page(title: str, plotly_js: str, body: str, style: str = "") -> str:
+    """Give the whole page, which needs nothing but itself. `style`: more of the style sheet."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{CSS}</style>"
+        f"<title>{escape(title)}</title><style>{CSS}{style}</style>"
         f"<script>{plotly_js}</script></head>"
         f"<body><main>{body}</main><script>{SCRIPT}</script></body></html>\n"
     )

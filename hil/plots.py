@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from hil.measure import inputs
+from hil import oracle
+from hil.measure import inputs, tracking
 from hil.measure.plant import second_means
 from hil.result import Measured
 
@@ -68,16 +69,23 @@ def power(run: Measured) -> Plot:
     rows = run.rows
     figure = _figure(run, "power, MW")
     if run.run.duration_s <= FINE_UP_TO_S:
-        agc = run.run.agc
-        t_request = np.append(agc.t_sent_s - run.run.t0_s, run.run.duration_s)
-        request = _base_mw(run) + np.append(agc.pu, agc.pu[-1:]) * run.run.units.regulation_mw
+        sent_s, request = tracking.request_steps(run.run)
+        t_request = np.append(sent_s - run.run.t0_s, run.run.duration_s)
+        request = np.append(request, request[-1:])
         t_plant, plant = run.plant.t_s - run.run.t0_s, run.plant.total_mw
         caption = "Request: as the TSO sent it, held. Delivered: simulated physics, each 0.1 s."
     else:
         t_request, request, t_plant, plant = rows.t_s, rows.request_mw, rows.t_s, rows.plant_mw
         caption = "Request as the TSO sent it, and delivered power: means of each second."
-    figure.add_trace(_line(t_request[: request.size], request, "request", INK, shape="hv"))
-    figure.add_trace(_line(t_plant, plant, "delivered", VERMILION, width=2.2))
+    figure.add_trace(line(t_request[: request.size], request, "request", INK, shape="hv"))
+    figure.add_trace(line(t_plant, plant, "delivered", VERMILION, width=2.2))
+    possible = run.out_dir / "oracle.json"
+    if possible.exists():
+        bound = oracle.read(possible)
+        scored = slice(bound.skipped_s, None)
+        t_s, possible_mw = bound.t_s[scored] + 0.5, bound.delivered_mw[scored]
+        figure.add_trace(line(t_s, possible_mw, "possible", GREEN))
+        caption += " Possible: the best known schedule of one who knows the future, by the second."
     _shade_skipped(figure, run)
     return Plot("Signal request and delivered power", caption, figure, wide=True)
 
@@ -100,7 +108,7 @@ def error(run: Measured) -> Plot:
     basis_mw = run.run.units.regulation_mw
     figure.add_hrect(-0.01 * basis_mw, 0.01 * basis_mw, fillcolor=GREEN, opacity=0.12, line_width=0)
     if np.nanmax(np.abs(run.rows.unserved_mw), initial=0.0) > 0.01:
-        unserved = _line(run.rows.t_s + 0.5, -run.rows.unserved_mw, "not served", BLUE, width=1.2)
+        unserved = line(run.rows.t_s + 0.5, -run.rows.unserved_mw, "not served", BLUE, width=1.2)
         unserved.line.dash = "dot"
         figure.add_trace(unserved)
     _shade_skipped(figure, run)
@@ -131,7 +139,7 @@ def contribution(run: Measured) -> Plot:
             )
         )
     request = run.rows.request_mw - _base_mw(run)
-    figure.add_trace(_line(run.rows.t_s + 0.5, request, "request", INK, width=1.4))
+    figure.add_trace(line(run.rows.t_s + 0.5, request, "request", INK, width=1.4))
     figure.update_layout(barmode="relative", bargap=0.0)
     caption = "Power of each kind less its basepoints, stacked; the line is the regulation asked."
     return Plot("Contribution of each kind", caption, figure, wide=True)
@@ -169,7 +177,7 @@ def tick_time(run: Measured) -> Plot | None:
     if ticks is None or ticks.now_s.size == 0:
         return None
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
-    _style(figure, run, "", 320)
+    style(figure, run, "", 320)
     t_s = ticks.now_s - run.run.t0_s
     inside = (t_s >= 0.0) & (t_s <= run.run.duration_s)
     figure.add_trace(
@@ -199,13 +207,13 @@ def charge(run: Measured) -> Plot | None:
     figure = _figure(run, "state of charge, %", height=260)
     t_s = run.rows.t_s
     low, p10, median, p90, high = quantiles
-    figure.add_trace(_line(t_s, low, "lowest and highest", SKY, width=1.0))
-    figure.add_trace(_line(t_s, high, "highest", SKY, width=1.0, legend=False))
-    figure.add_trace(_line(t_s, p10, "p10", BLUE, width=0.0, legend=False))
-    band = _line(t_s, p90, "p10 to p90", BLUE, width=0.0)
+    figure.add_trace(line(t_s, low, "lowest and highest", SKY, width=1.0))
+    figure.add_trace(line(t_s, high, "highest", SKY, width=1.0, legend=False))
+    figure.add_trace(line(t_s, p10, "p10", BLUE, width=0.0, legend=False))
+    band = line(t_s, p90, "p10 to p90", BLUE, width=0.0)
     band.update(fill="tonexty", fillcolor="rgba(0,114,178,.18)")
     figure.add_trace(band)
-    figure.add_trace(_line(t_s, median, "median", BLUE, width=2.2))
+    figure.add_trace(line(t_s, median, "median", BLUE, width=2.2))
     caption = f"States of charge of the {soc.shape[1]} units with a store."
     return Plot("State of charge", caption, figure)
 
@@ -216,11 +224,11 @@ def machine(run: Measured) -> Plot | None:
     if samples.shape[0] == 0:
         return None
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
-    _style(figure, run, "", 260)
+    style(figure, run, "", 260)
     t_s, rss_mb, cpu_pct, bench_pct = samples.T
-    figure.add_trace(_line(t_s, rss_mb, "daemon", BLUE), row=1, col=1)
-    figure.add_trace(_line(t_s, cpu_pct, "daemon", BLUE, legend=False), row=2, col=1)
-    figure.add_trace(_line(t_s, bench_pct, "bench", ORANGE), row=2, col=1)
+    figure.add_trace(line(t_s, rss_mb, "daemon", BLUE), row=1, col=1)
+    figure.add_trace(line(t_s, cpu_pct, "daemon", BLUE, legend=False), row=2, col=1)
+    figure.add_trace(line(t_s, bench_pct, "bench", ORANGE), row=2, col=1)
     figure.update_yaxes(title_text="memory, MB", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="CPU, % of a core", rangemode="tozero", row=2, col=1)
     figure.update_xaxes(title_text="", row=1, col=1)
@@ -289,11 +297,12 @@ def _fault_mark(colour: str, count: int) -> dict[str, Any]:
 
 def _figure(run: Measured, unit: str, height: int = 320) -> Any:
     figure = go.Figure()
-    _style(figure, run, unit, height)
+    style(figure, run, unit, height)
     return figure
 
 
-def _style(figure: Any, run: Measured, unit: str, height: int) -> None:
+def style(figure: Any, run: Measured, unit: str, height: int) -> None:
+    """Give a figure the looks of the page, and its time axis."""
     figure.update_layout(
         template="none",
         height=height,
@@ -320,7 +329,7 @@ def _style(figure: Any, run: Measured, unit: str, height: int) -> None:
     )
 
 
-def _line(
+def line(
     x: F8,
     y: F8,
     name: str,
@@ -330,6 +339,7 @@ def _line(
     shape: str = "linear",
     legend: bool = True,
 ) -> Any:
+    """Make a line of a series."""
     return go.Scatter(
         x=_list(x),
         y=_list(y),

@@ -12,6 +12,9 @@ in MW, generation positive. `K` is the number of the wire process.
 `wire-K.events.jsonl`             injected faults `{t_s, unit, kind, detail}`; unit -1: no unit
 `wire-K.links.bin`                rows of `LINK`: when a device could be reached, and was
 `tso.csv`                         `TSO_COLUMNS`, one row for each AGC value
+`tso.frequency.csv`               `FREQUENCY_COLUMNS`, one row for each frequency, if it is sent
+`grid.csv`                        `GRID_COLUMNS`, each 0.1 s, where the loop over a grid is closed
+`frequency.json`                  source of the frequency and droop of the plant, as configured
 `tso.inputs.csv`                  `INPUT_COLUMNS`, one row for each poll of the plant by the TSO
 ================================  ============================================================
 """
@@ -32,7 +35,14 @@ PHYSICS_STEP_S = 0.1  # rows of the power trace are at multiples of it on the mo
 TSO_COLUMNS = ("t_sent_s", "t_socket_s", "seq", "pu", "status")
 """`t_sent_s`: by the TSO's own clock; `t_socket_s`: handed to the socket, after the link's
 latency (nan: never); `status`: accepted, refused, unknown (no answer), cut (the link was cut: not
-sent), down (no connection); `seq` is negative for what was sent before t0."""
+sent), stale (a fault of the signal: not sent), down (no connection); `seq` is negative for what
+was sent before t0."""
+
+FREQUENCY_COLUMNS = ("t_sent_s", "t_socket_s", "freq_hz", "status")
+"""As `TSO_COLUMNS`."""
+
+GRID_COLUMNS = ("t_s", "freq_hz", "plant_mw")
+"""At the end of each step: the grid's frequency, and what the plant gave in it."""
 
 INPUT_COLUMNS = ("t_s", "p_kw", "p_flags", "agc_pu", "agc_flags", "mode", "units_online")
 
@@ -43,6 +53,7 @@ class SetpointFlag(IntFlag):
     LOST = 1  # swallowed by the scenario: no reply, never acted on
     OFFLINE = 2  # the unit's link was in an outage
     KEEP_ALIVE = 4  # a write of mode or watchdog that carries no setpoint
+    VOID = 8  # refused, or taken without effect: the device did not act on it
 
 
 class UnitState(IntEnum):
@@ -71,12 +82,14 @@ LINK = np.dtype([("t_s", "<f8"), ("unit", "<i4"), ("change", "u1")])
 
 
 LIMIT_COLUMNS = ("p_avail_min_mw", "p_avail_max_mw")
+STATE_COLUMNS = ("room_k", "temperature_c", "departure_missed_mwh")  # nan: has no such state
 
 
-def power_dtype(n_units: int, *, limits: bool = False) -> np.dtype[np.void]:
+def power_dtype(n_units: int, *, limits: bool = False, states: bool = False) -> np.dtype[np.void]:
     """Row of the power trace: instant, then one array over the units of the process each.
 
-    With `limits`: the lowest and the highest power that each unit could give, too, MW.
+    With `limits`: the lowest and the highest power that each unit could give, too, MW. With
+    `states`: room above its set point, temperature of the cells, and energy that cars left without.
     """
     columns: list[tuple[str, str] | tuple[str, str, tuple[int]]] = [
         ("t_s", "<f8"),
@@ -86,6 +99,8 @@ def power_dtype(n_units: int, *, limits: bool = False) -> np.dtype[np.void]:
     ]
     if limits:
         columns += [(name, "<f4", (n_units,)) for name in LIMIT_COLUMNS]
+    if states:
+        columns += [(name, "<f4", (n_units,)) for name in STATE_COLUMNS]
     return np.dtype(columns)
 
 
@@ -129,8 +144,8 @@ class _Pen:
 class Writer:
     """What one wire process records. Rows go to the page cache at once, or each step.
 
-    `limits`: the power trace has the limits of the units, too. `threaded`: by a thread of its own
-    (real clock; under a virtual clock there are no threads).
+    `limits`, `states`: the power trace has limits and inner states of the units, too. `threaded`:
+    by a thread of its own (real clock; in virtual time there are no threads).
     """
 
     def __init__(
@@ -140,13 +155,16 @@ class Writer:
         units: list[int],
         *,
         limits: bool = False,
+        states: bool = False,
         threaded: bool = False,
     ) -> None:
-        self._dtype = power_dtype(len(units), limits=limits)
+        self._dtype = power_dtype(len(units), limits=limits, states=states)
         self._row = np.zeros(1, dtype=self._dtype)
         self._setpoints: list[tuple[float, int, float, int, float]] = []
         (raw_dir / f"wire-{process}.power.json").write_text(
-            json.dumps({"units": units, "step_s": PHYSICS_STEP_S, "limits": limits})
+            json.dumps(
+                {"units": units, "step_s": PHYSICS_STEP_S, "limits": limits, "states": states}
+            )
         )
         self._power_file = append_file(raw_dir / f"wire-{process}.power.bin", self._dtype.itemsize)
         self._setpoint_file = append_file(
@@ -168,12 +186,15 @@ class Writer:
         soc_pu: NDArray[np.float64],
         state: NDArray[np.uint8],
         limits_mw: tuple[NDArray[np.float64], ...] = (),
+        states: tuple[NDArray[np.float64], ...] = (),
     ) -> None:
         """Write one row of the power trace; arrays of shape (units of this process,)."""
         row = self._row
         row["t_s"], row["p_mw"], row["soc"], row["state"] = t_s, p_mw, soc_pu, state
         for name, limit_mw in zip(LIMIT_COLUMNS, limits_mw, strict=False):
             row[name] = limit_mw
+        for name, value in zip(STATE_COLUMNS, states, strict=False):
+            row[name] = value
         self._pen.write(self._power_file, row.tobytes())
 
     def event(self, t_s: float, unit: int, kind: str, detail: str = "") -> None:
@@ -218,7 +239,9 @@ def read_power(raw_dir: Path, process: int) -> tuple[list[int], NDArray[np.void]
     """Units (indices in the fleet) and rows of `power_dtype` of one process, by time."""
     about = json.loads((raw_dir / f"wire-{process}.power.json").read_text())
     units: list[int] = about["units"]
-    dtype = power_dtype(len(units), limits=about.get("limits", False))
+    dtype = power_dtype(
+        len(units), limits=about.get("limits", False), states=about.get("states", False)
+    )
     rows = _rows(raw_dir / f"wire-{process}.power.bin", dtype)
     return units, rows[np.argsort(rows["t_s"], kind="stable")]
 

@@ -9,6 +9,8 @@ from typing import Any
 import plotly.io
 from plotly.offline import get_plotlyjs
 
+from hil.frequency_plot import frequency_event
+from hil.frequency_table import frequency_card
 from hil.measure.units import UnitRecord, unit_records
 from hil.page import Column, card, page, pairs, table, tile_html
 from hil.plots import Plot, all_plots
@@ -55,8 +57,9 @@ def write(
             *(tile_html(tile) for tile in tiles(run.result, acceptance or {})),
             "</div>",
             '<div class="plots">',
-            *(_plot(i, plot) for i, plot in enumerate(all_plots(run))),
+            *(_plot(i, plot) for i, plot in enumerate(_plots(run))),
             "</div>",
+            frequency_card(run.result),
             recovery_card(run.result["recovery"]),
             _units(run),
             _notes(run.result),
@@ -85,6 +88,12 @@ def _header(run: Measured) -> str:
         facts.insert(0, ("started", str(run.run.run["started_utc"])))
     items = "".join(f"<li><span>{escape(k)}</span> <b>{escape(v)}</b></li>" for k, v in facts)
     return f'<h1>{escape(title)}</h1><ul class="facts">{items}</ul>'
+
+
+def _plots(run: Measured) -> list[Plot]:
+    """All plots; that of the event first, where there is one."""
+    event = frequency_event(run)
+    return all_plots(run) if event is None else [event, *all_plots(run)]
 
 
 def _plot(i: int, plot: Plot) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,10 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hil import fleet, trace
-from hil.measure import inputs, journal, limits, pairing, plant, recovery, timing, tracking
+from hil import checkers, fleet, trace
+from hil.measure import (
+    frequency_event,
+    inputs,
+    journal,
+    limits,
+    pairing,
+    plant,
+    recovery,
+    timing,
+    tracking,
+)
 from hil.measure.inputs import Recording
-from hil.measure.journal import JournalError, Ticks
+from hil.measure.journal import JournalError, Replay, Ticks
 from hil.measure.stats import clean, spread
 from hil.recording import SetpointFlag
 
@@ -23,6 +33,7 @@ I8 = NDArray[np.int64]
 SCHEMA = 1
 LISTED_VIOLATIONS = 50
 Notes = dict[str, str]
+Replayer = Callable[[Path], Replay]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +50,12 @@ class Measured:
     latencies: timing.Latencies | None
     limits: limits.Checked
     result: dict[str, Any]
+    event: frequency_event.Event | None = None
 
 
-def compute(out_dir: Path, vppd: Sequence[str] | None = None) -> dict[str, Any]:
+def compute(
+    out_dir: Path, vppd: Sequence[str] | None = None, ticks: Ticks | None = None
+) -> dict[str, Any]:
     """Work out the figures of a run and write `OUT/trace.csv` and `OUT/result.json`.
 
     Parameters
@@ -50,6 +64,8 @@ def compute(out_dir: Path, vppd: Sequence[str] | None = None) -> dict[str, Any]:
         With `raw/` (the recording) and `journal/` (the daemon's).
     vppd : sequence of str, optional
         Command of the daemon that reads its journal; the installed one by default.
+    ticks : Ticks, optional
+        The daemon's ticks where they are known already; else they are exported from the journal.
 
     Raises
     ------
@@ -57,16 +73,38 @@ def compute(out_dir: Path, vppd: Sequence[str] | None = None) -> dict[str, Any]:
         `OUT/raw` is not a recording. A missing or unreadable journal is not an error: its figures
         are null, with the reason under `notes`.
     """
-    return measure(out_dir, vppd).result
+    return measure(out_dir, vppd, ticks).result
 
 
-def measure(out_dir: Path, vppd: Sequence[str] | None = None) -> Measured:
+def measure(
+    out_dir: Path, vppd: Sequence[str] | None = None, ticks: Ticks | None = None
+) -> Measured:
     """As `compute`, and keep the series."""
+    measured = figures(out_dir, vppd, ticks)
+    write(measured)
+    return measured
+
+
+def write(measured: Measured) -> None:
+    """Write `OUT/trace.csv` and `OUT/result.json`."""
+    trace.write(measured.out_dir / "trace.csv", measured.rows)
+    text = json.dumps(measured.result, indent=1, ensure_ascii=False) + "\n"
+    (measured.out_dir / "result.json").write_text(text)
+
+
+def figures(
+    out_dir: Path,
+    vppd: Sequence[str] | None = None,
+    ticks: Ticks | None = None,
+    *,
+    replay: Replayer | None = None,
+) -> Measured:
+    """As `measure`, but write nothing. `replay`: replays the journal in place of the command."""
     run = inputs.read(out_dir / "raw")
     processes = plant.read_processes(run)
     traces = plant.traces(run, processes)
     notes: Notes = {}
-    ticks, journal_figures = _journal(out_dir, vppd, run.units.ids, notes)
+    ticks, journal_figures = _journal(out_dir, vppd, run.units.ids, ticks, notes, replay)
     rows = tracking.seconds(run, traces, ticks)
     tracked, why = tracking.figures(run, traces, rows)
     notes.update(why)
@@ -75,11 +113,14 @@ def measure(out_dir: Path, vppd: Sequence[str] | None = None) -> Measured:
         paired = pairing.writes_to_ticks(ticks, run.setpoints, run.units)
     checked = limits.check(run, processes, run.setpoints, limits.tick_instants(ticks, paired))
     latencies = _latencies(run, processes, ticks, paired, notes)
+    evidence = checkers.gather(out_dir, run, processes, rows, ticks, paired, checked)
+    event = frequency_event.compute(run, traces)
     result = {
         **_head(run),
         "fleet": _fleet(run, notes),
         "tracking": tracked,
         "limits": _limits(run, checked, notes),
+        "checks": checkers.figures(evidence, notes),
         "timing": _timing(run, ticks, latencies, journal_figures, notes),
         "faults": _faults(run),
         "recovery": recovery.figures(run, ticks, paired, out_dir / "daemon.yaml", notes),
@@ -92,11 +133,12 @@ def measure(out_dir: Path, vppd: Sequence[str] | None = None) -> Measured:
     if traces.holes:
         lost = ", ".join(f"process {k}: {n / 10:.1f} s" for k, n in sorted(traces.holes.items()))
         notes["tracking"] = f"no record of the simulated plant from {lost}"
+    if event is not None:
+        result["frequency_event"] = clean(frequency_event.figures(event))
+        notes.update(frequency_event.notes(result["frequency_event"]))
     result = clean(result)
-    trace.write(out_dir / "trace.csv", rows)
-    (out_dir / "result.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return Measured(
-        out_dir, run, processes, traces, rows, ticks, paired, latencies, checked, result
+        out_dir, run, processes, traces, rows, ticks, paired, latencies, checked, result, event
     )
 
 
@@ -129,21 +171,25 @@ def _fleet(run: Recording, notes: Notes) -> dict[str, Any]:
 
 
 def _journal(
-    out_dir: Path, vppd: Sequence[str] | None, ids: Sequence[str], notes: Notes
+    out_dir: Path,
+    vppd: Sequence[str] | None,
+    ids: Sequence[str],
+    ticks: Ticks | None,
+    notes: Notes,
+    replay: Replayer | None,
 ) -> tuple[Ticks | None, dict[str, Any]]:
     """Ticks and figures of the journal; None where it could not be read."""
     folder = out_dir / "journal"
     figures: dict[str, Any] = dict.fromkeys(
         ("ticks", "bytes", "replay_bit_exact", "chain_ok", "missed_ticks")
     )
-    ticks = None
     command = tuple(vppd) if vppd is not None else journal.find_vppd()
     try:
-        ticks = journal.export_ticks(command, folder, out_dir / "raw" / "ticks.jsonl", ids)
+        ticks = ticks or journal.export_ticks(command, folder, out_dir / "raw" / "ticks.jsonl", ids)
     except JournalError as error:
         notes["journal.export"] = str(error)
     try:
-        replayed = journal.replay(command, folder)
+        replayed = replay(folder) if replay is not None else journal.replay(command, folder)
     except JournalError as error:
         notes.update({f"journal.{k}": str(error) for k in figures if k != "missed_ticks"})
         return ticks, figures
@@ -256,8 +302,11 @@ def _timing(
         notes["timing.tick_us"] = notes["timing.lateness_ms"] = reason
         return found
     inside = (ticks.now_s >= run.t0_s) & (ticks.now_s < run.t0_s + run.duration_s)
-    found["tick_us"] = spread(ticks.tick_us[inside])
     found["lateness_ms"] = spread(1e3 * ticks.late_s[inside])
+    if run.run.get("clock") == "virtual":
+        notes["timing.tick_us"] = "virtual time: a tick takes none"
+        return found
+    found["tick_us"] = spread(ticks.tick_us[inside])
     return found
 
 
@@ -296,12 +345,14 @@ def _process(run: Recording, notes: Notes) -> dict[str, Any]:
     """Memory (largest), load (mean) and start-up of the daemon, as the rig measured them."""
     told = run.run.get("process") or {}
     keys = ("rss_mb", "cpu_pct", "startup_s")
+    virtual = run.run.get("clock") == "virtual"
+    why = "virtual time: the daemon is no process" if virtual else "not measured by the rig"
     for key in keys:
         if told.get(key) is None:
-            notes[f"process.{key}"] = "not measured by the rig"
+            notes[f"process.{key}"] = why
     realtime = _realtime(told.get("realtime"))
     if realtime is None:
-        notes["process.realtime"] = "the daemon's status was not recorded"
+        notes["process.realtime"] = why if virtual else "the daemon's status was not recorded"
     return {**told, **{key: told.get(key) for key in keys}, "realtime": realtime}
 
 

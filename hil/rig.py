@@ -5,8 +5,9 @@
     end, Ctrl-C or a failure: TSO -> daemon (SIGTERM) -> wire processes -> broker -> run.json
 
 `run.json`: `t0_s` (start of the scored run, CLOCK_MONOTONIC), `duration_s`, `scenario`, `title`,
-`seed`, `fleet_seed`, `clock`, `started_utc`, `policy`, `daemon_exit_code`, `taken_over` (units that
-followed the daemon at t0), `io` (writes, failed_writes, reconnects of the scored run), `process`
+`seed`, `fleet_seed`, `clock`, `started_utc`, `policy`, `checks` (of the scenario), `utc_offset_s`
+(wall clock less CLOCK_MONOTONIC), `daemon_exit_code`, `taken_over` (units that followed the daemon
+at t0), `io` (writes, failed_writes, reconnects of the scored run), `process`
 (rss_mb: largest, cpu_pct: mean, startup_s: spawn to READY, `connected_s`: READY to t0,
 `realtime`: what the daemon says the kernel granted it, null if it was not asked), `bench`
 (cpu_pct by process), `samples` (each second: t_s, rss_mb and cpu_pct of the daemon, cpu_pct of the
@@ -26,18 +27,20 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hil import broker, daemon_config, fleet, folder, recording
+from hil import broker, daemon_config, faults, fleet, folder, frequency, recording
 from hil.notify import NotifySocket
 from hil.plumbing import Child, CouldNotRunError, reserve_free_ports, reserve_ports
 from hil.priority import raise_priority
 from hil.records import Problem, RecordError
 from hil.scenario import EventConfig, Scenario
 from hil.tiles import counted
+from hil.tso import frequency as tso_frequency
 from hil.tso import process as tso
 from hil.tso import signal as tso_signal
 from hil.watch import DAEMON, Load, Watch, machine
@@ -47,6 +50,7 @@ WIRE_TIMEOUT_S = 30.0
 TAKE_OVER_S = 15.0  # at most that long are the units waited for before t0
 TAKE_OVER_SHARE = 0.95
 STOP_TIMEOUT_S = 15.0
+HOG, HOG_MB = "host_memory_pressure", 256.0
 UPDATE_S = 0.5
 PACKAGES = ("vppd", "numpy", "numba", "py1815", "pymodbus", "gmqtt", "uvloop")
 
@@ -81,6 +85,16 @@ def check_events(scenario: Scenario, drawn: fleet.Fleet) -> None:
             problems.append(f"{where}.process: there are {drawn.processes} wire processes, from 0")
     if problems:
         raise RecordError([Problem(scenario.name, 1, *p.split(": ", 1)) for p in problems])
+
+
+def check_clock(scenario: Scenario) -> None:
+    """Raise RecordError for what only virtual time can do."""
+    if scenario.frequency.closed_loop:
+        message = (
+            "grid: a closed loop runs in virtual time only; add --clock virtual,"
+            " or open the loop by --frequency FILE:COLUMN"
+        )
+        raise RecordError([Problem(scenario.name, 1, "frequency.kind", message)])
 
 
 class Rig:
@@ -123,6 +137,7 @@ class Rig:
         self._load_pct: dict[str, float] = {}
         self._ports: socket.socket | None = None  # keeps the ports for this run
         self._marker = -1  # keeps OUT for this run
+        self._hogs: dict[EventConfig, Child] = {}  # faults that press on memory now
         self._killed: set[int] = set()  # wire processes that the scenario holds down
 
     @property
@@ -136,7 +151,9 @@ class Rig:
         Raises CouldNotRunError, DaemonDiedError, SignalError; ends every process in any case.
         """
         scenario = self.scenario
+        check_clock(scenario)
         tso_signal.series(scenario.signal, scenario.seed, scenario.duration_s)  # fails early
+        tso_frequency.source(scenario.frequency, scenario.duration_s)
         vppd = self._vppd or find_vppd()
         self._marker = folder.take(self.out_dir)
         try:
@@ -169,6 +186,10 @@ class Rig:
             base_port, self._ports = self._base_port, reserve_ports(self._base_port, count)
         drawn = fleet.draw(self.scenario, base_port)
         drawn.write(self.raw_dir / "fleet.json")
+        timed = faults.schedule(self.scenario, drawn.units)
+        faults.fault.write(timed, self.raw_dir / "faults.json")
+        frequency.write(self.scenario, self.raw_dir)
+        self.watch.grid = frequency.read(self.raw_dir)
         plain = ("vppd-hil", "run", self.scenario.name, "--seed", str(self.scenario.seed))
         command = self._command or shlex.join(plain)
         text = daemon_config.text(drawn, self.scenario, state_dir=".", command=command)
@@ -181,6 +202,7 @@ class Rig:
             latency_s=drawn.latency_s,
             source=self.scenario.signal,
             cuts=cuts,
+            frequency=self.scenario.frequency,
         ).write(self.raw_dir / "tso.json")
         return drawn
 
@@ -275,9 +297,9 @@ class Rig:
         """Begin and end of the faults that the rig itself injects."""
         entries = []
         for event in self.scenario.events:
-            if event.kind != "agc_cut":
+            if event.kind in ("link_cut", "wire_kill", HOG):
                 entries.append((event.at_s, event, True))
-            if event.kind == "wire_kill":
+            if event.kind in ("wire_kill", HOG):
                 entries.append((event.at_s + event.duration_s, event, False))
         return entries
 
@@ -291,6 +313,8 @@ class Rig:
             }
             for wire in self._wires.values():
                 wire.order(json.dumps(order))
+        elif event.kind == HOG:
+            await self._press_memory(event, begins=begins)
         elif begins:
             await self._kill_wire(event.process)
         else:
@@ -300,6 +324,18 @@ class Rig:
             order_text = json.dumps({"do": "start", "t0_s": self.t0_s})
             self._wires[event.process].order(order_text)
             self._killed.discard(event.process)
+
+    async def _press_memory(self, event: EventConfig, *, begins: bool) -> None:
+        """Let another process have memory and use it, or end that."""
+        hog = self._hogs.pop(event, None)
+        if hog is not None:
+            await hog.stop(STOP_TIMEOUT_S)
+            self._record(f"{HOG}_back", "")
+        elif begins:
+            size_mb = HOG_MB if event.size_mb is None else event.size_mb
+            self._record(HOG, f"{size_mb:g}, {event.duration_s:.1f} s")
+            argv = [sys.executable, "-m", "hil.hog", f"{size_mb:g}"]
+            self._hogs[event] = await Child.start("hog", argv, self.raw_dir / "hog.log")
 
     async def _kill_wire(self, k: int) -> None:
         """Kill one wire process (kill -9): its devices are gone at once."""
@@ -371,7 +407,8 @@ class Rig:
 
     async def _stop(self) -> None:
         """End every process, those that command first."""
-        children = (self._tso, self._daemon, *self._wires.values(), self._broker)
+        others = (*self._wires.values(), *self._hogs.values(), self._broker)
+        children = (self._tso, self._daemon, *others)
         started = [child for child in children if child is not None]
         try:
             for child in started:
@@ -396,6 +433,8 @@ class Rig:
             "clock": "real",
             "started_utc": self._started_utc.isoformat(timespec="seconds"),
             "policy": scenario.allocation.policy,
+            "checks": asdict(scenario.checks),
+            "utc_offset_s": time.time() - time.monotonic(),
             "daemon_exit_code": self._daemon.returncode if self._daemon else None,
             "taken_over": self._taken_over,
             "io": self._io,

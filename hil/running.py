@@ -2,6 +2,9 @@
 
 import asyncio
 import signal
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from hil.plumbing import CouldNotRunError
 from hil.records import RecordError
@@ -28,13 +31,31 @@ class StoppedError(RunError):
 
 
 def make(rig: Rig) -> None:
-    """Make a run. Raises RunError; every process has been ended in any case."""
+    """Make a run on sockets. Raises RunError; every process has been ended in any case."""
+    with _told():
+        try:
+            asyncio.run(rig.run())
+        except DaemonDiedError as error:
+            raise RunError(MISSED if rig.began else COULD_NOT, str(error)) from error
+
+
+def make_virtual(simulate: Callable[[], None]) -> None:
+    """Make a run in virtual time. Raises RunError."""
+    with _told():
+        try:
+            simulate()
+        except ExceptionGroup as error:  # of the daemon, see `vppd.runtime.shell`
+            told = "".join(traceback.format_exception(error))
+            raise RunError(MISSED, f"vppd failed:\n{told}") from error
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what can go wrong around a run into exit codes."""
     try:
-        asyncio.run(rig.run())
+        yield
     except (CouldNotRunError, NoSignalError) as error:
         raise RunError(COULD_NOT, str(error)) from error
-    except DaemonDiedError as error:
-        raise RunError(MISSED if rig.began else COULD_NOT, str(error)) from error
     except (RecordError, SignalError) as error:
         raise RunError(BAD, str(error)) from error
     except KeyboardInterrupt as error:

@@ -6,6 +6,8 @@ from typing import Any
 
 from hil.scenario import Limit, in_words, shortfall
 
+REAL_ONLY = ("process.", "timing.tick_us")
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -34,6 +36,8 @@ def counted(count: int, noun: str) -> str:
 def tiles(result: dict[str, Any], acceptance: Mapping[str, Limit]) -> list[Tile]:
     """Scorecard of a result, held against the scenario's limits where it has some."""
     made = [*_market_tiles(result), *_machine_tiles(result), *_recovery_tiles(result)]
+    if result.get("clock") == "virtual":  # there the daemon is no process, and a tick takes no time
+        made = [(key, tile) for key, tile in made if not key.startswith(REAL_ONLY)]
     return [_judged(tile, key, result, acceptance.get(key)) for key, tile in made]
 
 
@@ -46,6 +50,7 @@ def _market_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
     rate = number(tracking["rate_mw_per_min"], 0)
     made = [
         ("tracking.accuracy_pct", Tile("Tracking accuracy", accuracy, "%", basis)),
+        *_possible_tile(result),
         ("tracking.mae_mw", Tile("Mean error", error, "MW", "|delivered - request|")),
         (
             "tracking.rate_mw_per_min",
@@ -60,6 +65,16 @@ def _market_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
         note = ", ".join(f"{k} {pjm[k]:.3f}" for k in ("correlation", "delay", "precision"))
         made.append(("tracking.pjm.score", Tile("PJM score", number(pjm["score"], 3), "", note)))
     return made
+
+
+def _possible_tile(result: dict[str, Any]) -> list[tuple[str, Tile]]:
+    """Hold what was reached against what was possible, if somebody worked that out."""
+    bound = result.get("oracle")
+    if not bound or "possible_pct" not in bound:
+        return []
+    reached = number(result["tracking"]["accuracy_pct"], 2)
+    note = f"reached {reached} %; bound known to {number(bound['gap_pct'], 2)} points"
+    return [("oracle", Tile("Possible", number(bound["possible_pct"], 2), "%", note))]
 
 
 def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
@@ -96,6 +111,7 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
                 f"of {counted(limits['checked'], 'setpoint')} received",
             ),
         ),
+        *_checks_tile(result.get("checks")),
         ("process.rss_mb", Tile("Memory", number(process["rss_mb"], 0), "MB", cpu)),
         *_realtime_tile(process.get("realtime")),
         ("process.startup_s", Tile("Start-up", number(process["startup_s"]), "s", "of the daemon")),
@@ -179,6 +195,20 @@ def _k_note(china: dict[str, Any]) -> str:
 def _skipped(tracking: dict[str, Any]) -> str:
     seconds = tracking.get("skipped_s")
     return "" if seconds is None else f", without the first {seconds:g} s"
+
+
+def _checks_tile(checks: dict[str, Any] | None) -> list[tuple[str, Tile]]:
+    """Say how often an invariant did not hold, and which."""
+    if checks is None:
+        return []
+    by_check = {name: count for name, count in checks["by_check"].items() if count is not None}
+    wrong = ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in by_check.items() if count
+    )
+    note = wrong or counted(len(by_check), "checker")
+    return [
+        ("checks.violations", Tile("Invariants broken", number(checks["violations"], 0), "", note))
+    ]
 
 
 def _realtime_tile(told: dict[str, Any] | None) -> list[tuple[str, Tile]]:

@@ -4,15 +4,12 @@ import csv
 import math
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hil.measure.tracking import Seconds
 
 COLUMNS = ("t_s", "signal_pu", "request_mw", "plant_mw", "frequency_hz", "unserved_mw")
 
 
-def write(path: Path, rows: Seconds, frequency_hz: NDArray[np.float64] | None = None) -> None:
+def write(path: Path, rows: Seconds) -> None:
     """Write one line a second. A field is empty where it was not measured.
 
     Parameters
@@ -20,18 +17,14 @@ def write(path: Path, rows: Seconds, frequency_hz: NDArray[np.float64] | None = 
     rows : Seconds
         `t_s` is the start of the second. `request_mw` is what the TSO had sent by its own clock,
         held until the next value; `plant_mw` is from the simulated physics. Both are means over
-        the second.
-    frequency_hz : ndarray, shape (seconds,), optional
-        Mean of each second; none if the scenario has no frequency.
+        the second. `frequency_hz` is as sent and held, too.
     """
-    if frequency_hz is None:
-        frequency_hz = np.full(rows.t_s.size, np.nan)
     columns = (
         rows.t_s,
         rows.signal_pu,
         rows.request_mw,
         rows.plant_mw,
-        frequency_hz,
+        rows.frequency_hz,
         rows.unserved_mw,
     )
     with path.open("w", newline="", encoding="utf-8") as file:

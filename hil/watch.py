@@ -1,12 +1,15 @@
 """What the rig hears and measures while a run goes on, and what of it is shown."""
 
 import json
+import math
 import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from hil.fleet import Fleet
+from hil.frequency import Frequency
+from hil.measure.droop import asked_mw
 from hil.plumbing import Child, cpu_s, rss_mb
 
 IO_KEYS = ("writes", "failed_writes", "reconnects")
@@ -88,6 +91,8 @@ class Watch:
     alarms: list[str] = field(default_factory=list)  # faults that the rig injected, now
     wires_ready: int = 0
     tso_ready: bool = False
+    grid: Frequency | None = None  # of the scenario
+    freq_hz: float = math.nan  # as the TSO sent it
 
     def hear_wire(self, process: int, line: str) -> None:
         """Take a line of a wire process."""
@@ -104,6 +109,8 @@ class Watch:
             self.tso_ready = True
         elif "plant" in message:
             self.plant_told = message["plant"]
+        elif "freq_hz" in message:
+            self.freq_hz = message["freq_hz"]
         else:
             self.tso = message
 
@@ -129,12 +136,18 @@ class Watch:
         if "pu" in self.tso:
             pu = float(self.tso["pu"])
             shown["signal_pu"] = pu
-            shown["request_mw"] = fleet.basepoint_mw + pu * fleet.regulation_mw
+            shown["request_mw"] = fleet.basepoint_mw + pu * fleet.regulation_mw + self._droop_mw()
             if self.tso.get("status") not in ("accepted", None):
                 shown["alarms"].append(f"AGC {self.tso['status']}")
         if self.daemon:
             shown.update(_of_daemon(self.daemon))
         return shown
+
+    def _droop_mw(self) -> float:
+        """Part of the request that the droop asks for."""
+        if self.grid is None or self.grid.droop is None:
+            return 0.0
+        return float(asked_mw(self.freq_hz, self.grid.droop, self.grid.source.nominal_hz))
 
     def _by_kind_mw(self, fleet: Fleet) -> dict[str, float]:
         """Power around the basepoints, by kind."""

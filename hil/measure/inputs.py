@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hil import fleet, recording
+from hil import fleet, frequency, recording
+from hil.faults.fault import BACK
+from hil.faults.unit import AWAY
+from hil.frequency import Frequency
 
 F8 = NDArray[np.float64]
 PROCESS_NUMBER = re.compile(r"^process (\d+)")  # detail of an event that meets a whole process
@@ -61,10 +64,20 @@ class AgcSent:
 
 
 @dataclass(frozen=True, slots=True)
+class FrequencySent:
+    """Frequencies that left the TSO, by time; shape (k,)."""
+
+    t_sent_s: F8
+    freq_hz: F8
+
+
+@dataclass(frozen=True, slots=True)
 class TsoInputs:
     """What the plant told the TSO at each poll, by time; shape (k,)."""
 
     t_s: F8
+    p_kw: F8  # AI 0
+    p_flags: NDArray[np.int64]
     agc_flags: NDArray[np.int64]  # of AI 7, the AGC in force
     mode: NDArray[np.int64]  # AI 5
 
@@ -79,6 +92,8 @@ class Recording:
     t0_s: float
     duration_s: float
     agc: AgcSent
+    frequency: FrequencySent
+    grid: Frequency  # where the frequency came from, and the plant's droop
     told: TsoInputs
     not_sent: int  # AGC values that the TSO had but could not send
     setpoints: NDArray[np.void]  # rows of recording.SETPOINT within the run
@@ -110,6 +125,8 @@ def read(raw_dir: Path) -> Recording:
         t0_s=t0_s,
         duration_s=duration_s,
         agc=agc,
+        frequency=read_frequency(raw_dir / "tso.frequency.csv"),
+        grid=frequency.read(raw_dir),
         told=read_told(raw_dir / "tso.inputs.csv"),
         not_sent=not_sent,
         setpoints=setpoints[inside],
@@ -161,6 +178,19 @@ def read_agc(path: Path) -> tuple[AgcSent, int]:
     return AgcSent(*(c[order] for c in columns)), len(rows) - len(sent)
 
 
+def read_frequency(path: Path) -> FrequencySent:
+    """Frequencies that were sent, by time; none where there is no record."""
+    rows: list[dict[str, str]] = []
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["status"] in SENT]
+    t_sent_s, freq_hz = (
+        np.array([float(row[key]) for row in rows]) for key in ("t_sent_s", "freq_hz")
+    )
+    order = np.argsort(t_sent_s, kind="stable")
+    return FrequencySent(t_sent_s[order], freq_hz[order])
+
+
 def read_told(path: Path) -> TsoInputs:
     """Polls of the TSO; none where it recorded none."""
     rows: list[dict[str, str]] = []
@@ -169,6 +199,8 @@ def read_told(path: Path) -> TsoInputs:
             rows = list(csv.DictReader(file))
     return TsoInputs(
         t_s=np.array([float(row["t_s"]) for row in rows]),
+        p_kw=np.array([float(row["p_kw"]) for row in rows]),
+        p_flags=np.array([int(row["p_flags"]) for row in rows], dtype=np.int64),
         agc_flags=np.array([int(row["agc_flags"]) for row in rows], dtype=np.int64),
         mode=np.array([int(row["mode"]) for row in rows], dtype=np.int64),
     )
@@ -189,39 +221,66 @@ class Span:
     units: tuple[int, ...]  # whom it met; none: the plant as a whole
 
 
-def spans(run: Recording) -> list[Span]:
-    """Faults that last, by time.
+@dataclass(slots=True)
+class _Open:
+    """A fault that has begun, maybe more than once: it lasts until the last one is over."""
 
-    A `link_back` ends the `link_…` of the same unit before it, an `agc_back` the `agc_…`. A
-    simulator that comes back (`wire_back`) knows nothing of the outages before: it begins those
-    that go on anew.
+    kind: str
+    since_s: float
+    count: int = 1
+
+
+Key = tuple[int, str, str]  # unit, what a `…_back` ends, process
+
+
+def spans(run: Recording) -> list[Span]:
+    """Faults that last, by time. Those of one kind and unit that overlap are one.
+
+    A `K_back` ends the `K` of the same unit before it; a `link_back` the `link_outage`, an
+    `agc_back` the `agc_cut`. A simulator that comes back (`wire_back`) knows nothing of the faults
+    before: it begins those that go on anew.
     """
     found: list[Span] = []
-    open_ones: dict[tuple[int, str, str], tuple[str, float]] = {}
+    open_ones: dict[Key, _Open] = {}
     end_s = run.t0_s + run.duration_s
+
+    def close(key: Key, at_s: float) -> None:
+        over = open_ones.pop(key)
+        found.append(Span(over.kind, over.since_s, at_s, _met(run.units, key)))
+
     for event in run.events:
-        unit, kind, at_s = int(event["unit"]), str(event["kind"]), float(event["t_s"])
-        if at_s >= end_s:
+        kind, at_s = str(event["kind"]), float(event["t_s"])
+        if at_s >= end_s or kind == "write_lost":
             continue
-        process = PROCESS_NUMBER.search(str(event.get("detail", "")))
-        key = (unit, kind.split("_", maxsplit=1)[0], process[1] if process else "")
+        key = _key(event)
         if is_fault(event):
-            if kind != "write_lost":
-                open_ones.setdefault(key, (kind, at_s))
-        else:
-            ended = [key]
-            if kind == "wire_back":
-                ended += [(u, "link", "") for u in _met(run.units, key)]
-            for each in ended:
-                if each in open_ones:
-                    kind, since_s = open_ones.pop(each)
-                    found.append(Span(kind, since_s, at_s, _met(run.units, each)))
-    for key, (kind, since_s) in open_ones.items():
-        found.append(Span(kind, since_s, end_s, _met(run.units, key)))
+            if key in open_ones:
+                open_ones[key].count += 1
+            else:
+                open_ones[key] = _Open(kind, at_s)
+            continue
+        if key in open_ones:
+            open_ones[key].count -= 1
+            if not open_ones[key].count:
+                close(key, at_s)
+        if kind == "wire_back":
+            killed = _met(run.units, key)
+            for each in [each for each in open_ones if each[0] in killed]:
+                close(each, at_s)
+    for key in list(open_ones):
+        close(key, end_s)
     return sorted(found, key=lambda span: span.since_s)
 
 
-def _met(units: Units, key: tuple[int, str, str]) -> tuple[int, ...]:
+def _key(event: dict[str, Any]) -> Key:
+    """What pairs the begin and the end of a fault."""
+    kind = str(event["kind"])
+    back = BACK.get(kind, f"{kind}_back") if is_fault(event) else kind
+    process = PROCESS_NUMBER.search(str(event.get("detail", "")))
+    return int(event["unit"]), back, process[1] if process else ""
+
+
+def _met(units: Units, key: Key) -> tuple[int, ...]:
     """Units that an event met: the one it names, or all of the process it names."""
     unit, _, process = key
     if unit >= 0:
@@ -232,9 +291,10 @@ def _met(units: Units, key: tuple[int, str, str]) -> tuple[int, ...]:
 
 
 def outages(run: Recording) -> dict[int, list[tuple[float, float]]]:
-    """Times in which each unit could not be reached, s."""
+    """Times in which each unit could not be reached, or not as usual, s."""
     found: dict[int, list[tuple[float, float]]] = {}
     for span in spans(run):
-        for unit in span.units:
-            found.setdefault(unit, []).append((span.since_s, span.until_s))
+        if span.kind.startswith(("link_", "wire_")) or span.kind in AWAY:
+            for unit in span.units:
+                found.setdefault(unit, []).append((span.since_s, span.until_s))
     return found

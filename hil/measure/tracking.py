@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.measure.droop import asked_mw
 from hil.measure.inputs import Recording
 from hil.measure.journal import Ticks
 from hil.measure.plant import Traces, second_means
@@ -28,6 +29,8 @@ class Seconds:
     request_mw: F8
     plant_mw: F8
     unserved_mw: F8
+    frequency_hz: F8  # as the TSO sent it, held
+    droop_mw: F8  # part of the request: what the droop asks for at that frequency
 
 
 def skipped_s(duration_s: float) -> float:
@@ -44,16 +47,45 @@ def seconds(run: Recording, plant: Traces, ticks: Ticks | None) -> Seconds:
     if sent_s.size:
         sent_s[0] = run.t0_s + np.floor(sent_s[0] - run.t0_s)
     signal_pu = hold_means(sent_s, run.agc.pu, run.edges_s)
+    droop_mw = hold_means(run.frequency.t_sent_s, sent_droop_mw(run), run.edges_s)
+    droop_mw = np.nan_to_num(droop_mw, nan=0.0)  # before the first frequency there is none
     unserved_mw = np.full(run.seconds, np.nan)
     if ticks is not None and ticks.now_s.size:
         unserved_mw = hold_means(ticks.now_s, ticks.unserved_mw, run.edges_s)
     return Seconds(
         t_s=np.arange(run.seconds, dtype=np.float64),
         signal_pu=signal_pu,
-        request_mw=run.units.basepoint_mw.sum() + signal_pu * run.units.regulation_mw,
+        request_mw=(run.units.basepoint_mw.sum() + signal_pu * run.units.regulation_mw + droop_mw),
         plant_mw=second_means(run, plant.t_s, plant.total_mw),
         unserved_mw=unserved_mw,
+        frequency_hz=hold_means(run.frequency.t_sent_s, run.frequency.freq_hz, run.edges_s),
+        droop_mw=droop_mw,
     )
+
+
+def sent_droop_mw(run: Recording) -> F8:
+    """What the droop asks for at each frequency that was sent; nothing where there is no droop."""
+    freq_hz, droop = run.frequency.freq_hz, run.grid.droop
+    if droop is None:
+        return np.zeros_like(freq_hz)
+    return asked_mw(freq_hz, droop, run.grid.source.nominal_hz)
+
+
+def request_steps(run: Recording) -> tuple[F8, F8]:
+    """Request as it was sent: instants of the run's clock, and what holds from each on, MW."""
+    if not run.agc.t_sent_s.size:
+        return np.zeros(0), np.zeros(0)
+    t_s = np.union1d(run.agc.t_sent_s, run.frequency.t_sent_s)
+    pu = hold(run.agc.t_sent_s, run.agc.pu, t_s)
+    request_mw = run.units.basepoint_mw.sum() + pu * run.units.regulation_mw
+    return t_s, request_mw + _droop_at(run, t_s)
+
+
+def _droop_at(run: Recording, t_s: F8) -> F8:
+    """What the droop asks for at instants, by the frequency held, MW."""
+    if not run.frequency.t_sent_s.size:
+        return np.zeros_like(t_s)
+    return np.nan_to_num(hold(run.frequency.t_sent_s, sent_droop_mw(run), t_s), nan=0.0)
 
 
 def figures(run: Recording, plant: Traces, rows: Seconds) -> tuple[dict[str, Any], Notes]:
@@ -74,7 +106,9 @@ def figures(run: Recording, plant: Traces, rows: Seconds) -> tuple[dict[str, Any
     _accuracy(rows, skip_s, basis_mw, found, notes)
     since_s, until_s = run.t0_s + skip_s, run.t0_s + run.seconds
     inside = (plant.t_s >= since_s) & (plant.t_s <= until_s)
-    t_s, power_mw = plant.t_s[inside], plant.total_mw[inside]
+    # the markets score regulation: what the droop asks for is not theirs
+    t_s = plant.t_s[inside]
+    power_mw = plant.total_mw[inside] - _droop_at(run, t_s)
     reason = _unusable(run, t_s, power_mw)
     _china(run, t_s, power_mw, reason, found, notes)
     _pjm(run, t_s, power_mw, reason, found, notes)

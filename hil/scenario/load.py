@@ -17,9 +17,12 @@ from hil.records import (
     ruled,
 )
 from hil.scenario.acceptance import Limit
+from hil.scenario.checks import ChecksConfig
 from hil.scenario.daemon import AllocationConfig, GuardsConfig, WireConfig
-from hil.scenario.faults import EventConfig, FaultsConfig, LinkDelays
+from hil.scenario.faults import EventConfig, FaultsConfig, LinkDelays, RandomFaultConfig
 from hil.scenario.fleet import FleetConfig
+from hil.scenario.frequency import FrequencySource, PlantDroopConfig
+from hil.scenario.frequency import checks as frequency_checks
 from hil.scenario.signal import SignalSource
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
@@ -37,12 +40,16 @@ class Scenario:
     seed: int = ruled(1, minimum=0, maximum=2**32)
     duration_s: float = ruled(120.0, minimum=1.0, maximum=1e7)
     signal: SignalSource = field(default_factory=SignalSource)
+    frequency: FrequencySource = field(default_factory=FrequencySource)
+    droop: PlantDroopConfig | None = None  # of the plant as a whole, added to AGC
     links: LinkDelays = field(default_factory=LinkDelays)
     faults: FaultsConfig = field(default_factory=FaultsConfig)
     events: tuple[EventConfig, ...] = ()
+    random_faults: tuple[RandomFaultConfig, ...] = ()
     wire: WireConfig = field(default_factory=WireConfig)
     allocation: AllocationConfig = field(default_factory=AllocationConfig)
     guards: GuardsConfig = field(default_factory=GuardsConfig)
+    checks: ChecksConfig = field(default_factory=ChecksConfig)
     acceptance: dict[str, Limit] = field(default_factory=dict)
 
     @property
@@ -56,7 +63,9 @@ class Scenario:
         if late:
             return [("events", f"at_s {late[0].at_s:g} is after the end, {self.duration_s:g} s")]
         low, high = self.links.latency_ms
-        return [] if low <= high else [("links", "latency_ms: the lower one comes first")]
+        if low > high:
+            return [("links", "latency_ms: the lower one comes first")]
+        return frequency_checks(self.frequency, self.droop, self.duration_s)
 
 
 def names() -> list[str]:
@@ -84,10 +93,18 @@ def load(name_or_path: str, overrides: list[tuple[str, str]] | None = None) -> S
 
     Raises FileNotFoundError, or RecordError with every problem.
     """
+    return build(Scenario, nodes(name_or_path, overrides))
+
+
+def nodes(name_or_path: str, overrides: list[tuple[str, str]] | None = None) -> yaml.Node:
+    """Nodes of a scenario, with their lines, as `load` builds it from.
+
+    Raises FileNotFoundError, RecordError.
+    """
     root = _with_base(find(name_or_path))
     for key, text in overrides or []:
         override(root, key, text)
-    return build(Scenario, root)
+    return root
 
 
 def _with_base(path: Path) -> yaml.Node:

@@ -20,7 +20,7 @@ from py1815.master.controls import Mode, Plan, commands
 from hil.wire.line import Line
 
 FLOAT32 = 3
-AGC_SETPOINT = 0  # AO
+AGC_SETPOINT, FREQUENCY = 0, 1  # AO
 P_MEAS, MODE, AGC_IN_FORCE, UNITS_ONLINE = 0, 5, 7, 8  # AI
 AGC_PER_PU = 10000.0
 OUTSTATION_ADDRESS, MASTER_ADDRESS = 1024, 1
@@ -147,10 +147,17 @@ class TsoLink(asyncio.Protocol):
 
     async def send_agc(self, pu: float, *, select: bool = False) -> str:
         """Operate AO 0. Returns accepted, refused, unknown, or down."""
+        return await self._operate(AGC_SETPOINT, pu, select=select)
+
+    async def send_frequency(self, freq_hz: float, *, select: bool = False) -> str:
+        """Operate AO 1. Returns accepted, refused, unknown, or down."""
+        return await self._operate(FREQUENCY, freq_hz, select=select)
+
+    async def _operate(self, index: int, value: float, *, select: bool) -> str:
         async with self._turn:
             if not self.connected:
                 return "down"
-            wanted = commands(analog_outputs={AGC_SETPOINT: pu}, variation=FLOAT32)
+            wanted = commands(analog_outputs={index: value}, variation=FLOAT32)
             plan = Plan(wanted, Mode.SELECT if select else Mode.DIRECT)
             done: list[Exchange] = []
             while (request := plan.next(done)) is not None:

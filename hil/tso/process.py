@@ -11,18 +11,22 @@ import signal as signals
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hil import recording
-from hil.faults import stream
-from hil.scenario import EventConfig, SignalSource
-from hil.tso import signal
+from hil.faults import fault, stream
+from hil.faults.agenda import Agenda
+from hil.faults.fault import NOBODY
+from hil.faults.signal import Sent, SignalState
+from hil.scenario import EventConfig, FrequencySource, SignalSource
+from hil.scenario.frequency import from_json
+from hil.tso import frequency, signal
+from hil.tso.hertz import FrequencySender
 from hil.tso.master import Inputs, TsoLink
 
 LEAD_VALUES = 2  # sent before the scored run: it begins with a plant that is on AGC already
-NOBODY = -1  # unit index of the TSO, in streams and events
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Spec:
     latency_s: tuple[float, float]
     source: SignalSource
     cuts: tuple[EventConfig, ...]
+    frequency: FrequencySource = field(default_factory=FrequencySource)
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
@@ -53,25 +58,43 @@ def read(path: Path) -> Spec:
         latency_s=(record["latency_s"][0], record["latency_s"][1]),
         source=SignalSource(**source),
         cuts=tuple(EventConfig(**{**cut, "units": tuple(cut["units"])}) for cut in record["cuts"]),
+        frequency=from_json(record["frequency"]),
     )
 
 
 class TsoProcess:
-    """One run of the TSO."""
+    """One run of the TSO. `measured`: the frequency where it is none of the TSO's own making."""
 
     def __init__(
-        self, spec: Spec, raw_dir: Path, clock: Callable[[], float] = time.monotonic
+        self,
+        spec: Spec,
+        raw_dir: Path,
+        clock: Callable[[], float] = time.monotonic,
+        measured: frequency.At | None = None,
     ) -> None:
         self.spec = spec
         self.clock = clock
         self.stopping = asyncio.Event()
         self.link = TsoLink(spec.port, stream(spec.seed, NOBODY, "tso"), spec.latency_s, clock)
         self._series = signal.series(spec.source, spec.seed, spec.duration_s)
+        self._signal = SignalState(
+            lambda t_s: self._series.at(max(t_s, 0.0)), spec.source.interval_s
+        )
+        self._faults = [
+            each for each in fault.read(raw_dir / "faults.json") if each.kind.startswith("signal_")
+        ]
         self._agc_file = recording.append_file(raw_dir / "tso.csv")
         self._input_file = recording.append_file(raw_dir / "tso.inputs.csv")
         self._event_file = recording.append_file(raw_dir / "tso.events.jsonl")
         self._row(self._agc_file, *recording.TSO_COLUMNS)
         self._row(self._input_file, *recording.INPUT_COLUMNS)
+        self._hertz: FrequencySender | None = None
+        at = measured or frequency.source(spec.frequency, spec.duration_s)
+        if at is not None:
+            file, interval_s = raw_dir / "tso.frequency.csv", spec.frequency.interval_s
+            self._hertz = FrequencySender(
+                self.link, at, interval_s, file, clock, self._is_silent, self._say
+            )
         self._t0_s: asyncio.Future[float] | None = None
 
     async def run(self) -> None:
@@ -84,6 +107,7 @@ class TsoProcess:
             asyncio.create_task(self._orders()),
             asyncio.create_task(self._keep()),
             asyncio.create_task(self._send()),
+            asyncio.create_task(self._send_frequency()),
             asyncio.create_task(self.stopping.wait()),
         ]
         self._say({"ready": True, "seed": self.spec.seed})
@@ -91,8 +115,7 @@ class TsoProcess:
         for task in pending:
             task.cancel()
         self.link.close()
-        for file in (self._agc_file, self._input_file, self._event_file):
-            file.close()
+        self.close_files()
         for task in done:
             task.result()  # a failure ends the process, visibly
 
@@ -132,26 +155,54 @@ class TsoProcess:
         assert self._t0_s is not None  # noqa: S101  (made before this task)
         t0_s = await asyncio.shield(self._t0_s)
         interval_s = self.spec.source.interval_s
+        agenda = Agenda(self._faults, t0_s, lambda _: self._signal, self._note_fault)
         number = -LEAD_VALUES
         while True:
             due_s = t0_s + number * interval_s
             await self._until(due_s)
-            pu = self._series.at(max(number, 0) * interval_s)
-            await self._send_one(number, pu, due_s - t0_s)
+            agenda.run_due(self.clock())
+            await self._send_one(number * interval_s, self._signal.sent(number * interval_s))
             await self._until(due_s + 0.5 * interval_s)
             if not self._is_cut(self.clock() - t0_s, "closed"):
                 self._note_inputs(await self.link.poll())
             number += 1
 
-    async def _send_one(self, number: int, pu: float, t_s: float) -> None:
-        sent_s = self.clock()
-        if self._is_cut(t_s, "closed") or self._is_cut(t_s, "silent"):
-            status, socket_s = "cut", math.nan
+    async def _send_frequency(self) -> None:
+        """Send the frequency; wait for ever where there is none."""
+        assert self._t0_s is not None  # noqa: S101  (made before this task)
+        t0_s = await asyncio.shield(self._t0_s)
+        if self._hertz is None:
+            await asyncio.get_running_loop().create_future()
+            return
+        source = self.spec.source
+        lead_s = LEAD_VALUES * source.interval_s
+        await self._hertz.run(t0_s, lead_s, select=source.select)
+
+    def _is_silent(self, t_s: float) -> bool:
+        return self._is_cut(t_s, "closed") or self._is_cut(t_s, "silent")
+
+    def close_files(self) -> None:
+        """End the records."""
+        for file in (self._agc_file, self._input_file, self._event_file):
+            file.close()
+        if self._hertz is not None:
+            self._hertz.close()
+
+    async def _send_one(self, t_s: float, value: Sent | None) -> None:
+        """Send the value of an instant of the run; None: a fault keeps it back."""
+        sent_s, socket_s = self.clock(), math.nan
+        shown = value or Sent(self._series.at(max(t_s, 0.0)), t_s)
+        if self._is_silent(t_s):
+            status = "cut"
+        elif value is None:
+            status = "stale"
         else:
-            status = await self.link.send_agc(pu, select=self.spec.source.select)
+            status = await self.link.send_agc(value.pu, select=self.spec.source.select)
             socket_s = self.link.socket_s if status != "down" else math.nan
-        self._row(self._agc_file, f"{sent_s:.6f}", f"{socket_s:.6f}", number, f"{pu:.9g}", status)
-        self._say({"t_s": sent_s, "pu": pu, "status": status})
+        number = round(shown.of_s / self.spec.source.interval_s)
+        pu = f"{shown.pu:.9g}"
+        self._row(self._agc_file, f"{sent_s:.6f}", f"{socket_s:.6f}", number, pu, status)
+        self._say({"t_s": sent_s, "pu": shown.pu, "status": status})
 
     def _is_cut(self, t_s: float, how: str) -> bool:
         return any(
@@ -177,7 +228,10 @@ class TsoProcess:
             await asyncio.sleep(left_s)
 
     def _event(self, kind: str, detail: str = "") -> None:
-        event = {"t_s": self.clock(), "unit": NOBODY, "kind": kind, "detail": detail}
+        self._note_fault(self.clock(), NOBODY, kind, detail)
+
+    def _note_fault(self, t_s: float, unit: int, kind: str, detail: str) -> None:
+        event = {"t_s": t_s, "unit": unit, "kind": kind, "detail": detail}
         self._event_file.write((json.dumps(event) + "\n").encode())
 
     @staticmethod

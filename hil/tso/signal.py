@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +36,12 @@ class Series:
         index = int(np.searchsorted(self.t_s, t_s + 1e-9, side="right")) - 1
         return float(self.pu[max(index, 0)])
 
+    def check_length(self, file: object, duration_s: float) -> None:
+        """Raise SignalError if a file ends before a run does."""
+        span_s = float(self.t_s[-1])
+        if span_s < duration_s - 1.0 - float(np.diff(self.t_s).max(initial=0.0)):
+            raise SignalError(f"{file}: is {span_s:g} s long, the run {duration_s:g} s")
+
 
 def series(source: SignalSource, seed: int, duration_s: float) -> Series:
     """Series of a run. Raises SignalError."""
@@ -44,9 +51,7 @@ def series(source: SignalSource, seed: int, duration_s: float) -> Series:
         )
     if source.kind == "file":
         found = read_column(Path(source.file or ""), source.column or "")
-        span_s = float(found.t_s[-1])
-        if span_s < duration_s - 1.0 - float(np.diff(found.t_s).max(initial=0.0)):
-            raise SignalError(f"{source.file}: is {span_s:g} s long, the run {duration_s:g} s")
+        found.check_length(source.file, duration_s)
         return found
     values = regd.synthesise(seed, duration_s)
     return Series(np.arange(len(values), dtype=np.float64) * regd.STEP_S, values)
@@ -70,8 +75,10 @@ def _open(path: Path) -> Iterator[TextIO]:
             yield file
 
 
-def read_column(path: Path, column: str) -> Series:
+def read_column(path: Path, column: str, instants: tuple[str, ...] = ()) -> Series:
     """Column of a CSV with a column `t_s`; lines that begin with # are comments.
+
+    `instants`: columns of ISO 8601 instants, one of which may stand for `t_s`.
 
     Raises SignalError: no file, no column, no number, time that does not grow.
     """
@@ -83,11 +90,12 @@ def read_column(path: Path, column: str) -> Series:
             names = rows.fieldnames or []
             if not names:
                 raise SignalError(f"{path}: is empty; needs a line of names: t_s,{column}")
-            for name in ("t_s", column):
+            clock = next((name for name in ("t_s", *instants) if name in names), "t_s")
+            for name in (clock, column):
                 if name not in names:
                     raise SignalError(f"{path}: no column {name}; has {', '.join(names)}")
             for row in rows:
-                t_s.append(float(row["t_s"]))
+                t_s.append(_seconds(row[clock], clock))
                 values.append(float(row[column]))
     except (OSError, UnicodeDecodeError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -99,3 +107,8 @@ def read_column(path: Path, column: str) -> Series:
     if not np.all(np.isfinite(values)) or np.any(np.diff(t_s) <= 0.0):
         raise SignalError(f"{path}: needs finite values, and t_s that grows from row to row")
     return Series(np.array(t_s) - t_s[0], np.array(values))
+
+
+def _seconds(text: str, column: str) -> float:
+    """Time of a row, s. Raises ValueError."""
+    return float(text) if column == "t_s" else datetime.fromisoformat(text).timestamp()

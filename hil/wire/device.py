@@ -1,16 +1,17 @@
 """One simulated device behind its protocol: what it reports, whom it obeys, what it records."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
-from hil.faults import stream
+from hil.faults import Fault, stream
+from hil.faults.device import DeviceFaults, Reading
+from hil.faults.link import LinkState
 from hil.fleet import Fleet, Unit
 from hil.plant.plant import Plant
 from hil.recording import LinkChange, SetpointFlag, UnitState, Writer
 
 OVERLOAD = 1.001  # a setpoint beyond nameplate is refused; rounding of a register is not
-STATE_READY = 1
+STATE_READY, STATE_FAULT = 1, 2
 
 
 class Fate(Enum):
@@ -21,21 +22,12 @@ class Fate(Enum):
     LOST = 2  # nobody answers
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a device measures, generation positive."""
-
-    p_mw: float
-    low_mw: float
-    high_mw: float
-    soc_pu: float  # nan: no store
-
-
 class Device:
-    """A unit's controller: the same behind every protocol.
+    """A unit's controller: the same behind every protocol, on sockets and in memory.
 
     `dark` is set during a silent outage: then nothing that arrives has any effect but a line in
-    the record, and no answer leaves.
+    the record, and no answer leaves. A write asks `admit` first, and then calls `arm`, `follow`
+    and `setpoint` with what is in it.
     """
 
     def __init__(
@@ -53,6 +45,8 @@ class Device:
         self.setpoint_mw = unit.basepoint_mw
         self.clock = clock
         self.link_s = 0.0  # time in the link of the request that is being handled
+        self.link = LinkState(fleet.seed, unit.index)
+        self.faults = DeviceFaults()
         self._slot = slot
         self._plant = plant
         self._writer = writer
@@ -61,8 +55,19 @@ class Device:
         self._loss_rng = stream(fleet.seed, unit.index, "loss")
         self._noise_rng = stream(fleet.seed, unit.index, "noise")
         self._most_mw = unit.rated_mw * OVERLOAD
+        self._on_boot: list[Callable[[], None]] = []
+
+    @property
+    def state(self) -> int:
+        """What its state register says."""
+        return STATE_FAULT if self.faults.tripped else STATE_READY
 
     def reading(self) -> Reading:
+        """Say what is measured, as its faults let it."""
+        reading = self._measured()
+        return self.faults.shown(reading) if self.faults.active else reading
+
+    def _measured(self) -> Reading:
         """Measure: the power with noise of the reading, the limits as they are."""
         slot, plant = self._slot, self._plant
         p_mw = float(plant.p_mw[slot])
@@ -71,6 +76,19 @@ class Device:
         return Reading(
             p_mw, float(plant.low_mw[slot]), float(plant.high_mw[slot]), float(plant.soc_pu[slot])
         )
+
+    def admit(self, p_mw: float | None) -> Fate | None:
+        """Say what becomes of a write before it has any effect; None: it may have it.
+
+        `p_mw`: the setpoint in it, MW; None: it carries none.
+        """
+        if self.swallow(p_mw):
+            return Fate.LOST
+        if not self.faults.refuses:
+            return None
+        if p_mw is not None:
+            self._note(p_mw, SetpointFlag.VOID)
+        return Fate.REFUSED
 
     def swallow(self, p_mw: float | None) -> bool:
         """Say whether a write is lost, and record that; to be asked before it has any effect.
@@ -84,21 +102,24 @@ class Device:
             flags |= SetpointFlag.LOST
         lost = bool(flags & (SetpointFlag.OFFLINE | SetpointFlag.LOST))
         if lost or p_mw is None:
-            shown_mw = self.setpoint_mw if p_mw is None else p_mw
-            self._writer.setpoint(self.clock(), self.unit.index, shown_mw, flags, self.link_s)
+            self._note(p_mw, flags)
         if flags & SetpointFlag.LOST:
             self._writer.event(self.clock(), self.unit.index, "write_lost")
         return lost
 
     def setpoint(self, p_mw: float) -> Fate:
-        """Take a setpoint that was not lost, MW, generation positive."""
+        """Take a setpoint that was admitted, MW, generation positive."""
         now_s = self.clock()
-        self._writer.setpoint(now_s, self.unit.index, p_mw, 0, self.link_s)
         if not abs(p_mw) <= self._most_mw:
+            self._note(p_mw, SetpointFlag.VOID)
             return Fate.REFUSED
         self.setpoint_mw = p_mw
+        if self.faults.ignores:
+            self._note(p_mw, SetpointFlag.VOID)
+            return Fate.DONE
+        self._note(p_mw, SetpointFlag(0))
         if self.following:
-            self._plant.order(self._slot, p_mw, now_s)
+            self._order(p_mw, now_s)
         return Fate.DONE
 
     def linked(self, change: LinkChange) -> None:
@@ -107,13 +128,16 @@ class Device:
 
     def follow(self, *, on: bool) -> None:
         """Follow setpoints, or go back to the own schedule."""
+        if self.faults.ignores:
+            return
         if not on and self.following:
             self._plant.release(self._slot, self.clock())
         self.following = on
 
     def arm(self, *, watchdog_s: float | None = None, fallback_mw: float | None = None) -> None:
         """Set time and fallback of the watchdog."""
-        self._plant.arm(self._slot, watchdog_s=watchdog_s, fallback_mw=fallback_mw)
+        if not self.faults.ignores:
+            self._plant.arm(self._slot, watchdog_s=watchdog_s, fallback_mw=fallback_mw)
 
     def watchdog(self) -> tuple[float, float]:
         """Time, s, and fallback, MW, of the watchdog."""
@@ -127,3 +151,48 @@ class Device:
     def in_fallback(self) -> bool:
         """True after its watchdog has run out."""
         return bool(self._plant.state[self._slot] == UnitState.FALLBACK)
+
+    def on_boot(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` when the device has booted: what it keeps is as from the factory."""
+        self._on_boot.append(listener)
+
+    def begin(self, fault: Fault) -> None:
+        """Have a fault (`device_…`), from now on."""
+        p_mw = float(self._plant.p_mw[self._slot])
+        self.faults.begin(fault, self.clock(), p_mw, self._measured())
+        if fault.kind == "device_reboot":
+            self._boot()
+        self._hold()
+
+    def end(self, fault: Fault) -> None:
+        """Be rid of it."""
+        self.faults.end(fault)
+        if fault.kind == "device_old_setpoint" and self.following:
+            self._order(self.setpoint_mw, self.clock())  # nobody told it to
+        self._hold()
+
+    def _boot(self) -> None:
+        """Forget mode, setpoint and dead man."""
+        unit, slot = self.unit, self._slot
+        self.following = False
+        self.setpoint_mw = unit.basepoint_mw
+        self._plant.release(slot, self.clock())
+        self._plant.arm(slot, watchdog_s=unit.watchdog_s, fallback_mw=unit.fallback_mw)
+        for listener in self._on_boot:
+            listener()
+
+    def _order(self, p_mw: float, now_s: float) -> None:
+        """Order the plant, which does it with the gain that it has now."""
+        if self.faults.active:
+            base_mw = self.unit.basepoint_mw
+            p_mw = base_mw + (p_mw - base_mw) * self.faults.gain_pu(now_s)
+        self._plant.order(self._slot, p_mw, now_s)
+
+    def _hold(self) -> None:
+        """Pin the power where a fault holds it, or let it go."""
+        self._plant.hold(self._slot, 0.0 if self.faults.tripped else self.faults.stuck_mw)
+
+    def _note(self, p_mw: float | None, flags: SetpointFlag) -> None:
+        """Record a write; without a setpoint, the one before it is shown."""
+        shown_mw = self.setpoint_mw if p_mw is None else p_mw
+        self._writer.setpoint(self.clock(), self.unit.index, shown_mw, flags, self.link_s)

@@ -17,8 +17,8 @@ from py1815.objects import AnalogPoint, AnalogVariation, analog_range
 from py1815.session import Control
 
 from hil.recording import LinkChange
-from hil.wire.device import STATE_READY, Device, Fate
-from hil.wire.line import Line
+from hil.wire.device import Device, Fate
+from hil.wire.line import Line, reset
 
 ONLINE = 0x01
 REMOTE = 1
@@ -40,7 +40,7 @@ class PointMap:
 
 INDUSTRIAL = PointMap(0, 0, -1e3, limits_swapped=True)
 HVAC = PointMap(10, 10, 1e6, limits_swapped=False)
-N_INPUTS = 5
+N_INPUTS, N_OUTPUTS = 5, 4
 
 
 class LoadPoints:
@@ -69,34 +69,47 @@ class LoadPoints:
     def _inputs(self, start: int, stop: int) -> bytes:
         if start >= stop:
             return b""
-        reading, per_mw = self._device.reading(), self._map.per_mw
-        limits = [reading.low_mw * per_mw, reading.high_mw * per_mw]
-        if self._map.limits_swapped:
-            limits.reverse()
-        values = [reading.p_mw * per_mw, *limits, STATE_READY, REMOTE][start:stop]
+        values = list(self.measured().values())[start:stop]
         return analog_range(
             self._map.first_ai + start,
             [AnalogPoint(value, ONLINE) for value in values],
             variation=AnalogVariation.FLOAT32_WITH_FLAG,
         )
 
+    def measured(self) -> dict[int, float]:
+        """Analog inputs as they are now, by index: power, two limits, state, control."""
+        reading, per_mw = self._device.reading(), self._map.per_mw
+        limits = [reading.low_mw * per_mw, reading.high_mw * per_mw]
+        if self._map.limits_swapped:
+            limits.reverse()
+        values = [reading.p_mw * per_mw, *limits, self._device.state, REMOTE]
+        return dict(enumerate(values, start=self._map.first_ai))
+
     def select(self, controls: Sequence[Control]) -> list[CommandStatus]:
         """Say which controls could be operated."""
         return [
-            CommandStatus.SUCCESS
-            if self._output(control) is not None
-            else CommandStatus.NOT_SUPPORTED
+            CommandStatus.SUCCESS if self._is_known(control) else CommandStatus.NOT_SUPPORTED
             for control in controls
         ]
 
     def operate(self, controls: Sequence[Control]) -> list[CommandStatus]:
-        """Carry out controls; the setpoint last, after mode and watchdog of the same request."""
-        values = {self._output(control): self._value(control) for control in controls}
+        """Carry out controls."""
+        outputs = {
+            control.index: self._value(control) for control in controls if self._is_known(control)
+        }
+        status = dict(zip(outputs, self.command(outputs), strict=True))
+        return [status.get(control.index, CommandStatus.NOT_SUPPORTED) for control in controls]
+
+    def command(self, outputs: dict[int, float]) -> list[CommandStatus]:
+        """Write outputs, by index; the setpoint last, after mode and watchdog of one request."""
+        self.swallowed = False
+        values = {index - self._map.first_ao: value for index, value in outputs.items()}
         count = values.get(0)
         p_mw = None if count is None else count / self._map.per_mw
-        if self._device.swallow(p_mw):
-            self.swallowed = True
-            return [CommandStatus.SUCCESS] * len(controls)
+        denied = self._device.admit(p_mw)
+        if denied is not None:
+            self.swallowed = denied is Fate.LOST
+            return [CommandStatus.HARDWARE_ERROR] * len(outputs)
         if 2 in values:
             self._device.arm(watchdog_s=values[2])
         if 3 in values:
@@ -104,25 +117,23 @@ class LoadPoints:
         if 1 in values:
             self._device.follow(on=values[1] == 1.0)
         fate = Fate.DONE if p_mw is None else self._device.setpoint(p_mw)
-        return [self._status(control, fate) for control in controls]
+        refused = CommandStatus.OUT_OF_RANGE if fate is Fate.REFUSED else CommandStatus.SUCCESS
+        return [refused if place == 0 else CommandStatus.SUCCESS for place in values]
 
-    def _status(self, control: Control, fate: Fate) -> CommandStatus:
-        output = self._output(control)
-        if output is None:
-            return CommandStatus.NOT_SUPPORTED
-        if output == 0 and fate is Fate.REFUSED:
-            return CommandStatus.OUT_OF_RANGE
-        return CommandStatus.SUCCESS
-
-    def _output(self, control: Control) -> int | None:
-        """Which of the four outputs a control is for; None: there is no such point."""
-        output = control.index - self._map.first_ao
-        known = control.group == ANALOG_OUTPUT_COMMAND and 0 <= output < 4
-        return output if known else None
+    def _is_known(self, control: Control) -> bool:
+        """Say whether there is such an output."""
+        place = control.index - self._map.first_ao
+        return control.group == ANALOG_OUTPUT_COMMAND and 0 <= place < N_OUTPUTS
 
     @staticmethod
     def _value(control: Control) -> float:
         return cast("AnalogOutput", control.command).value
+
+
+def garbled(octets: bytes, rng: random.Random) -> bytes:
+    """Spoil one octet of an answer: a CRC does not hold."""
+    place = rng.randrange(len(octets))
+    return octets[:place] + bytes((octets[place] ^ 0xFF,)) + octets[place + 1 :]
 
 
 class Outstation:
@@ -138,17 +149,25 @@ class Outstation:
     ) -> None:
         self.device = device
         self.points = LoadPoints(device, points)
-        self.session = Session(
-            self.points,
-            control_provider=self.points,
-            outstation_address=OUTSTATION_ADDRESS,
-            master_address=MASTER_ADDRESS,
-            clock=device.clock,
-        )
+        self.session = self._session()
+        device.on_boot(self._boot)
         self.rng = rng
         self.latency_s = latency_s
         self.on_end = on_end
         self.current: Dnp3Connection | None = None
+
+    def _session(self) -> Session:
+        return Session(
+            self.points,
+            control_provider=self.points,
+            outstation_address=OUTSTATION_ADDRESS,
+            master_address=MASTER_ADDRESS,
+            clock=self.device.clock,
+        )
+
+    def _boot(self) -> None:
+        """Begin anew: sequence numbers are forgotten, the restart bit is set."""
+        self.session = self._session()
 
 
 class Dnp3Connection(asyncio.Protocol):
@@ -158,8 +177,9 @@ class Dnp3Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         rng, latency_s, clock = outstation.rng, outstation.latency_s, outstation.device.clock
         self._outstation = outstation
-        self._inbound: Line[bytes] = Line(loop, rng, latency_s, self._handle, clock)
-        self._outbound: Line[bytes] = Line(loop, rng, latency_s, self._send, clock)
+        link = outstation.device.link
+        self._inbound = Line(loop, rng, latency_s, self._handle, clock, faults=link)
+        self._outbound = Line(loop, rng, latency_s, self._send, clock, faults=link, garble=garbled)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -183,9 +203,14 @@ class Dnp3Connection(asyncio.Protocol):
         self._outstation.on_end(self)
 
     def abort(self) -> None:
-        """Reset the connection."""
+        """End the connection."""
         if self._transport is not None:
             self._transport.abort()
+
+    def reset(self) -> None:
+        """Reset the connection."""
+        if self._transport is not None:
+            reset(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Send octets into the line."""

@@ -6,7 +6,7 @@ Load positive, as the makers count; the sign is turned here.
 import struct
 from typing import NamedTuple
 
-from hil.wire.device import STATE_READY, Device, Fate
+from hil.wire.device import Device, Fate
 from hil.wire.modbus import Code, RefusalError
 
 REMOTE = 1
@@ -51,7 +51,7 @@ class LoadRegisters:
             raise RefusalError(Code.ADDRESS)
         memory = [0] * layout.words
         reading = self._device.reading()
-        memory[0:3] = (layout.type_code, STATE_READY, REMOTE)
+        memory[0:3] = (layout.type_code, self._device.state, REMOTE)
         memory[layout.load : layout.load + 6] = (
             *self._encode(reading.p_mw),
             *self._encode(reading.high_mw),  # the highest power is the lowest load
@@ -73,8 +73,8 @@ class LoadRegisters:
             raise RefusalError(Code.VALUE)
         device = self._device
         p_mw = self._decode(block[0:2]) if start == 0 else None
-        if device.swallow(p_mw):
-            return Fate.LOST
+        if (denied := device.admit(p_mw)) is not None:
+            return denied
         if end == CONTROL_WORDS:
             device.arm(fallback_mw=self._decode(block[4:6]))
         if start <= 3 < end:

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from hil.recording import LinkChange
 from hil.wire.device import Device, Fate
-from hil.wire.line import Line
+from hil.wire.line import Line, reset
 
 READ, WRITE_ONE, WRITE = 3, 6, 16
 MOST_READ, MOST_WRITTEN = 125, 123
@@ -48,6 +48,17 @@ class Registers(Protocol):
         """Write words, all or none of them. Raises RefusalError."""
 
 
+def garbled(frame: bytes, rng: random.Random) -> bytes:
+    """Spoil an answer: its transaction, its function, its count, or its end; never a value."""
+    how = rng.randrange(4)
+    if how == 3 and len(frame) > MBAP.size + 2:
+        tid, protocol, length, unit_id = MBAP.unpack_from(frame)
+        return MBAP.pack(tid, protocol, length - 2, unit_id) + frame[MBAP.size : -2]
+    spoilt = bytearray(frame)
+    spoilt[(1, MBAP.size, MBAP.size + 1)[how % 3]] ^= 0x2A
+    return bytes(spoilt)
+
+
 class ModbusConnection(asyncio.Protocol):
     """One connection to one device."""
 
@@ -60,10 +71,11 @@ class ModbusConnection(asyncio.Protocol):
         on_end: Callable[["ModbusConnection"], None],
     ) -> None:
         loop = asyncio.get_running_loop()
+        clock, link = device.clock, device.link
         self._device = device
         self._registers = registers
-        self._inbound: Line[bytes] = Line(loop, rng, latency_s, self._handle, device.clock)
-        self._outbound: Line[bytes] = Line(loop, rng, latency_s, self._send, device.clock)
+        self._inbound = Line(loop, rng, latency_s, self._handle, clock, faults=link)
+        self._outbound = Line(loop, rng, latency_s, self._send, clock, faults=link, garble=garbled)
         self._on_end = on_end
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
@@ -83,9 +95,14 @@ class ModbusConnection(asyncio.Protocol):
         self._on_end(self)
 
     def abort(self) -> None:
-        """Reset the connection."""
+        """End the connection."""
         if self._transport is not None:
             self._transport.abort()
+
+    def reset(self) -> None:
+        """Reset the connection."""
+        if self._transport is not None:
+            reset(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Cut the stream into requests."""

@@ -5,6 +5,7 @@ import json
 import math
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gmqtt import Client, Message
@@ -24,27 +25,51 @@ def prefix(unit: Unit) -> str:
     return f"ev/{unit.id}"
 
 
+def garbled(item: tuple[str, bytes], rng: random.Random) -> tuple[str, bytes]:
+    """Spoil a message: its end is missing."""
+    topic, payload = item
+    return topic, payload[: rng.randrange(len(payload))]
+
+
+def _load_kw(p_mw: float) -> float | None:
+    """Load as the maker counts it, kW; None, JSON's null, for what is not there."""
+    return None if math.isnan(p_mw) else round(-p_mw * 1000.0, 3)
+
+
 class Depot:
     """One depot and its connection to the broker."""
 
-    def __init__(self, device: Device, rng: random.Random, latency_s: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        rng: random.Random,
+        latency_s: tuple[float, float],
+        *,
+        make_client: Callable[..., Any] = Client,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
         self.device = device
+        self._make_client = make_client
+        self._utc = utc
         self._prefix = prefix(device.unit)
         self._rng = rng
         self._latency_s = latency_s
-        self._client: Client | None = None
+        self._client: Any = None  # as gmqtt.Client
         self._inbound: Line[tuple[str, bytes]] | None = None
-        self._outbound: Line[tuple[str, dict[str, Any]]] | None = None
+        self._outbound: Line[tuple[str, bytes]] | None = None
 
     async def open(self, port: int) -> None:
         """Connect, say what the depot is, and take orders. Raises OSError."""
         unit = self.device.unit
         loop = asyncio.get_running_loop()
         clock = self.device.clock
-        self._inbound = Line(loop, self._rng, self._latency_s, self._handle, clock)
-        self._outbound = Line(loop, self._rng, self._latency_s, self._publish, clock)
+        rng, latency_s, link = self._rng, self._latency_s, self.device.link
+        self._inbound = Line(loop, rng, latency_s, self._handle, clock, faults=link)
+        self._outbound = Line(
+            loop, rng, latency_s, self._publish, clock, faults=link, garble=garbled
+        )
         will = Message(f"{self._prefix}/state", "offline", qos=1, retain=True)
-        client = Client(unit.id, clean_session=True, will_message=will)
+        client = self._make_client(unit.id, clean_session=True, will_message=will)
         client.set_config({"reconnect_retries": -1, "reconnect_delay": 1})
         client.on_message = self._on_message
         client.on_connect = self._on_connect
@@ -68,11 +93,11 @@ class Depot:
         self._put(
             "telemetry",
             {
-                "p_kw": round(-reading.p_mw * 1000.0, 3),
-                "min_kw": round(-reading.high_mw * 1000.0, 3),
-                "max_kw": round(-reading.low_mw * 1000.0, 3),
+                "p_kw": _load_kw(reading.p_mw),
+                "min_kw": _load_kw(reading.high_mw),
+                "max_kw": _load_kw(reading.low_mw),
                 "remote": True,
-                "t": round(time.time(), 3),
+                "t": round(self._utc() + self.device.faults.clock_step_s, 3),
             },
         )
 
@@ -100,12 +125,12 @@ class Depot:
 
     def _put(self, topic: str, message: dict[str, Any]) -> None:
         if self._outbound is not None and not self.device.dark:
-            self._outbound.put((topic, message))
+            self._outbound.put((topic, json.dumps(message).encode()))
 
-    def _publish(self, item: tuple[str, dict[str, Any]]) -> None:
-        topic, message = item
+    def _publish(self, item: tuple[str, bytes]) -> None:
+        topic, payload = item
         if self._client is not None and self._client.is_connected:
-            self._client.publish(f"{self._prefix}/{topic}", json.dumps(message), qos=0)
+            self._client.publish(f"{self._prefix}/{topic}", payload.decode(), qos=0)
 
     def _handle(self, item: tuple[str, bytes]) -> None:
         """Carry out an order, at the depot; what nobody can read is dropped."""
@@ -118,9 +143,13 @@ class Depot:
             p_mw = -float(order["p_kw"]) / 1000.0 if topic == "set" else None
         except (ValueError, KeyError, TypeError):
             return
-        if self.device.swallow(p_mw):
+        denied = self.device.admit(p_mw)
+        if denied is Fate.LOST:
             return
-        why = self._set(p_mw) if p_mw is not None else self._mode(order)
+        if denied is Fate.REFUSED:
+            why = "fault"
+        else:
+            why = self._set(p_mw) if p_mw is not None else self._mode(order)
         self._put("ack", {"seq": sequence, "ok": not why, **({"why": why} if why else {})})
 
     def _set(self, p_mw: float) -> str:

@@ -6,25 +6,30 @@ on stdout tell it how things are, twice a second.
 
 import asyncio
 import gc
-import heapq
 import json
+import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from hil import recording
-from hil.faults import Outage, outages, stream
-from hil.fleet import Fleet
+from hil import frequency, recording
+from hil.faults import Fault, fault, stream
+from hil.faults.agenda import Agenda
+from hil.faults.unit import UnitFaults
+from hil.fleet import Fleet, Unit
 from hil.plant.plant import Plant
 from hil.recording import PHYSICS_STEP_S, LinkChange, Writer
+from hil.tso.frequency import At, source
 from hil.wire import dnp3
 from hil.wire.device import Device
 from hil.wire.loads import MAKER_A, MAKER_B, LoadRegisters
 from hil.wire.modbus import ModbusConnection, Registers
 from hil.wire.mqtt import Depot
+from hil.wire.outages import OutagePlan
+from hil.wire.plug import EndpointPlug
 from hil.wire.sunspec import BatteryRegisters, PvRegisters
 
 STEPS_PER_SECOND = round(1.0 / PHYSICS_STEP_S)
@@ -33,11 +38,14 @@ REPLAY_S = 120.0  # setpoints that may still be on their way through a dead time
 LOCALHOST = "127.0.0.1"
 
 
-class Abortable(Protocol):
-    """A connection that can be reset."""
+class Ending(Protocol):
+    """A connection that can be ended."""
 
     def abort(self) -> None:
-        """Reset it."""
+        """End it."""
+
+    def reset(self) -> None:
+        """Reset it, as a peer does that is gone."""
 
 
 class TcpEndpoint:
@@ -46,7 +54,7 @@ class TcpEndpoint:
     def __init__(self, device: Device, fleet: Fleet) -> None:
         self.device = device
         self._port = device.unit.port
-        self._connections: set[Abortable] = set()
+        self._connections: set[Ending] = set()
         self._server: asyncio.Server | None = None
         self._make = self._factory(fleet)
 
@@ -57,13 +65,15 @@ class TcpEndpoint:
         self.device.linked(LinkChange.LISTENING)
 
     async def close(self, *, orderly: bool) -> None:
-        """Stop listening and reset the connections."""
-        del orderly
+        """Stop listening, and end the connections; not `orderly`: by a reset."""
         if self._server is not None:
             self._server.close()
             self._server = None
         for connection in list(self._connections):
-            connection.abort()
+            if orderly:
+                connection.abort()
+            else:
+                connection.reset()
 
     def _factory(self, fleet: Fleet) -> Callable[[], asyncio.Protocol]:
         rng = stream(fleet.seed, self.device.unit.index, "latency")
@@ -71,7 +81,7 @@ class TcpEndpoint:
             points = dnp3.HVAC if self.device.unit.kind == "hvac" else dnp3.INDUSTRIAL
             outstation = dnp3.Outstation(self.device, points, rng, fleet.latency_s, self._ended)
             return lambda: self._began(dnp3.Dnp3Connection(outstation))
-        registers = _registers(self.device)
+        registers = registers_of(self.device)
         return lambda: self._began(
             ModbusConnection(self.device, registers, rng, fleet.latency_s, self._ended)
         )
@@ -102,13 +112,21 @@ class DepotEndpoint:
         await self.depot.close(orderly=orderly)
 
 
-def _registers(device: Device) -> Registers:
+def registers_of(device: Device) -> Registers:
+    """Registers of a Modbus device, by its maker."""
     maker = device.unit.maker
     if maker == "sunspec_battery":
         return BatteryRegisters(device)
     if maker == "sunspec_pv":
         return PvRegisters(device)
     return LoadRegisters(device, MAKER_A if maker == "modbus_ev_hub" else MAKER_B)
+
+
+def frequency_for(units: Sequence[Unit], raw_dir: Path) -> At | None:
+    """Frequency that these units measure; None: there is none, or they are blind to it."""
+    if all(unit.droop_pu is None for unit in units):
+        return None
+    return source(frequency.read(raw_dir).source, 0.0)
 
 
 class WireProcess:
@@ -129,33 +147,41 @@ class WireProcess:
         self._open = False  # whether anybody hears what is said
         self.plant = self._plant(raw_dir)
         indices = [unit.index for unit in self.units]
-        self.writer = Writer(raw_dir, process, indices, limits=True, threaded=True)
+        self.writer = Writer(raw_dir, process, indices, limits=True, states=True, threaded=True)
         self.endpoints: list[TcpEndpoint | DepotEndpoint] = []
         for slot, unit in enumerate(self.units):
             device = Device(unit, slot, fleet, self.plant, self.writer, clock)
             kind = DepotEndpoint if unit.protocol == "mqtt" else TcpEndpoint
             self.endpoints.append(kind(device, fleet))
         self._depots = [e for e in self.endpoints if isinstance(e, DepotEndpoint)]
-        # instant, count, slot, outage (None: its end), whether it is one of the stream
-        self._agenda: list[tuple[float, int, int, Outage | None, bool]] = []
-        self._streams: dict[int, Iterator[Outage]] = {}
-        self._count = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._down = [0] * len(self.units)  # outages that a unit is in
-        self._locks = [asyncio.Lock() for _ in self.units]
+        targets = {
+            endpoint.device.unit.index: UnitFaults(endpoint.device, EndpointPlug(endpoint))
+            for endpoint in self.endpoints
+        }
+        # what the rig orders, and what is always there, is not in the file
+        self._timed = [
+            each
+            for each in fault.read(raw_dir / "faults.json")
+            if each.unit in targets and each.kind != "link_outage"
+        ]
+        self._hertz = frequency_for(self.units, raw_dir)
+        self._t0_s = math.nan
+        self._agenda = Agenda((), 0.0, lambda each: targets[each.unit], self.writer.event)
+        self._outages: OutagePlan | None = None
 
     def _plant(self, raw_dir: Path) -> Plant:
         """Physics, from the basepoints, or from where a killed predecessor was."""
         seed = self.fleet.seed * 1000 + self.process
+        nominal_hz = frequency.read(raw_dir).source.nominal_hz
         if self.process in recording.processes(raw_dir):
             _, rows = recording.read_power(raw_dir, self.process)
             if len(rows):
                 last = rows[-1]
-                plant = Plant(self.units, PHYSICS_STEP_S, float(last["t_s"]), seed)
+                plant = Plant(self.units, PHYSICS_STEP_S, float(last["t_s"]), seed, nominal_hz)
                 plant.restore(last["p_mw"], last["soc"])
                 self._replay(plant, raw_dir)
                 return plant
-        return Plant(self.units, PHYSICS_STEP_S, self.clock(), seed)
+        return Plant(self.units, PHYSICS_STEP_S, self.clock(), seed, nominal_hz)
 
     def _replay(self, plant: Plant, raw_dir: Path) -> None:
         """Give the units again what they were told shortly before the predecessor died."""
@@ -210,8 +236,11 @@ class WireProcess:
     def _step(self) -> None:
         plant = self.plant
         plant.step()
+        if self._hertz is not None and not math.isnan(self._t0_s):
+            plant.set_frequency(self._hertz(plant.now_s - self._t0_s))
         limits_mw = (plant.low_mw, plant.high_mw)
-        self.writer.power(plant.now_s, plant.p_mw, plant.soc_pu, plant.state, limits_mw)
+        states = (plant.room_k, plant.temperature_c, plant.departure_missed_mwh)
+        self.writer.power(plant.now_s, plant.p_mw, plant.soc_pu, plant.state, limits_mw, states)
         count = round(plant.now_s / PHYSICS_STEP_S)
         for endpoint in self._depots if self._open else ():
             if (count + endpoint.device.unit.index) % STEPS_PER_SECOND == 0:
@@ -252,77 +281,31 @@ class WireProcess:
             if order["do"] == "start":
                 self.start(float(order["t0_s"]))
             elif order["do"] == "cut":
-                wanted = set(order["units"])
-                for slot, unit in enumerate(self.units):
-                    if unit.id in wanted:
-                        now_s = self.clock()
-                        end_s = now_s + float(order["duration_s"])
-                        outage = Outage(now_s, end_s, bool(order["silent"]))
-                        self._plan(slot, outage, lasting=False)
+                self._cut(order)
             else:
                 break
         self.stopping.set()
 
     def start(self, t0_s: float) -> None:
-        """Begin the faults that are always there; `t0_s`: start of the scored run."""
-        for slot, unit in enumerate(self.units):
-            rng = stream(self.fleet.seed, unit.index, "outages")
-            self._streams[slot] = (
-                Outage(t0_s + each.start_s, t0_s + each.end_s, each.silent)
-                for each in outages(rng, self.fleet.faults)
-            )
-            self._plan_next(slot)
+        """Begin the faults; `t0_s`: start of the scored run."""
+        now_s, self._t0_s = self.clock(), t0_s
+        self._outages = OutagePlan(self.units, self.fleet.faults, self.fleet.seed, t0_s, now_s)
+        for each in self._timed:
+            if t0_s + each.until_s > now_s:  # a successor begins those that go on
+                self._agenda.add(each.after(t0_s))
 
-    def _plan_next(self, slot: int) -> None:
-        """Plan the next outage of a unit that is not over yet."""
-        for outage in self._streams[slot]:
-            if outage.end_s > self.clock():
-                self._plan(slot, outage, lasting=True)
-                return
-
-    def _plan(self, slot: int, outage: Outage, *, lasting: bool) -> None:
-        """Put begin and end of an outage on the agenda; `lasting`: another one follows it."""
-        for at_s, what in ((outage.start_s, outage), (outage.end_s, None)):
-            self._count += 1
-            heapq.heappush(self._agenda, (at_s, self._count, slot, what, lasting))
+    def _cut(self, order: dict[str, Any]) -> None:
+        """Cut the links that the rig names, at once."""
+        wanted, now_s = set(order["units"]), self.clock()
+        until_s = now_s + float(order["duration_s"])
+        how = "silent" if order["silent"] else "closed"
+        for unit in self.units:
+            if unit.id in wanted:
+                self._agenda.add(Fault(now_s, "link_outage", unit.index, until_s, how=how))
 
     def _faults(self) -> None:
-        """Begin and end the outages that are due."""
-        while self._agenda and self._agenda[0][0] <= self.clock():
-            _, _, slot, outage, lasting = heapq.heappop(self._agenda)
-            if lasting and outage is None:
-                self._plan_next(slot)
-            task = asyncio.create_task(self._switch(slot, outage))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _switch(self, slot: int, outage: Outage | None) -> None:
-        """Begin an outage of a unit, or end one (None); overlapping ones end with the last."""
-        endpoint = self.endpoints[slot]
-        index = endpoint.device.unit.index
-        async with self._locks[slot]:
-            self._down[slot] += -1 if outage is None else 1
-            if outage is not None and self._down[slot] == 1:
-                how = "silent" if outage.silent else "closed"
-                detail = f"{how}, {outage.end_s - outage.start_s:.1f} s"
-                self.writer.event(self.clock(), index, "link_outage", detail)
-                endpoint.device.dark = outage.silent
-                if not outage.silent:
-                    await endpoint.close(orderly=False)
-            elif outage is None and self._down[slot] == 0:
-                self.writer.event(self.clock(), index, "link_back")
-                if endpoint.device.dark:
-                    endpoint.device.dark = False
-                else:
-                    await self._reopen(endpoint)
-
-    async def _reopen(self, endpoint: TcpEndpoint | DepotEndpoint) -> None:
-        """Open again, as often as it takes: a broker may be away, too."""
-        while True:
-            try:
-                await endpoint.open()
-            except OSError as error:
-                sys.stderr.write(f"{endpoint.device.unit.id}: cannot reopen: {error}\n")
-                await asyncio.sleep(1.0)
-            else:
-                return
+        """Begin and end the faults that are due."""
+        now_s = self.clock()
+        if self._outages is not None:
+            self._outages.extend(self._agenda, now_s)
+        self._agenda.run_due(now_s)

@@ -13,7 +13,11 @@ from hil.wire.modbus import Code, RefusalError
 
 BASE = 40000
 NONE16 = 0xFFFF
+NONE_INT16 = 0x8000
 OPERATING, CONNECTED, REMOTE = 1, 1, 0
+OFF, DISCONNECTED = 0, 0
+AC_DISCONNECT = 1 << 2  # of 701 Alrm
+MOST_INT16 = 32767
 KW = 3  # scale factor of 701 and 702: powers in kW
 W100 = 2  # of 704 WSet: 100 W
 PCT100 = -2  # of percentages: 0.01 %
@@ -24,6 +28,13 @@ LENGTH = {1: 66, 701: 153, 702: 50, 704: 65, 713: 7, 715: 7, VENDOR: 2}
 def signed16(value: int) -> int:
     """Two's complement of an int16."""
     return value & 0xFFFF
+
+
+def int16(value: float) -> int:
+    """Nearest int16, in two's complement; as far as one goes; "not implemented" for nan."""
+    if math.isnan(value):
+        return NONE_INT16
+    return signed16(max(-MOST_INT16, min(MOST_INT16, round(value))))
 
 
 def words32(value: int) -> tuple[int, int]:
@@ -56,6 +67,7 @@ class SunSpecRegisters:
             self.memory += [model, LENGTH[model], *([NONE16] * LENGTH[model])]
         self.memory += [0xFFFF, 0]
         self._describe()
+        device.on_boot(self._describe)
 
     def put(self, model: int, offset: int, *words: int) -> None:
         """Write into the memory."""
@@ -73,8 +85,7 @@ class SunSpecRegisters:
         rated_kw = round(unit.rated_mw * 1000.0)
         self.put(1, 2, *text_words("vppd-hil", 16), *text_words(self.model_name, 16))
         self.put(1, 34, *text_words("", 8), *text_words("1.0", 8), *text_words(unit.id, 16), 1)
-        self.put(701, 3, OPERATING)
-        self.put(701, 5, CONNECTED, 0, 0)  # connected, no alarm
+        self.show_power(0.0)
         self.put(701, 116, KW)
         self.put(702, 2, rated_kw)
         self.put(702, 26, rated_kw)
@@ -84,6 +95,16 @@ class SunSpecRegisters:
     def refresh(self) -> None:
         """Write what is measured now into the memory."""
         raise NotImplementedError
+
+    def show_power(self, p_mw: float) -> None:
+        """Write power and state into model 701."""
+        self.put(701, 10, int16(p_mw * 1000.0))
+        if self.device.faults.tripped:
+            self.put(701, 3, OFF)
+            self.put(701, 5, DISCONNECTED, *words32(AC_DISCONNECT))
+        else:
+            self.put(701, 3, OPERATING)
+            self.put(701, 5, CONNECTED, 0, 0)
 
     def read(self, address: int, count: int) -> list[int]:
         """Words from an address on. Raises RefusalError."""
@@ -100,6 +121,8 @@ class SunSpecRegisters:
         if start == heartbeat and len(words) == 2:
             if self.device.dark:
                 return Fate.LOST
+            if self.device.faults.refuses:
+                return Fate.REFUSED
             self.memory[start : start + 2] = words
             return Fate.DONE
         return self.control(start - self.at[704], words)
@@ -141,8 +164,9 @@ class BatteryRegisters(SunSpecRegisters):
     def refresh(self) -> None:
         """Write what is measured now into the memory."""
         reading = self.device.reading()
-        self.put(701, 10, signed16(max(-32767, min(32767, round(reading.p_mw * 1000.0)))))
-        self.put(713, 4, round(reading.soc_pu * 10000.0))
+        self.show_power(reading.p_mw)
+        soc = reading.soc_pu
+        self.put(713, 4, NONE16 if math.isnan(soc) else round(soc * 10000.0))
         self.put(704, 33, *words32(math.ceil(self.device.watchdog_left_s())))
 
     def control(self, offset: int, words: list[int]) -> Fate:
@@ -156,8 +180,8 @@ class BatteryRegisters(SunSpecRegisters):
         if block[0] > 1 or block[8] > 1 or (start <= 1 < end and block[1] != self.BY_POWER):
             raise RefusalError(Code.VALUE)
         p_mw = int32(block[2], block[3]) * 10.0**W100 / 1e6 if start <= 2 else None
-        if self.device.swallow(p_mw):
-            return Fate.LOST
+        if (denied := self.device.admit(p_mw)) is not None:
+            return denied
         fallback_mw = int32(block[4], block[5]) * 10.0**W100 / 1e6
         watchdog_s = float((block[9] << 16) | block[10]) if block[8] else None
         fate = self.act(p_mw, enable=block[0] == 1, watchdog_s=watchdog_s, fallback_mw=fallback_mw)
@@ -184,9 +208,11 @@ class PvRegisters(SunSpecRegisters):
     def refresh(self) -> None:
         """Write what is measured now into the memory."""
         reading = self.device.reading()
-        self.put(701, 10, signed16(round(reading.p_mw * 1000.0)))
+        self.show_power(reading.p_mw)
         self.put(704, 20, *words32(math.ceil(self.device.watchdog_left_s())))
-        self.put(VENDOR, 2, *words32(round(reading.high_mw * 1e6)))
+        high_mw = reading.high_mw
+        watts = words32(round(high_mw * 1e6)) if math.isfinite(high_mw) else (NONE16, NONE16)
+        self.put(VENDOR, 2, *watts)
 
     def control(self, offset: int, words: list[int]) -> Fate:
         """Write words of the WMaxLimPct block; acts when the limit or its enable is among them."""
@@ -199,8 +225,8 @@ class PvRegisters(SunSpecRegisters):
             raise RefusalError(Code.VALUE)
         rated_mw = self.device.unit.rated_mw
         p_mw = rated_mw * block[1] / self.FULL if start <= 1 else None
-        if self.device.swallow(p_mw):
-            return Fate.LOST
+        if (denied := self.device.admit(p_mw)) is not None:
+            return denied
         fallback_mw = rated_mw * block[2] / self.FULL
         watchdog_s = float((block[4] << 16) | block[5]) if block[3] else None
         fate = self.act(p_mw, enable=block[0] == 1, watchdog_s=watchdog_s, fallback_mw=fallback_mw)

@@ -8,6 +8,7 @@ import pytest
 from config_stubs import REGISTRY
 
 from vppd.config.build import Shape, shapes_of
+from vppd.config.errors import ConfigError
 from vppd.config.load import load_config
 from vppd.config.params import build_params
 from vppd.config.reference import default_text, range_text, render, unit_text, write
@@ -96,3 +97,21 @@ def told(shape: Shape) -> str:
     default = default_text(shape)
     stands = default if default == "required" else f"default {default}"
     return f"{unit}{range_text(shape)}, {stands}; "
+
+
+@pytest.mark.parametrize("frequency", [True, False])
+def test_droop_may_be_configured_where_the_outstation_takes_the_frequency(tmp_path, frequency):
+    text = (ROOT / "configs" / "minimal.yaml").read_text()
+    port = "port: 20000}"
+    assert text.count(port) == 1
+    flag = "true" if frequency else "false"
+    path = tmp_path / "droop.yaml"
+    path.write_text(
+        text.replace(port, f"port: 20000, frequency: {flag}}}")
+        + "\ndroop: {droop_pu: 0.004, power_mw: 2.0}\n"
+    )
+    if frequency:
+        assert build_params(load_config(path, installed())).droop_enabled
+        return
+    with pytest.raises(ConfigError, match="needs a signal that brings the frequency"):
+        load_config(path, installed())

@@ -63,7 +63,6 @@ def unit(index: int, name: str) -> fleet.Unit:
         efficiency_charge_pu=0.95,
         efficiency_discharge_pu=0.95,
         available_mw=rated,
-        sun_sigma_mw=0.0,
         departure_s=0.0,
         room_tau_s=0.0,
         comfort_k=0.0,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from processes import free_port
 
-from hil.fleet import PROTOCOL, Fleet, Unit
+from hil.fleet import Fleet, Unit
 from hil.plant.plant import Plant
 from hil.recording import PHYSICS_STEP_S, Writer
 from hil.scenario import FaultsConfig
+from hil.unit_draw import PROTOCOL
 from hil.wire.device import Device
 
 KIND = {
@@ -71,7 +72,6 @@ def unit(maker: str, index: int = 0, **changes: object) -> Unit:
         efficiency_charge_pu=0.95,
         efficiency_discharge_pu=0.95,
         available_mw=0.91 if kind == "pv" else 1.0,
-        sun_sigma_mw=0.0,
         departure_s=7200.0,
         room_tau_s=3600.0,
         comfort_k=2.0,

@@ -11,7 +11,9 @@ import yaml
 from hil import fleet
 from hil.daemon_config import _number
 from hil.fleet import draw, read, spread
+from hil.records import RecordError
 from hil.scenario import load
+from hil.unit_draw import sizes_mw
 
 REPO = Path(__file__).parents[2]
 
@@ -69,6 +71,74 @@ def test_true_parameters_are_off_by_a_fifth_and_by_nothing_without_faults(refere
     assert [u.rated_mw for u in exact.units] == [u.rated_mw for u in reference.units]
 
 
+def of_kind(drawn, kind):
+    return [unit for unit in drawn.units if unit.kind == kind]
+
+
+def test_the_reference_s_physics_is_comfortable(reference):
+    for unit in reference.units:
+        assert unit.droop_pu is None
+        assert unit.cloud_cover_pu == unit.batch_s == unit.room_start_k == 0.0
+        assert 180.0 <= unit.min_on_s <= 300.0
+        assert 180.0 <= unit.min_off_s <= 300.0
+    rooms, hubs = of_kind(reference, "hvac"), of_kind(reference, "ev_hub")
+    assert all(1.5 <= room.comfort_k <= 2.5 for room in rooms)
+    assert all(4.0 <= room.room_tau_s / 3600.0 <= 8.0 for room in rooms)
+    assert all(2.0 <= hub.departure_s / 3600.0 <= 8.0 for hub in hubs)
+    assert {hub.charger_step_a for hub in hubs} == {1.0}
+    assert all(unit.departure_s == 0.0 for unit in reference.units if unit.kind != "ev_hub")
+
+
+def test_a_scenario_can_make_it_less_so(reference):
+    made = draw(
+        load(
+            "zhejiang",
+            [
+                ("fleet.kinds.battery.droop", "{deadband_hz: 0.02, response_s: 0.3}"),
+                ("fleet.kinds.battery.ambient_c", "41"),
+                ("fleet.kinds.hvac.room", "{comfort_k: [0.4, 0.8], start_k: [0.1, 0.2]}"),
+                ("fleet.kinds.hvac.machines", "{min_on_s: [30, 60], lockout_s: 600}"),
+                ("fleet.kinds.ev_hub.cars", "{need_pct: 70, leave_s: [300, 900], step_a: 0}"),
+                ("fleet.kinds.industrial.batch", "{period_s: [900, 900], hold_pct: 40}"),
+                ("fleet.kinds.pv.sky", "{cover_pct: 20, solar_time_h: 9.5}"),
+            ],
+        ),
+        20000,
+    )
+    battery, room = of_kind(made, "battery")[0], of_kind(made, "hvac")[0]
+    assert (battery.droop_pu, battery.droop_deadband_hz) == (0.05, 0.02)
+    assert (battery.droop_response_s, battery.ambient_c) == (0.3, 41.0)
+    assert 0.4 <= room.comfort_k <= 0.8
+    assert 0.1 <= room.room_start_k <= 0.2
+    assert 30.0 <= room.min_on_s <= 60.0 < room.lockout_s == 600.0
+    hub, load_, plant = (of_kind(made, kind)[3] for kind in ("ev_hub", "industrial", "pv"))
+    assert (hub.need_pu, hub.leave_first_s, hub.leave_last_s) == (0.7, 300.0, 900.0)
+    assert (load_.batch_s, load_.batch_hold_s, load_.batch_free_pu) == (900.0, 360.0, 0.25)
+    assert 0.0 < load_.batch_phase_s < 900.0
+    assert (plant.cloud_cover_pu, plant.solar_time_h) == (0.2, 9.5)
+    # and all else is as it was
+    assert [u.rated_mw for u in made.units] == [u.rated_mw for u in reference.units]
+    assert [u.soc_start_pu for u in made.units] == [u.soc_start_pu for u in reference.units]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("hvac.cars", "{need_pct: 10}", "hvac: cars is a key of ev_hub"),
+        ("ev_hub.energy_h", "2", "ev_hub: energy_h is a key of battery"),
+        ("pv.sky", "{cover_pct: 120}", "must be within 0 to 99, is 120"),
+        ("hvac.room", "{comfort_k: [2, 1]}", "the lower one first, is [2.0, 1.0]"),
+        ("ev_hub.cars", "{leave_s: [20, 10]}", "the lower one first"),
+        ("battery.droop", "{drop_pct: 5}", "unknown key; did you mean droop_pct?"),
+        ("battery.sun_sigma_pct", "5", "unknown key"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(key, text, message):
+    with pytest.raises(RecordError) as caught:
+        load("zhejiang", [(f"fleet.kinds.{key}", text)])
+    assert message in str(caught.value)
+
+
 def test_every_process_has_the_same_mixture():
     made = draw(load("zhejiang", [("wire.devices_per_process", "20")]), 20000)
     sizes = [sum(u.process == k for u in made.units) for k in range(made.processes)]
@@ -89,7 +159,7 @@ def test_ports_are_apart(reference):
 def test_sizes_add_up_whatever_the_spread():
     rng = np.random.default_rng(1)
     for n, total in ((1, 0.5), (7, 1.0), (90, 29.999)):
-        found = fleet.sizes_mw(rng, n, total, 0.9)
+        found = sizes_mw(rng, n, total, 0.9)
         assert round(float(found.sum()) * 1000.0) == round(total * 1000.0)
         assert found.min() > 0.0
 

@@ -1,4 +1,4 @@
-"""Dead times, watchdogs and the grid of the physics."""
+"""Dead times, watchdogs, what can be seen, and the grid of the physics."""
 
 import numpy as np
 import pytest
@@ -102,3 +102,65 @@ def test_restored_units_go_on_from_where_they_were():
     assert made.soc_pu[0] == 0.33
     assert run(made, 5.0).tolist() == pytest.approx([0.7, -0.2])
     assert made.soc_pu[0] < 0.33
+
+
+def mixed(seed=1, **changes):
+    makers = ("sunspec_battery", "modbus_ev_hub", "modbus_hvac", "dnp3_industrial", "sunspec_pv")
+    units = [unit(maker, k, cloud_cover_pu=0.3, cloud_depth_pu=0.5, cloud_shadow_s=5.0, **changes)
+             for k, maker in enumerate(makers)]  # fmt: skip
+    return Plant(units, STEP_S, 1000.0, seed)
+
+
+TRUTHS = {
+    "soc_pu": [0], "temperature_c": [0], "room_k": [2], "comfort_k": [2], "owed_mwh": [1],
+    "departure_missed_mwh": [1],
+}  # fmt: skip
+
+
+def test_what_does_not_apply_is_nan():
+    made = mixed()
+    run(made, 2.0)
+    for name, owners in TRUTHS.items():
+        assert np.flatnonzero(np.isfinite(getattr(made, name))).tolist() == owners
+    for name in ("p_mw", "low_mw", "high_mw"):
+        assert np.isfinite(getattr(made, name)).all()
+    assert made.owed_mwh[1] > 0.2
+    assert made.temperature_c[0] == pytest.approx(25.0, abs=0.1)
+
+
+def states(made):
+    return np.stack([getattr(made, name) for name in ("p_mw", "low_mw", "high_mw", *TRUTHS)])
+
+
+def test_the_seed_decides_all():
+    rows = []
+    for seed in (1, 1, 2):
+        made = mixed(seed)
+        for k in range(5):
+            made.order(k, -0.3, 1000.0)
+        run(made, 60.0)
+        rows.append(states(made))
+    assert rows[0].tobytes() == rows[1].tobytes()
+    assert rows[0].tobytes() != rows[2].tobytes()
+
+
+def test_a_unit_does_not_depend_on_who_stands_beside_it():
+    together = mixed()
+    alone = Plant([together.units[1]], STEP_S, 1000.0, 1)
+    for made, i in ((together, 1), (alone, 0)):
+        made.order(i, -0.8, 1000.0)
+        run(made, 60.0)
+    assert alone.owed_mwh[0] == together.owed_mwh[1]
+    assert alone.p_mw[0] == together.p_mw[1]
+
+
+def test_held_units_obey_again_when_they_are_let_go():
+    made = plant(unit("sunspec_battery"), unit("modbus_ev_hub", 1))
+    made.hold(0, 0.4)
+    made.hold(1, 0.0)
+    for i in range(2):
+        made.order(i, -1.0, 1000.0)
+    assert run(made, 5.0).tolist() == [0.4, 0.0]
+    made.hold(0, None)
+    made.hold(1, None)
+    assert run(made, 1.0).tolist() == pytest.approx([-1.0, -1.0])

@@ -139,7 +139,7 @@ def test_faults_by_time_and_a_missed_limit_with_how_much(small, tmp_path):
     ("arguments", "code", "message"),
     [
         (("nowhere", "--out", "x"), 2, "no such scenario; known: agc-cut"),
-        (("zhejiang", "--out", "x", "--clock", "virtual"), 2, "not built yet"),
+        (("zhejiang", "--out", "x", "--clock", "virtual", "--base-port", "2000"), 2, "no ports"),
         (("zhejiang", "--out", "x", "--clock", "lunar"), 2, "Invalid value"),
         (("zhejiang", "--out", "x", "--signal", "none.csv"), 2, "FILE:COLUMN"),
         (("zhejiang", "--out", "{tmp}", "--signal", "none.csv:x"), 3, "No such file"),

@@ -16,7 +16,8 @@ from py1815.objects import AnalogPoint, AnalogVariation, analog_range
 from hil import recording
 from hil.faults import stream
 from hil.plumbing import Child
-from hil.scenario import EventConfig, SignalSource
+from hil.scenario import EventConfig, FrequencySource, SignalSource
+from hil.scenario.frequency import GridConfig, SagConfig
 from hil.tso.master import TsoLink
 from hil.tso.process import Spec, read
 
@@ -142,6 +143,7 @@ def test_the_spec_survives_its_file(tmp_path):
         latency_s=(0.02, 0.08),
         source=SignalSource(kind="steps", steps=((0.0, 0.5),), select=True),
         cuts=(EventConfig(at_s=10.0, kind="agc_cut", how="silent"),),
+        frequency=FrequencySource(kind="grid", grid=GridConfig(losses=((3.0, 40.0),))),
     )
     spec.write(tmp_path / "tso.json")
     assert read(tmp_path / "tso.json") == spec
@@ -194,3 +196,50 @@ def test_a_process_that_sends_by_its_clock_and_is_cut(tmp_path, how):
     with (tmp_path / "tso.inputs.csv").open() as file:
         inputs = list(csv.DictReader(file))
     assert inputs[0]["p_kw"] == "1234.0"
+
+
+@pytest.mark.parametrize("select", [False, True])
+def test_the_frequency_goes_out_each_interval_between_the_agc_values(tmp_path, select):
+    async def scenario():
+        async with Plant() as plant:
+            Spec(
+                port=plant.port,
+                seed=1,
+                duration_s=60.0,
+                latency_s=(0.0, 0.002),
+                source=SignalSource(interval_s=0.4, select=select),
+                cuts=(EventConfig(at_s=0.7, kind="agc_cut", duration_s=0.5, how="silent"),),
+                frequency=FrequencySource(
+                    kind="event", interval_s=0.2, event=SagConfig(at_s=0.5, nadir_after_s=10.0)
+                ),
+            ).write(tmp_path / "tso.json")
+            lines = []
+            argv = [sys.executable, "-m", "hil.tso", str(tmp_path / "tso.json")]
+            child = await Child.start("tso", argv, tmp_path / "log", on_line=lines.append)
+            await until(lambda: lines)
+            t0_s = time.monotonic() + 1.0
+            child.order(json.dumps({"do": "start", "t0_s": t0_s}))
+            await until(lambda: sum(index == 1 for _, index, _ in plant.received) >= 12)
+            child.order(json.dumps({"do": "stop"}))
+            await child.process.wait()
+            await child.stop(1.0)
+            assert child.returncode == 0, child.last_lines()
+            return t0_s, plant
+
+    t0_s, plant = run_async(scenario())
+    with (tmp_path / "tso.frequency.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == recording.FREQUENCY_COLUMNS
+    for number, row in enumerate(rows, start=-4):  # two AGC values before the start
+        late_s = float(row["t_sent_s"]) - t0_s - 0.2 * (number + 0.5)
+        assert -0.001 < late_s < 0.15
+    status = [row["status"] for row in rows]
+    assert status[:7] == ["accepted"] * 7
+    assert status[7:10] == ["cut"] * 3  # 0.7, 0.9, 1.1 s
+    assert status[10:14] == ["accepted"] * 4
+    hertz = [value for _, index, value in plant.received if index == 1]
+    sent = [float(row["freq_hz"]) for row in rows if row["status"] == "accepted"]
+    assert hertz == pytest.approx(sent, abs=1e-5)
+    assert sent[:7] == [50.0] * 7
+    assert 49.7 < sent[-1] < 49.9
+    assert ("select" in plant.functions) == select

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import aiomqtt
 import pytest
@@ -12,6 +12,7 @@ from processes import free_port
 from small_bench import Bench, unit
 
 from hil import broker, recording
+from hil.faults import Fault
 from hil.recording import SetpointFlag
 from hil.wire.mqtt import Depot
 
@@ -143,3 +144,54 @@ def test_lost_and_dark_orders_are_not_acknowledged(tmp_path):
             assert "telemetry" not in heard
 
     run_async(scenario())
+
+
+def test_a_depot_with_faults(tmp_path):
+    async def scenario():
+        async with depot(tmp_path) as (bench, made, client, heard, _):
+            device = bench.device
+            await ask(client, heard, "mode", {"mode": "follow", "seq": 1})
+
+            async def said(topic):
+                before = len(heard.get(topic, []))
+                made.report()
+                await until(lambda: len(heard.get(topic, [])) > before)
+                return heard[topic][-1][0]
+
+            with faulty(device.begin, device.end, "device_nan"):
+                told = json.loads(await said("telemetry"))
+                assert [told[key] for key in ("p_kw", "min_kw", "max_kw")] == [None] * 3
+            with faulty(device.begin, device.end, "device_clock_step", 3600.0):
+                told = json.loads(await said("telemetry"))
+                assert told["t"] == pytest.approx(time.time() + 3600.0, abs=5.0)
+            with faulty(device.begin, device.end, "device_refuse_writes"):
+                for topic in ("set", "mode"):
+                    answer = await ask(client, heard, topic, {"p_kw": 300.0, "seq": 2})
+                    assert answer == {"seq": 2, "ok": False, "why": "fault"}
+            with faulty(device.begin, device.end, "device_trip"):
+                assert bench.run(0.1) == 0.0
+            with faulty(device.link.begin, device.link.end, "link_corrupt", 1.0):
+                spoilt = await said("telemetry")
+            with pytest.raises(ValueError):
+                json.loads(spoilt)
+            with faulty(device.link.begin, device.link.end, "link_hang"):
+                acks = len(heard["ack"])
+                await client.publish("ev/ev_hub000/set", '{"p_kw": 700.0, "seq": 3}')
+                await until(lambda: device.setpoint_mw == -0.7)
+            await ask(client, heard, "set", {"p_kw": 300.0, "seq": 4})
+            assert len(heard["ack"]) == acks + 1
+            told = json.loads(await said("telemetry"))
+            assert told["p_kw"] is not None
+            assert told["t"] == pytest.approx(time.time(), abs=5.0)
+            assert bench.run(1.0) == pytest.approx(-0.3)
+
+    run_async(scenario())
+
+
+@contextmanager
+def faulty(begin, end, kind, size=0.0):
+    """A fault that lasts as long as the block."""
+    one = Fault(0.0, kind, 0, 60.0, size)
+    begin(one)
+    yield
+    end(one)

@@ -13,7 +13,8 @@ from vppd.core.types import Trigger
 from vppd.runtime.clock import Schedule, TickClock
 from vppd.runtime.timers import LoopTimer
 
-GRID, AGC = Trigger.GRID, Trigger.AGC
+GRID, AGC, FREQUENCY = Trigger.GRID, Trigger.AGC, Trigger.FREQUENCY
+HEARD = "a frequency that starts no tick"
 
 
 def tick_times(*, until_s, period_s=1.0, start_s=0.0, agc_s=(), lasting=None, **options):
@@ -248,7 +249,10 @@ def test_a_year_of_ticks_does_not_drift():
 @given(
     period_s=st.sampled_from([0.1, 0.5, 1.0, 4.0]),
     interval_s=st.sampled_from([None, 0.1, 2.0, 4.0]),
-    steps=st.lists(st.tuples(st.floats(0.0, 10.0), st.booleans()), max_size=40),
+    steps=st.lists(
+        st.tuples(st.floats(0.0, 10.0), st.sampled_from([GRID, AGC, FREQUENCY, HEARD])),
+        max_size=40,
+    ),
 )
 def test_no_tick_is_early_or_closer_than_the_gap(period_s, interval_s, steps):
     """Any interleaving of arrivals, tick lengths and stalls."""
@@ -257,10 +261,12 @@ def test_no_tick_is_early_or_closer_than_the_gap(period_s, interval_s, steps):
     schedule.skip(now_s)
     last = schedule.start(now_s)
     started_s = now_s
-    for forward_s, is_agc in steps:
+    for forward_s, what in steps:
         now_s += forward_s
-        if is_agc:
-            schedule.wake(now_s)
+        if what is HEARD:
+            schedule.hear(now_s, FREQUENCY)
+        elif what is not GRID:
+            schedule.wake(now_s, what)
         schedule.skip(now_s)
         due_s, trigger = schedule.due()
         assert due_s <= now_s + 1.5 * period_s, "the clock fell asleep"
@@ -268,9 +274,58 @@ def test_no_tick_is_early_or_closer_than_the_gap(period_s, interval_s, steps):
         tick = schedule.start(now_s)
         assert tick.number > last.number
         assert tick.trigger is trigger
-        assert (trigger is AGC) == is_agc
+        assert trigger is (GRID if what is HEARD else what)
         assert now_s - started_s >= min(0.1, period_s / 2.0) - 1e-9
         last, started_s = tick, now_s
+
+
+def test_agc_names_a_tick_that_a_frequency_started_just_before():
+    schedule = Schedule(1.0)
+    schedule.skip(0.0)
+    schedule.start(0.0)
+    schedule.wake(0.04, FREQUENCY)
+    schedule.wake(0.06)
+    assert schedule.due() == (0.1, AGC)
+
+
+def test_an_expected_frequency_is_waited_for_until_it_stays_away():
+    schedule = Schedule(1.0)
+    schedule.skip(0.0)
+    schedule.start(0.0)
+    for k in range(2):  # each second, shortly after the grid
+        schedule.hear(0.05 + k, FREQUENCY)
+    schedule.skip(1.06)
+    waits = []
+    for _ in range(5):
+        due_s, trigger = schedule.due()
+        waits.append(round(due_s % 1.0, 9))
+        schedule.start(due_s)
+    assert trigger is GRID
+    assert waits == [0.2, 0.2, 0.2, 0.0, 0.0]
+
+
+def test_what_the_grid_has_waited_for_ends_its_wait_and_is_not_late():
+    schedule = Schedule(1.0)
+    schedule.skip(0.0)
+    schedule.start(0.0)
+    schedule.hear(0.05, FREQUENCY)
+    schedule.hear(1.05 - 0.1, FREQUENCY)  # a little early: the grid need not wait
+    assert schedule.due() == (1.0, GRID)
+    schedule.start(1.0)
+    schedule.hear(1.9, FREQUENCY)
+    schedule.start(2.0)
+    assert schedule.due() == (pytest.approx(3.0), GRID)
+    schedule = Schedule(1.0)
+    schedule.skip(0.0)
+    for k in range(2):
+        schedule.start(float(k))
+        schedule.hear(k + 0.05, FREQUENCY)
+    assert schedule.due()[0] == pytest.approx(2.2)
+    schedule.hear(2.08, FREQUENCY)
+    tick = schedule.start(2.08)
+    assert (tick.trigger, tick.due_s, tick.late_s) == (GRID, 2.08, 0.0)
+    assert schedule.missed == 0
+    assert schedule.due()[0] == pytest.approx(3.08 + 0.03 + 0.15)
 
 
 def test_slack_is_the_time_to_the_next_tick():

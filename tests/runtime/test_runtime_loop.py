@@ -7,13 +7,13 @@ from builders import image as an_image
 from builders import params
 from virtual_loop import run_virtual
 
-from vppd.core.types import Mode, Order, WriteResult
+from vppd.core.types import Mode, Order, Trigger, WriteResult
 from vppd.devices.base import Reading
 from vppd.runtime.clock import TickClock
 from vppd.runtime.image import NEVER, Standing, freeze, newest_agc
 from vppd.runtime.loop import ControlLoop
 from vppd.runtime.timers import LoopTimer
-from vppd.signals.base import AgcValue
+from vppd.signals.base import AgcValue, FrequencyValue
 
 NAN = float("nan")
 
@@ -43,14 +43,21 @@ class Slots:
 class Spoken:
     """A signal whose value the test sets."""
 
-    frequency = None
-
     def __init__(self):
         self.agc = None
+        self.frequency = None
         self.listener = lambda: None
+        self.frequency_listener = lambda: None
 
     def on_agc(self, listener):
         self.listener = listener
+
+    def on_frequency(self, listener):
+        self.frequency_listener = listener
+
+    def hum(self, freq_hz, now_s):
+        self.frequency = FrequencyValue(freq_hz, now_s)
+        self.frequency_listener()
 
     def say(self, pu, now_s):
         self.agc = AgcValue(pu=pu, received_s=now_s)
@@ -91,6 +98,67 @@ def test_a_fresh_value_reaches_every_device_in_the_same_instant():
     for device in devices:
         at_s, p_mw = next(row for row in device.got if row[0] == 10.3)
         assert (at_s, round(p_mw, 9)) == (10.3, 1.5)  # 0.6 x 20 MW is 4 each; ramp: 0.3 s x 5 MW/s
+
+
+def ticks_of_frequencies(*said, **settings):
+    """Start and trigger of the ticks after 10 s, when frequencies are said: (instant, Hz)."""
+
+    async def scenario(loop):
+        control, _, signal, done = plant(loop, **settings)
+        for at_s, freq_hz in said:
+            loop.call_at(at_s, lambda hz=freq_hz: signal.hum(hz, loop.time()))
+        loop.call_at(13.9, control.stop)
+        await control.run()
+        return [(round(t.image.now_s, 9), t.when.trigger, t.image.freq_hz) for t in done]
+
+    return [row for row in run_virtual(scenario) if 10.0 < row[0] < 13.9]
+
+
+DROOP = {
+    "droop_enabled": True,
+    "droop_pu": 0.004,
+    "droop_power_mw": 10.0,
+    "droop_deadband_hz": 0.03,
+}
+
+
+def test_a_frequency_that_has_moved_starts_a_tick():
+    rows = ticks_of_frequencies((9.6, 50.0), (10.3, 49.9), (11.1, 49.85), **DROOP)
+    assert rows[:2] == [(10.3, Trigger.FREQUENCY, 49.9), (11.1, Trigger.FREQUENCY, 49.85)]
+    assert [row[0] for row in rows[2:]] == [12.1, 13.1]  # the grid goes on from there
+
+
+def test_the_grid_waits_for_the_next_frequency():
+    """Else a tick a few milliseconds earlier would leave the next one no time to ramp."""
+    said = [(9.3 + k, 50.0) for k in range(3)]
+    rows = ticks_of_frequencies(*said, (12.32, 49.8), (13.35, 49.6), **DROOP)
+    assert rows[0][0] == 11.0
+    assert (12.32, Trigger.FREQUENCY, 49.8) in rows
+    assert rows[-1] == (13.35, Trigger.FREQUENCY, 49.6)
+
+
+def test_a_frequency_that_is_still_waits_for_the_grid():
+    rows = ticks_of_frequencies((9.7, 49.9), (10.2, 49.91), (10.7, 49.92), **DROOP)
+    assert [row[:2] for row in rows] == [(float(s), Trigger.GRID) for s in (11, 12, 13)]
+    assert rows[0][2] == 49.92
+
+
+def test_what_creeps_starts_a_tick_once_it_has_left_the_last_tick_s_frequency():
+    creep = [(10.1 + 0.1 * k, 49.9 - 0.011 * k) for k in range(6)]
+    rows = ticks_of_frequencies((9.5, 49.9), *creep, **DROOP)
+    assert rows[0] == (10.4, Trigger.FREQUENCY, 49.9 - 0.011 * 3)
+
+
+def test_without_droop_no_frequency_starts_a_tick():
+    rows = ticks_of_frequencies((9.5, 50.0), (10.3, 49.0), (10.6, 48.0), droop_enabled=False)
+    assert [row[:2] for row in rows] == [(float(s), Trigger.GRID) for s in (11, 12, 13)]
+
+
+def test_a_burst_of_frequencies_is_held_apart():
+    burst = [(10.31 + 0.01 * k, 49.9 - 0.1 * k) for k in range(8)]
+    rows = ticks_of_frequencies((9.5, 50.0), *burst, **DROOP)
+    assert [row[0] for row in rows[:2]] == [10.31, 10.41]
+    assert rows[1][2] == burst[-1][1]
 
 
 def test_stop_brings_every_unit_to_its_last_setpoint_within_its_ramp():

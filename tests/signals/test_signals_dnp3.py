@@ -128,6 +128,56 @@ def test_what_cannot_be_an_agc_value_is_refused_and_not_taken(index, kind, value
     run_async(scenario())
 
 
+@pytest.mark.parametrize("kind", ["float", "int16", "int32"])
+@pytest.mark.parametrize("select", [False, True])
+def test_the_frequency_by_operate_and_select_before_operate(kind, select):
+    async def scenario():
+        async with serving(frequency=True) as signal, mastered(signal) as peer:
+            await started(peer)
+            agc, hertz = [], []
+            signal.on_agc(lambda: agc.append(signal.agc))
+            signal.on_frequency(lambda: hertz.append(signal.frequency))
+            value = 49.8125 if kind == "float" else 50
+            before_s = time.monotonic()
+            result = await peer.ask("result", operate=[1, kind, value], select=select)
+            assert result["statuses"][0][1] == "CommandStatus.SUCCESS"
+            assert [each.freq_hz for each in hertz] == [value]
+            assert before_s < signal.frequency.received_s < time.monotonic()
+            assert signal.frequency.quality == Quality.ONLINE
+            assert (signal.agc, agc) == (None, [])
+
+    run_async(scenario())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 0.0, 9.99, 400.1, -50.0])
+def test_what_cannot_be_a_frequency_is_refused_and_not_taken(value):
+    async def scenario():
+        async with serving(frequency=True) as signal, mastered(signal) as peer:
+            await started(peer)
+            await peer.ask("result", operate=[1, "float", 50.5])
+            for select in (False, True):
+                result = await peer.ask("result", operate=[1, "float", value], select=select)
+                assert result["statuses"][0][1] == "CommandStatus.OUT_OF_RANGE"
+            assert signal.frequency.freq_hz == 50.5
+            assert signal.counts["frequency_refused"] == 1
+            assert signal.counts["agc_refused"] == 0
+
+    run_async(scenario())
+
+
+def test_agc_and_frequency_each_have_their_own_instant():
+    async def scenario():
+        async with serving(frequency=True) as signal, mastered(signal) as peer:
+            await started(peer)
+            await peer.ask("result", operate=[1, "float", 50.1])
+            await peer.ask("result", operate=[0, "float", 0.5])
+            assert signal.frequency.received_s < signal.agc.received_s
+            assert signal.points.outputs[0].value == 0.5
+            assert signal.points.outputs[1].value == pytest.approx(50.1, abs=1e-5)
+
+    run_async(scenario())
+
+
 def test_mw_become_pu_of_the_capacity_on_that_side():
     async def scenario():
         async with serving(unit="mw") as signal, mastered(signal) as peer:

@@ -191,6 +191,32 @@ def test_points_by_range_and_by_index():
     run_async(scenario())
 
 
+def test_outputs_are_read_back_and_there_is_a_second_one_where_it_is_configured():
+    async def scenario(*, frequency):
+        async with serving(frequency=frequency) as signal, Wire(signal.port) as master:
+            second, every = bytes([40, 3, 0, 1, 1]), bytes([40, 3, 6])
+            answers = [
+                await master.ask(request(k, 1, each)) for k, each in ((0, every), (1, second))
+            ]
+            await master.ask(agc(2, 49.8, index=1))
+            return [*answers, await master.ask(request(3, 1, second))]
+
+    every, before, after = run_async(scenario(frequency=True))
+    assert bytes([40, 3, 0, 0, 1]) in every
+    assert bytes([40, 3, 0, 1, 1, 0x04, 0, 0, 0, 0]) in before  # COMM_LOST
+    assert bytes([40, 3, 0, 1, 1, 0x01]) + struct.pack("<f", 49.8) in after
+    every, before, after = run_async(scenario(frequency=False))
+    assert bytes([40, 3, 0, 0, 0]) in every
+    assert not any(bytes([40, 3, 0, 1, 1]) in each for each in (before, after))
+
+
+def test_what_the_record_brings():
+    def brings(**keys):
+        return Dnp3OutstationConfig(id="tso", **keys).brings()
+
+    assert (brings(), brings(frequency=True)) == (("agc",), ("agc", "frequency"))
+
+
 def test_port_in_use_is_named():
     async def scenario():
         async with serving() as signal:

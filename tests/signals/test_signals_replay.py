@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import math
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,21 @@ def test_without_loop_the_last_value_stands():
 
     run_async(scenario())
     assert signal.agc.pu == 0.3
+
+
+def test_each_frequency_is_told_and_a_row_without_one_is_not():
+    rows = [Row(0.0, 0.1, 50.0), Row(0.001, 0.3, math.nan), Row(0.002, math.nan, 49.9)]
+    signal = Replay(ReplayConfig(id="r", file="f", column="a"), rows, lambda: 5.0)
+
+    async def scenario():
+        told, done = [], asyncio.Event()
+        signal.on_frequency(lambda: told.append(signal.frequency.freq_hz))
+        signal.on_frequency(lambda: done.set() if len(told) == 2 else None)
+        task = asyncio.create_task(signal.run())
+        await done.wait()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        return told
+
+    assert run_async(scenario()) == [50.0, 49.9]

@@ -52,6 +52,7 @@ class Trigger(IntEnum):
 
     GRID = 0
     AGC = 1
+    FREQUENCY = 2
 
 
 class Verdict(IntEnum):

@@ -17,7 +17,7 @@ from vppd.journal.frames import CONTINUES, Kind, frame
 from vppd.journal.header import UNCHAINED, About, Header, pack_header
 from vppd.journal.recover import Recovery, recover
 from vppd.journal.schema import SCHEMA, Meta
-from vppd.journal.segment import SegmentFile, segment_name
+from vppd.journal.segment import OpenSegment, SegmentFile, segment_name
 
 Scalar = str | int | float | bool | None
 
@@ -87,13 +87,22 @@ def event_payload(utc_s: float, name: str, fields: Mapping[str, Scalar]) -> byte
 class Appender:
     """Writes items to the segments of one folder. Not thread safe; raises no OSError."""
 
-    def __init__(self, folder: Path, site: ParamsItem, limits: Limits, *, sync: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        site: ParamsItem,
+        limits: Limits,
+        *,
+        sync: bool,
+        open_segment: OpenSegment = SegmentFile,
+    ) -> None:
         self.written = Written()
         self.recovery: Recovery | None = None
         self._folder = folder
         self._site = site
         self._limits = limits
         self._sync = sync
+        self._open_segment = open_segment
         self._file: SegmentFile | None = None
         self._ticks: TickEncoder
         self._states: StateLayout
@@ -223,7 +232,7 @@ class Appender:
         )
         data, chain = pack_header(header)
         path = self._folder / segment_name(header.number, self._utc_s)
-        self._file = SegmentFile(path, data, sync=self._sync)
+        self._file = self._open_segment(path, data, sync=self._sync)
         self._number += 1
         self._seq, self._chain = seq, chain
         self._in_file = (seq, chain)

@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from vppd.journal.scan import SUFFIX
 
@@ -63,6 +64,13 @@ class SegmentFile:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+class OpenSegment(Protocol):
+    """Opens a new segment: `SegmentFile`, or one on another kind of disk."""
+
+    def __call__(self, path: Path, header: bytes, *, sync: bool) -> SegmentFile:
+        """Make the file with its header. Raises OSError."""
 
 
 def _sync_folder(folder: Path) -> None:

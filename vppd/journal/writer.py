@@ -27,6 +27,7 @@ from vppd.journal.appender import (
 from vppd.journal.header import About
 from vppd.journal.recover import Recovery
 from vppd.journal.schema import Meta
+from vppd.journal.segment import OpenSegment, SegmentFile
 
 SPARE: Final = 64  # room that the ticks leave for events
 
@@ -76,6 +77,8 @@ class JournalWriter:
         Monotonic seconds, for ages and durations only.
     on_thread_start : callable, optional
         Runs first in the thread: to leave the real-time priority of the loop, say.
+    open_segment : callable
+        Makes the files; the bench has a disk that can be full.
     """
 
     def __init__(
@@ -91,9 +94,12 @@ class JournalWriter:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_thread_start: Callable[[], None] | None = None,
+        open_segment: OpenSegment = SegmentFile,
     ) -> None:
         site = ParamsItem(params, about, utc_s)
-        self._appender = Appender(folder, site, limits or Limits(), sync=sync)
+        self._appender = Appender(
+            folder, site, limits or Limits(), sync=sync, open_segment=open_segment
+        )
         self._capacity = capacity
         self._clock = clock
         self._queue: deque[tuple[float, Item]] = deque()

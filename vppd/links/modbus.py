@@ -9,9 +9,10 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
@@ -141,16 +142,26 @@ def _too_late(turn: asyncio.Future[None], wait_max_s: float) -> None:
 
 
 class ModbusTcpLink(LinkState):
-    """RegisterLink to one device or gateway."""
+    """RegisterLink to one device or gateway.
 
-    def __init__(self, config: ModbusTcpConfig, rng: random.Random | None = None) -> None:
+    `client` makes what stands for one connection (the bench has one in memory).
+    """
+
+    def __init__(
+        self,
+        config: ModbusTcpConfig,
+        rng: random.Random | None = None,
+        *,
+        client: Callable[[str, int, float, Callable[[str], None]], Any] = GuardedClient,
+    ) -> None:
         super().__init__()
+        self._make_client = client
         self.unanswered = 0  # requests without a good answer, since the start
         self._config = config
         self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng or random.Random())
         self._read_turn = Turn()
         self._write_turn = Turn() if config.pipelining else self._read_turn
-        self._client: GuardedClient | None = None
+        self._client: Any = None  # as GuardedClient
         self._silent = 0  # unanswered requests in a row
 
     async def keep(self) -> None:
@@ -195,7 +206,7 @@ class ModbusTcpLink(LinkState):
                 lost.set_result(reason)
                 self.set_down(reason)  # at once, not when this task gets to run
 
-        client = GuardedClient(
+        client = self._make_client(
             self._config.host, self._config.port, self._config.timeout_s, on_lost
         )
         try:
@@ -207,7 +218,7 @@ class ModbusTcpLink(LinkState):
             self._client = None
             client.ctx.drop("stopped")
 
-    def _usable(self) -> GuardedClient:
+    def _usable(self) -> Any:
         if self._client is None or not self._client.connected:
             raise LinkError(self.reason or "not connected")
         return self._client

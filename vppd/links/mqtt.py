@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -104,7 +105,10 @@ class MqttConfig(LinkConfig):
 
 
 class MqttLink(LinkState):
-    """TopicLink to one broker."""
+    """TopicLink to one broker.
+
+    `wire` makes what stands for one connection (the bench has one in memory).
+    """
 
     def __init__(
         self,
@@ -114,8 +118,10 @@ class MqttLink(LinkState):
         clock: Callable[[], float] = time.monotonic,
         base_dir: Path = Path(),
         shadow: bool = False,
+        wire: Callable[..., Any] = MqttWire,
     ) -> None:
         super().__init__()
+        self._make_wire = wire
         self.ignored = 0  # messages on topics that nobody here listens to
         self.client_id = config.client_id
         if shadow:
@@ -136,7 +142,7 @@ class MqttLink(LinkState):
         if not shadow:
             self._topics[self._echo_topic] = [self._echoed]
             self._topics[config.status_topic] = [self._status_said]
-        self._wire: MqttWire | None = None
+        self._wire: Any = None  # as MqttWire
         self._log = log.bind(link=config.id)
 
     async def keep(self) -> None:
@@ -163,7 +169,8 @@ class MqttLink(LinkState):
         if self._wire is None or self._shadow:
             return False
         whole_s = None if expiry_s is None else max(1, math.ceil(expiry_s))
-        return self._wire.publish(topic, payload, qos=qos, retain=retain, expiry_s=whole_s)
+        taken: bool = self._wire.publish(topic, payload, qos=qos, retain=retain, expiry_s=whole_s)
+        return taken
 
     def subscribe(self, topic: str, listener: Callable[[str, bytes, bool], None]) -> None:
         """Call `listener(topic, payload, retained)` for each message; kept over reconnects.
@@ -191,7 +198,7 @@ class MqttLink(LinkState):
                 lost.set_result(reason)
 
         will = None if self._shadow else (config.status_topic, OFFLINE)
-        wire = MqttWire(self._credentials(), will, self._received, on_lost)
+        wire = self._make_wire(self._credentials(), will, self._received, on_lost)
         try:
             await wire.open(
                 config.host,
@@ -218,7 +225,7 @@ class MqttLink(LinkState):
             if wire.fault is not None:
                 raise RuntimeError("a listener of an MQTT topic failed") from wire.fault
 
-    async def _heartbeat(self, wire: MqttWire) -> None:
+    async def _heartbeat(self, wire: Any) -> None:
         """Ask for an echo again and again; break the connection when one is overdue.
 
         Two clients of one id throw each other out as often as they connect, and each has its echo

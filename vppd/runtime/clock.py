@@ -4,6 +4,8 @@
     AGC        *                   *              a fresh value starts a tick at once …
     ticks  |   |         |         |         |    … and the grid goes on from there
 
+A frequency that has moved starts one, too; `ControlLoop` says when it has.
+
 `Schedule` decides and knows no event loop; `TickClock` waits.
 """
 
@@ -29,17 +31,33 @@ class TickTime:
     late_s: float  # >= 0
 
 
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """When values of one kind come. NaN: not known."""
+
+    interval_s: float = math.nan
+    last_s: float = math.nan
+
+    def near(self, instant_s: float) -> float:
+        """Expected arrival next to an instant; NaN if none is."""
+        intervals = (instant_s - self.last_s) / self.interval_s
+        if not 0.5 < intervals < EXPECTED_INTERVALS + 0.5:  # NaN is not, either
+            return math.nan
+        return self.last_s + round(intervals) * self.interval_s
+
+
 class Schedule:
     """When the next tick is due. Pure: instants come in as arguments, monotonic seconds.
 
-    Numbers belong to points of the grid. A tick that a fresh AGC value starts takes the number
+    Numbers belong to points of the grid. A tick that a fresh value starts takes the number
     of the next point in its place, and the grid goes on one period after it. Points that pass
     while a tick still runs are missed: counted, their numbers not used again, never run late in
     a burst.
 
-    A point of the grid that lies around the instant at which the next AGC value is expected
-    waits for that value: otherwise two ticks would follow each other within milliseconds, and
-    the writes of the first would stand in the way of the second.
+    A point of the grid that lies around the instant at which the next value is expected waits
+    for that value: otherwise two ticks would follow each other within milliseconds, the writes
+    of the first would stand in the way of the second, and no unit could ramp far in between. AGC
+    is expected by its configured interval, the frequency by that of its last two arrivals.
 
     Parameters
     ----------
@@ -51,7 +69,7 @@ class Schedule:
         Half width of the expected arrival, s; at most a quarter of the period is used. Intervals
         between two arrivals jitter twice as far as one arrival: 0.15 s bears ±75 ms.
     min_gap_s : float
-        Least time from a tick to one that an AGC value starts, s: a burst of values is two
+        Least time from a tick to one that a value starts, s: a burst of values is two
         ticks, for the first and for the newest. The grid does not wait for it.
     """
 
@@ -66,39 +84,55 @@ class Schedule:
             raise ValueError(f"period_s must be above 0, is {period_s}")
         self.missed = 0
         self._period_s = period_s
-        self._agc_interval_s = agc_interval_s
         self._grace_s = min(agc_grace_s, period_s / 4.0)
         self._min_gap_s = min_gap_s
         self._number = 0  # of the next point of the grid
         self._anchor_s = math.nan  # the grid is anchor + k * period: no error adds up
         self._k = 0
         self._started_s = -math.inf  # the last tick
-        self._agc_s = math.nan  # newest arrival
+        self._arrivals = {
+            Trigger.AGC: Arrivals(math.nan if agc_interval_s is None else agc_interval_s),
+            Trigger.FREQUENCY: Arrivals(),
+        }
         self._woken_s = math.nan  # first arrival that no tick has taken in yet
+        self._woken_by = Trigger.AGC
+        self._waited_until_s = math.nan  # a value has come that the next point waited for
 
-    def wake(self, now_s: float) -> None:
-        """Note that a fresh AGC value is there."""
-        self._agc_s = now_s
+    def hear(self, now_s: float, what: Trigger) -> None:
+        """Note that a value has come. It starts the tick that waited for it, if one did."""
+        if self._grid_s() <= now_s < self._grid_due_s():
+            self._waited_until_s = now_s
+        before = self._arrivals[what]
+        interval_s = before.interval_s
+        if what is Trigger.FREQUENCY and before.last_s != now_s:
+            interval_s = now_s - before.last_s
+        self._arrivals[what] = Arrivals(interval_s, now_s)
+
+    def wake(self, now_s: float, trigger: Trigger = Trigger.AGC) -> None:
+        """Note a fresh value that starts a tick."""
+        self.hear(now_s, trigger)
         if math.isnan(self._woken_s):
-            self._woken_s = now_s
+            self._woken_s, self._woken_by = now_s, trigger
+        elif trigger is Trigger.AGC:
+            self._woken_by = trigger
 
     def due(self) -> tuple[float, Trigger]:
         """Instant of the next tick, and what starts it."""
-        due_s = self._waited(self._grid_s())
+        due_s = self._grid_due_s()
         if math.isnan(self._woken_s):
             return due_s, Trigger.GRID
-        return min(due_s, max(self._woken_s, self._started_s + self._min_gap_s)), Trigger.AGC
+        return min(due_s, max(self._woken_s, self._started_s + self._min_gap_s)), self._woken_by
 
     def start(self, now_s: float) -> TickTime:
         """Take the tick that is due at `now_s` or was before, and move the grid on."""
         due_s, trigger = self.due()
         tick = TickTime(self._number, trigger, due_s, now_s - due_s)
         self._number += 1
-        if trigger is Trigger.AGC:
+        if trigger is not Trigger.GRID:
             self._anchor_s, self._k = now_s, 1
         else:
             self._k += 1
-        self._woken_s = math.nan
+        self._woken_s = self._waited_until_s = math.nan
         self._started_s = now_s
         return tick
 
@@ -106,8 +140,9 @@ class Schedule:
         """Drop the points that passed while the last tick ran. Call when it has ended."""
         if math.isnan(self._anchor_s):
             self._anchor_s = now_s  # the first tick is due at once
-        if self._waited(self._grid_s()) >= now_s:
+        if self._grid_due_s() >= now_s:
             return
+        self._waited_until_s = math.nan
         points = math.floor((now_s - self._grid_s()) / self._period_s) + 1
         self.missed += points
         self._number += points
@@ -116,15 +151,15 @@ class Schedule:
     def _grid_s(self) -> float:
         return self._anchor_s + self._k * self._period_s
 
-    def _waited(self, grid_s: float) -> float:
-        """Move a point of the grid behind the expected arrival of AGC, if it lies around it."""
-        if self._agc_interval_s is None or math.isnan(self._agc_s):
-            return grid_s
-        intervals = round((grid_s - self._agc_s) / self._agc_interval_s)
-        expected_s = self._agc_s + intervals * self._agc_interval_s
-        expected = intervals <= EXPECTED_INTERVALS
-        if expected and abs(grid_s - expected_s) <= self._grace_s:
-            return expected_s + self._grace_s
+    def _grid_due_s(self) -> float:
+        """Next point of the grid, moved behind an expected arrival if it lies around it."""
+        if not math.isnan(self._waited_until_s):
+            return self._waited_until_s
+        grid_s = self._grid_s()
+        for heard in self._arrivals.values():
+            expected_s = heard.near(grid_s)
+            if abs(grid_s - expected_s) <= self._grace_s:
+                return expected_s + self._grace_s
         return grid_s
 
 
@@ -161,9 +196,14 @@ class TickClock:
         """What rings: `timerfd`, `loop`; empty before the first tick."""
         return self._timer.name if self._timer is not None else ""
 
-    def wake(self) -> None:
-        """Start a tick now: a fresh AGC value is there."""
-        self._schedule.wake(self._clock())
+    def wake(self, trigger: Trigger = Trigger.AGC) -> None:
+        """Start a tick now: a fresh value is there."""
+        self._schedule.wake(self._clock(), trigger)
+        self._bell.set()
+
+    def hear(self, what: Trigger) -> None:
+        """Note a value that starts no tick of its own; the grid may wait for the next one."""
+        self._schedule.hear(self._clock(), what)
         self._bell.set()
 
     def slack_s(self) -> float:

@@ -15,7 +15,7 @@ from vppd.core.tick import tick
 from vppd.core.types import Decision, Image, Order, Params, Reason, State, Trigger
 from vppd.journal.schema import Meta
 from vppd.runtime.clock import TickClock, TickTime
-from vppd.runtime.image import Device, Standing, freeze
+from vppd.runtime.image import NAN, Device, Standing, freeze, newest_frequency
 from vppd.signals.base import Signal
 
 REACHED_MW = 1e-3  # a unit that is this near its last setpoint has arrived
@@ -95,6 +95,7 @@ class ControlLoop:
         self._write_chunk = write_chunk
         self._stop_timeout_s = stop_timeout_s
         self._stop_at_s: float | None = None
+        self._freq_hz = NAN  # of the last tick
 
     @property
     def stopping(self) -> bool:
@@ -112,6 +113,8 @@ class ControlLoop:
         """Tick. Returns after a stop."""
         for signal in self._signals:
             signal.on_agc(self._ticks.wake)
+            if self._params.droop_enabled:
+                signal.on_frequency(self._frequency_came)
         state = initial_state(self._params)
         async for when in self._ticks:
             state, decision = await self.step(when, state)
@@ -122,6 +125,7 @@ class ControlLoop:
         """One tick, from the image to the mailboxes of the devices."""
         started_s = self._clock()
         image = freeze(when, started_s, self._devices, self._signals, self.standing)
+        self._freq_hz = image.freq_hz
         frozen_s = self._clock()
         after, decision = tick(state, image, self._params)
         decided_s = self._clock()
@@ -130,6 +134,23 @@ class ControlLoop:
         await self._hand_out(decision, decided_s)
         self._tell(Done(when, image, state, after, decision, meta))
         return after, decision
+
+    def _frequency_came(self) -> None:
+        """Start a tick for a frequency that has left the last tick's by more than the dead band.
+
+        The droop's answer is as old as the tick: up to a period, where a loss of generation moves
+        the frequency 0.1 to 0.5 Hz. To wait then would cost half a second of response. Yet a tick
+        for each value would double ticks and writes all day, for a frequency that is still: what
+        moves less than the dead band in a period is answered well enough by the grid. Values in a
+        burst are held apart by the clock's least gap, as those of AGC.
+        """
+        newest = newest_frequency(self._signals)
+        if newest is None:
+            return
+        if abs(newest.freq_hz - self._freq_hz) > self._params.droop_deadband_hz:
+            self._ticks.wake(Trigger.FREQUENCY)
+        else:
+            self._ticks.hear(Trigger.FREQUENCY)
 
     async def _hand_out(self, decision: Decision, decided_s: float) -> None:
         """Put each setpoint into its mailbox, in chunks, so that no burst holds the loop."""

@@ -50,6 +50,9 @@ class Signal(Protocol):
     def on_agc(self, listener: Callable[[], None]) -> None:
         """Call `listener()` in the event loop when a new AGC value is there (early tick)."""
 
+    def on_frequency(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` in the event loop when a new frequency is there."""
+
     async def bind(self) -> None:
         """Open sockets. Raises OSError with the address in its text."""
 

@@ -1,7 +1,8 @@
-"""The plant as a DNP3 outstation (IEEE 1815-2012): AGC in as AO 0, telemetry out as inputs.
+"""The plant as a DNP3 outstation (IEEE 1815-2012): AGC and frequency in, telemetry out.
 
-An AGC value is stamped when its octets reach `data_received`, before they are parsed. DNP3 has no
-sequence for values, so an operate with the same value as before is a fresh one.
+AO 0 is AGC, AO 1 the frequency where it is configured. A value is stamped when its octets reach
+`data_received`, before they are parsed. DNP3 has no sequence for values, so an operate with the
+same value as before is a fresh one.
 """
 
 import asyncio
@@ -25,10 +26,11 @@ from vppd.config.schema import SignalConfig
 from vppd.links.tls import server_context
 from vppd.points.dnp3_table import ONLINE
 from vppd.signals.base import AgcValue, FrequencyValue, PlantReport
-from vppd.signals.dnp3_points import AGC_SETPOINT, PlantPoints
+from vppd.signals.dnp3_points import AGC_SETPOINT, FREQUENCY, PlantPoints
 from vppd.signals.dnp3_server import Connection
 
 log = structlog.get_logger()
+FREQ_MIN_HZ, FREQ_MAX_HZ = 10.0, 400.0  # no grid beyond: from 16.7 Hz (railways) to 400 Hz (ships)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,9 @@ class Dnp3OutstationConfig(SignalConfig):
         default="pu",
         metadata=text("what AO 0 is in: pu of regulation capacity, or MW", "pu", "mw"),
     )
+    frequency: bool = field(
+        default=False, metadata=about("AO 1 takes the grid's frequency, Hz; `droop` needs it")
+    )
     select_timeout_s: float = field(
         default=10.0, metadata=number("s", "a select holds that long", above=0.0, maximum=60.0)
     )
@@ -76,6 +81,10 @@ class Dnp3OutstationConfig(SignalConfig):
         default=False,
         metadata=about("listen beyond this machine without TLS: whoever reaches the port commands"),
     )
+
+    def brings(self) -> tuple[str, ...]:
+        """Give what comes in by it."""
+        return ("agc", "frequency") if self.frequency else ("agc",)
 
     def listens_on(self) -> tuple[str, int] | None:
         """Give host and port of the listening socket."""
@@ -134,7 +143,7 @@ class Dnp3Outstation:
         self.clock = clock
         self.idle_timeout_s = config.idle_timeout_s
         self.allowed_names = frozenset(config.allowed_names)
-        self.points = PlantPoints()
+        self.points = PlantPoints(frequency=config.frequency)
         self.received_s = math.nan  # when the octets now being parsed came
         self.session = Session(
             self.points,
@@ -151,6 +160,7 @@ class Dnp3Outstation:
         self._config = config
         self._wall = wall
         self._listeners: list[Callable[[], None]] = []
+        self._frequency_listeners: list[Callable[[], None]] = []
         self._capacity_mw = (math.nan, math.nan)  # up, down; of the newest report
         self._server: asyncio.Server | None = None
         self._connection: Connection | None = None
@@ -170,6 +180,10 @@ class Dnp3Outstation:
     def on_agc(self, listener: Callable[[], None]) -> None:
         """Call `listener()` in the event loop when a new AGC value is there."""
         self._listeners.append(listener)
+
+    def on_frequency(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` in the event loop when a new frequency is there."""
+        self._frequency_listeners.append(listener)
 
     async def bind(self) -> None:
         """Open the listening socket. Raises OSError with the address in its text."""
@@ -247,26 +261,41 @@ class Dnp3Outstation:
         return [self._judge(control)[0] for control in controls]
 
     def operate(self, controls: Sequence[Control]) -> list[CommandStatus]:
-        """Take AGC values over."""
+        """Take values over."""
         return [self._operate(control) for control in controls]
 
     def _operate(self, control: Control) -> CommandStatus:
-        status, value, pu = self._judge(control)
+        status, value, taken = self._judge(control)
+        is_frequency = self._config.frequency and control.index == FREQUENCY
         if status is not CommandStatus.SUCCESS:
-            self.note("agc_refused", status=status.name, index=str(control.index))
+            event = "frequency_refused" if is_frequency else "agc_refused"
+            self.note(event, status=status.name, index=str(control.index))
             return status
-        self.agc = AgcValue(pu=pu, received_s=self.received_s)
-        self.points.agc = AnalogPoint(value, ONLINE)
-        for listener in self._listeners:
+        self.points.outputs[control.index] = AnalogPoint(value, ONLINE)
+        if is_frequency:
+            self.frequency = FrequencyValue(taken, self.received_s)
+        else:
+            self.agc = AgcValue(taken, self.received_s)
+        for listener in self._frequency_listeners if is_frequency else self._listeners:
             listener()
         return status
 
     def _judge(self, control: Control) -> tuple[CommandStatus, float, float]:
-        """Status, value as sent, value in pu. Range and rate are judged by the core's guards."""
+        """Status, value as sent, value as it is taken: pu, or Hz."""
         command = control.command
-        if not isinstance(command, AnalogOutput) or control.index != AGC_SETPOINT:
+        if not isinstance(command, AnalogOutput):
             return CommandStatus.NOT_SUPPORTED, math.nan, math.nan
         value = float(command.value)
+        if control.index == AGC_SETPOINT:
+            return self._judge_agc(value)
+        if control.index != FREQUENCY or not self._config.frequency:
+            return CommandStatus.NOT_SUPPORTED, math.nan, math.nan
+        if not FREQ_MIN_HZ <= value <= FREQ_MAX_HZ:  # NaN is not, either
+            return CommandStatus.OUT_OF_RANGE, math.nan, math.nan
+        return CommandStatus.SUCCESS, value, value
+
+    def _judge_agc(self, value: float) -> tuple[CommandStatus, float, float]:
+        """As `_judge`, in pu. Range and rate are judged by the core's guards."""
         if not math.isfinite(value):
             return CommandStatus.OUT_OF_RANGE, math.nan, math.nan
         if self._config.unit == "pu":

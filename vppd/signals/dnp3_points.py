@@ -36,6 +36,7 @@ UNITS_ONLINE = 8
 N_ANALOG = 9
 REGULATING = 0  # BI index
 AGC_SETPOINT = 0  # AO index
+FREQUENCY = 1  # where it is configured
 
 CLASS_OF = dict.fromkeys(range(N_ANALOG), EventClass.CLASS_2)
 CLASS_OF[AGC_MODE] = CLASS_OF[AGC_IN_FORCE] = EventClass.CLASS_1
@@ -90,16 +91,22 @@ GROUPS = {
     ),
     GROUP_ANALOG_OUTPUT_STATUS: _Group(3, (1, 2, 3, 4), 1),
 }
+WITH_FREQUENCY = {**GROUPS, GROUP_ANALOG_OUTPUT_STATUS: _Group(3, (1, 2, 3, 4), 2)}
 
 
 class PlantPoints:
-    """Present values and buffered events. A `ReadProvider` of py1815."""
+    """Present values and buffered events. A `ReadProvider` of py1815.
 
-    def __init__(self) -> None:
+    `frequency`: whether there is an AO 1.
+    """
+
+    def __init__(self, *, frequency: bool = False) -> None:
         # Until the first report nothing is known: all points say so.
         self.analog = [AnalogPoint(0.0, COMM_LOST) for _ in range(N_ANALOG)]
         self.binary = BinaryPoint(False, COMM_LOST)
-        self.agc = AnalogPoint(0.0, COMM_LOST)  # last value taken, in the unit of AO 0
+        # last values taken, AO 0 in its unit and AO 1
+        self.outputs = [AnalogPoint(0.0, COMM_LOST) for _ in range(2 if frequency else 1)]
+        self._groups = WITH_FREQUENCY if frequency else GROUPS
         # One event a point, the newest: a master that polls seldom gets no backlog, and the
         # buffer cannot overflow.
         self.events = EventBuffers(capacity=64, analog_latest_only=True)
@@ -130,7 +137,7 @@ class PlantPoints:
             return self._range(GROUP_BINARY_INPUT, 0, 0, 0) + self._range(
                 GROUP_ANALOG_INPUT, 0, 0, N_ANALOG - 1
             )
-        group = GROUPS.get(header.group)
+        group = self._groups.get(header.group)
         if group is None or header.variation not in (0, *group.variations):
             raise UnknownObject(f"group {header.group} variation {header.variation}")
         if header.qualifier is QualifierCode.ALL_OBJECTS:
@@ -155,5 +162,6 @@ class PlantPoints:
         if group == GROUP_BINARY_INPUT:
             return encode_binary(self.binary)
         if group == GROUP_ANALOG_OUTPUT_STATUS:
-            return encode_analog_output_status(self.agc.value, variation, flags=self.agc.flags)
+            point = self.outputs[index]
+            return encode_analog_output_status(point.value, variation, flags=point.flags)
         return encode_analog(self.analog[index], AnalogVariation(variation))

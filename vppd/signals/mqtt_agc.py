@@ -71,6 +71,9 @@ class MqttSignal:
         """Call `listener()` in the event loop when a new AGC value is there."""
         self._listeners.append(listener)
 
+    def on_frequency(self, listener: Callable[[], None]) -> None:
+        """Call nobody: no frequency comes by it."""
+
     async def bind(self) -> None:
         """Open nothing: the link does."""
 

@@ -107,11 +107,16 @@ class Replay:
         self._clock = clock
         self._sequence = -1
         self._listeners: list[Callable[[], None]] = []
+        self._frequency_listeners: list[Callable[[], None]] = []
         self._log = log.bind(signal=config.id)
 
     def on_agc(self, listener: Callable[[], None]) -> None:
         """Call `listener()` in the event loop when a new AGC value is there."""
         self._listeners.append(listener)
+
+    def on_frequency(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` in the event loop when a new frequency is there."""
+        self._frequency_listeners.append(listener)
 
     async def bind(self) -> None:
         """Open nothing: the file has been read."""
@@ -137,6 +142,8 @@ class Replay:
         now_s = self._clock()
         if math.isfinite(row.freq_hz):
             self.frequency = FrequencyValue(row.freq_hz, now_s)
+            for listener in self._frequency_listeners:
+                listener()
         if not math.isfinite(row.pu):
             return
         self._sequence += 1

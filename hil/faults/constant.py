@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hil.faults.fault import Fault
 from hil.scenario import FaultsConfig
 
 
@@ -37,3 +38,17 @@ def outages(rng: random.Random, faults: FaultsConfig) -> Iterator[Outage]:
         end_s = at_s + rng.expovariate(down_per_s)
         yield Outage(at_s, end_s, silent=rng.random() < 0.5)
         at_s = end_s + rng.expovariate(up_per_s)
+
+
+def constant_outages(
+    seed: int, units: int, faults: FaultsConfig, duration_s: float
+) -> tuple[Fault, ...]:
+    """Outages of units 0 to `units` - 1 that begin within a run, by time."""
+    found = []
+    for unit in range(units):
+        for each in outages(stream(seed, unit, "outages"), faults):
+            if each.start_s >= duration_s:
+                break
+            how = "silent" if each.silent else "closed"
+            found.append(Fault(each.start_s, "link_outage", unit, each.end_s, how=how))
+    return tuple(sorted(found))

@@ -1,0 +1,62 @@
+"""A unit that can be reached follows: it is taken back within `checks.resume_within_s`.
+
+From the simulated truth: no unit is left in its fallback, or to itself, for longer than that while
+no fault has met it, or the daemon, in that time. Lost writes and noise are no fault here: what is
+lost is sent again with the next tick.
+"""
+
+import numpy as np
+
+from hil.checkers.evidence import Evidence, episodes
+from hil.checkers.violation import Found, Violation
+from hil.recording import UnitState
+
+NAME = "back"
+# Messages that a slow link had queued up come one after the other, the new ones behind them.
+LASTS_S = {"link_slow_drip": 20.0}
+WHAT = "unit not taken back, s without a fault"
+
+
+def check(evidence: Evidence) -> Found:
+    """Check every unit over the whole run."""
+    found = Found()
+    within_s = evidence.settings.resume_within_s
+    for process in evidence.processes:
+        t_s = process.rows["t_s"]
+        inside = np.flatnonzero(evidence.inside(t_s))
+        if not inside.size:
+            continue
+        window = slice(int(inside[0]), int(inside[-1]) + 1)
+        t_s, alone = t_s[window], process.rows["state"][window] != UnitState.FOLLOW
+        found.checked += int(process.units.size)
+        for column in np.flatnonzero(alone.any(axis=0)).tolist():
+            unit = int(process.units[column])
+            for first, last in episodes(alone[:, column]):
+                since_s, until_s = float(t_s[first]), float(t_s[last])
+                for quiet_s, end_s in _quiet(evidence, unit, since_s, until_s):
+                    if end_s - quiet_s > within_s:
+                        at_s, lasted_s = quiet_s + within_s, end_s - quiet_s
+                        found.violations.append(
+                            Violation(at_s, unit, NAME, WHAT, lasted_s, within_s)
+                        )
+    return found
+
+
+def _quiet(
+    evidence: Evidence, unit: int, since_s: float, until_s: float
+) -> list[tuple[float, float]]:
+    """Parts of a time in which no fault had met a unit, or the plant as a whole."""
+    quiet = []
+    at_s = since_s
+    for span in evidence.spans:  # by their begin
+        over_s = span.until_s + LASTS_S.get(span.kind, 0.0)
+        if over_s <= at_s or (span.units and unit not in span.units):
+            continue
+        if span.since_s >= until_s:
+            break
+        if span.since_s > at_s:
+            quiet.append((at_s, span.since_s))
+        at_s = max(at_s, over_s)
+    if at_s < until_s:
+        quiet.append((at_s, until_s))
+    return quiet

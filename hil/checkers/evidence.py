@@ -1,0 +1,184 @@
+"""All that the checkers read of one run: the simulated truth, and the daemon's own words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil import fleet
+from hil.checkers import settings
+from hil.faults import Fault
+from hil.faults import fault as faults
+from hil.fleet import Fleet
+from hil.measure import inputs
+from hil.measure.inputs import Recording, Span
+from hil.measure.journal import Ticks
+from hil.measure.limits import Checked
+from hil.measure.plant import Process
+
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
+READING_S = 7.0  # age of a reading that still counts: telemetry_age_max_s, a tick, the links
+READING_NOISE = 6.0  # times the noise of a reading, 1 sigma
+LYING = ("device_freeze", "device_wrong_scale", "device_wrong_sign")  # readings that seem good
+STANDSTILL = "host_tick_overrun"
+
+
+class Rows(Protocol):
+    """Means of each second of the run, shape (seconds,): `hil.measure.tracking.Seconds`."""
+
+    @property
+    def t_s(self) -> F8:
+        """Start of the second, since the start of the run."""
+
+    @property
+    def request_mw(self) -> F8:
+        """As the TSO sent it."""
+
+    @property
+    def plant_mw(self) -> F8:
+        """Of the simulated physics."""
+
+    @property
+    def unserved_mw(self) -> F8:
+        """As the daemon told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Setpoints that devices took, unit by unit and by time; shape (k,)."""
+
+    t_s: F8
+    p_mw: F8
+    link_s: F8  # time in the link, of that message
+    tick: I8  # row of `Ticks`; -1: none fits
+    unit: I8
+    first: I8  # shape (n + 1,): those of unit u are first[u] to first[u + 1] - 1
+
+    def of(self, unit: int) -> slice:
+        """Where those of one unit are."""
+        return slice(int(self.first[unit]), int(self.first[unit + 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One run, as the checkers see it."""
+
+    out_dir: Path
+    run: Recording
+    fleet: Fleet
+    processes: list[Process]
+    rows: Rows
+    ticks: Ticks | None  # None: the journal could not be read
+    paired: I8  # row of `ticks` for each row of `run.setpoints`; -1: none fits
+    orders: Orders
+    limits: Checked
+    spans: list[Span]  # faults that lasted, those that are always there too
+    timed: tuple[Fault, ...]  # faults of the scenario by time
+    settings: settings.Settings
+
+    @property
+    def end_s(self) -> float:
+        """End of the run."""
+        return self.run.t0_s + self.run.duration_s
+
+    def inside(self, t_s: F8) -> NDArray[np.bool_]:
+        """Which instants are within the run."""
+        return np.asarray((t_s >= self.run.t0_s) & (t_s < self.end_s))
+
+    def lies(self, unit: int, t_s: float) -> bool:
+        """Whether a reading of a unit may be false without saying so."""
+        return any(
+            span.kind in LYING
+            and unit in span.units
+            and span.since_s <= t_s <= span.until_s + READING_S
+            for span in self.spans
+        )
+
+    def readings_mw(self, unit: int, t_s: float) -> tuple[F8, F8]:
+        """True power of a unit over the age of a reading, and the noise on it, MW; shape (k,)."""
+        noise_pu = READING_NOISE * self.fleet.faults.telemetry_noise_pct / 100.0
+        p_mw = self._lately(unit, t_s, "p_mw")
+        return p_mw, noise_pu * np.abs(p_mw)
+
+    def reported_mw(self, unit: int, t_s: float) -> tuple[F8, F8]:
+        """Lowest and highest power that a unit could give, over the age of a reading, MW."""
+        return self._lately(unit, t_s, "p_avail_min_mw"), self._lately(unit, t_s, "p_avail_max_mw")
+
+    def _lately(self, unit: int, t_s: float, name: str) -> F8:
+        """Column of the power trace over the age of a reading; empty where there is none."""
+        for process in self.processes:
+            column = np.flatnonzero(process.units == unit)
+            if column.size and name in (process.rows.dtype.names or ()):
+                first, last = process.before(np.array([t_s - READING_S, t_s])).tolist()
+                rows = process.rows[max(first, 0) : last + 1]
+                return np.asarray(rows[name][:, int(column[0])], dtype=np.float64)
+        return np.zeros(0)
+
+    def standstill_s(self, t_s: F8) -> F8:
+        """How long the machine stands still in each tick, at each instant; 0: it does not."""
+        lasts_s = np.zeros(t_s.size)
+        for fault in self.timed:
+            if fault.kind == STANDSTILL:
+                since_s, until_s = self.run.t0_s + fault.at_s, self.run.t0_s + fault.until_s
+                lasts_s[(t_s >= since_s) & (t_s <= until_s + fault.size)] += fault.size
+        return lasts_s
+
+
+def gather(
+    out_dir: Path,
+    run: Recording,
+    processes: list[Process],
+    rows: Rows,
+    ticks: Ticks | None,
+    paired: I8,
+    checked: Checked,
+) -> Evidence:
+    """Gather the evidence of a run. Raises OSError, ValueError or KeyError for a broken record.
+
+    Parameters
+    ----------
+    paired : ndarray
+        As `hil.measure.pairing.writes_to_ticks` gives it.
+    checked : Checked
+        What `hil.measure.limits` found.
+    """
+    return Evidence(
+        out_dir=out_dir,
+        run=run,
+        fleet=fleet.read(run.raw_dir / "fleet.json"),
+        processes=processes,
+        rows=rows,
+        ticks=ticks,
+        paired=paired,
+        orders=taken(run, paired),
+        limits=checked,
+        spans=inputs.spans(run),
+        timed=faults.read(run.raw_dir / "faults.json"),
+        settings=settings.read(out_dir / "daemon.yaml", run.run),
+    )
+
+
+def taken(run: Recording, paired: I8) -> Orders:
+    """Setpoints of a run that arrived, and were neither refused nor ignored."""
+    mine = np.flatnonzero(run.setpoints["flags"] == 0)
+    unit = run.setpoints["unit"][mine].astype(np.uint16)  # short: then the sort is a radix sort
+    by_unit = mine[np.argsort(unit, kind="stable")]
+    rows = run.setpoints[by_unit]
+    n = len(run.units.ids)
+    return Orders(
+        t_s=rows["t_s"].astype(np.float64),
+        p_mw=rows["p_mw"].astype(np.float64),
+        link_s=rows["link_s"].astype(np.float64),
+        tick=paired[by_unit],
+        unit=rows["unit"].astype(np.int64),
+        first=np.searchsorted(rows["unit"], np.arange(n + 1)).astype(np.int64),
+    )
+
+
+def episodes(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last index of each stretch in which a mask, shape (k,), is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True))

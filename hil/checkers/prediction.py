@@ -1,0 +1,81 @@
+"""A unit that cannot be reached is counted as what it does: its last setpoint, then its fallback.
+
+From the journal, for each tick in which a unit is out of the split, against its own watchdog and
+fallback (`fleet.json`):
+
+    UNREACHABLE, TELEMETRY_AGE   counted by the last setpoint that it accepted, and no longer than
+                                 its watchdog time after that
+    FALLBACK                     no earlier than that, and counted by its fallback; one that is read
+                                 again may be on its way there from where it truly is
+
+Ticks of mode SAFE are left out: there, units are told where to go.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.checkers.evidence import I8, Evidence
+from hil.checkers.violation import Found, Violation
+from hil.measure.journal import Ticks
+
+NAME = "prediction"
+TOLERANCE_MW = 1e-6
+CLOCK_S = 1e-6
+
+TOO_LONG = "counted by its last setpoint beyond its watchdog, s since that"
+TOO_EARLY = "counted by its fallback before its watchdog, s since its last setpoint"
+NOT_ACCEPTED = "counted by what is not its last setpoint, MW"
+NOT_FALLBACK = "counted by what is not its fallback, MW"
+
+
+def check(evidence: Evidence) -> Found:
+    """Check each unit in each tick in which it was out of the split."""
+    ticks, units = evidence.ticks, evidence.run.units
+    if ticks is None:
+        return Found(done=False, note="the journal could not be read")
+    row, unit, held, falling = _out(evidence, ticks)
+    found = Found(checked=int(row.size))
+    if not row.size:
+        return found
+    counted_mw, accepted_mw = ticks.p_setpoint_mw[row, unit], ticks.accepted_mw[row, unit]
+    since_s = ticks.now_s[row] - ticks.accepted_at_s[row, unit]
+    watchdog_s, fallback_mw = units.watchdog_s[unit], units.fallback_mw[unit]
+    off_mw = np.abs(counted_mw - accepted_mw)
+    elsewhere = falling & ~(np.abs(counted_mw - fallback_mw) <= TOLERANCE_MW)
+    for k in np.flatnonzero(elsewhere).tolist():
+        elsewhere[k] = not _on_its_way(evidence, int(unit[k]), float(ticks.now_s[row[k]]),
+                                       float(counted_mw[k]))  # fmt: skip
+    for what, wrong, value, limit in (
+        (TOO_LONG, held & (since_s > watchdog_s + CLOCK_S), since_s, watchdog_s),
+        (TOO_EARLY, falling & (since_s <= watchdog_s - CLOCK_S), since_s, watchdog_s),
+        (NOT_ACCEPTED, held & (off_mw > TOLERANCE_MW), counted_mw, accepted_mw),
+        (NOT_FALLBACK, elsewhere, counted_mw, fallback_mw),
+    ):
+        found.violations += [
+            Violation(
+                float(ticks.now_s[row[k]]), int(unit[k]), NAME, what,
+                float(value[k]), float(limit[k]),
+            )
+            for k in np.flatnonzero(wrong).tolist()
+        ]  # fmt: skip
+    return found
+
+
+def _out(evidence: Evidence, ticks: Ticks) -> tuple[I8, I8, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Row, unit, and which of the two kinds, of each unit that was out of the split."""
+    safe = np.array([mode == "SAFE" for mode in ticks.mode], dtype=bool)
+    kind = {"UNREACHABLE": 1, "TELEMETRY_AGE": 1, "FALLBACK": 2}
+    out = np.array([(r, u, kind.get(why, 0)) for r, u, why in ticks.out], dtype=np.int64)
+    out = out.reshape(-1, 3)
+    asked = (out[:, 2] > 0) & ~safe[out[:, 0]] & evidence.inside(ticks.now_s[out[:, 0]])
+    row, unit, what = out[asked].T
+    return row, unit, what == 1, what == 2
+
+
+def _on_its_way(evidence: Evidence, unit: int, at_s: float, counted_mw: float) -> bool:
+    """Say whether a unit was counted between its fallback and where it was measured to be."""
+    fallback_mw = float(evidence.run.units.fallback_mw[unit])
+    p_mw, noise_mw = evidence.readings_mw(unit, at_s)
+    low_mw = float(np.min(p_mw - noise_mw, initial=fallback_mw))
+    high_mw = float(np.max(p_mw + noise_mw, initial=fallback_mw))
+    return low_mw <= counted_mw <= high_mw

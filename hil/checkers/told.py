@@ -1,0 +1,164 @@
+"""What the TSO is told is what the plant delivers, never what was asked of it.
+
+Each poll of the TSO (AI 0, with a good flag) against the simulated power. The daemon sums up
+readings, each with its noise and up to `AGE_S` old: the newest telemetry that it still believes
+(telemetry_age_max_s), a tick, and the links. So what it tells lies within
+
+    sum of the least, sum of the greatest power of each unit over the last AGE_S seconds,
+    + 6 sigma of the readings' noise, + 1 kW a unit for rounding
+
+And it is not what was asked for: readings are noisy, so in few polls their sum hits the request, or
+the sum of the setpoints, of the ticks just before to a kilowatt; in `COPIED` of them it never does.
+
+A unit out of the split has no good reading; it may be counted by its prediction, which the check
+`prediction` holds against its own watchdog. A unit whose fault makes its telemetry lie is given
+all that it may show.
+"""
+
+import math
+
+import numpy as np
+
+from hil.checkers.evidence import F8, LYING, Evidence
+from hil.checkers.violation import Found, Violation
+from hil.faults.fault import NOBODY
+from hil.measure.plant import GAP_MAX_S, STEP_S, Process
+
+NAME = "told"
+ONLINE = 1
+TELEMETRY_AGE_S = 5.0  # docs/config.md, telemetry_age_max_s
+LINKS_S = 0.5
+SLOW_LINK_S = 3.0  # a message that slow links delayed is believed so long after it was sent
+SLOW_LINKS = ("link_latency", "link_jitter", "link_slow_drip")
+SIGMAS = 6.0
+ROUNDING_MW = 1e-3
+COPIED = 0.25  # of all polls that could tell
+POLLS_MIN = 10  # so many polls can tell
+NOISE_MIN_MW = 0.02  # 1 sigma of the sum: with less, a plant may be just where it should be
+WHAT = "power told to the TSO, MW"
+ASKED = "told what was asked for instead of what is delivered, share of polls"
+
+
+def check(evidence: Evidence) -> Found:
+    """Check every poll with a good flag."""
+    run, age_s = evidence.run, _age_s(evidence)
+    told = run.told
+    # before that, a reading may be older than the record
+    asked = (told.p_flags == ONLINE) & evidence.inside(told.t_s - age_s)
+    t_s, told_mw = told.t_s[asked], 1e-3 * told.p_kw[asked]
+    if not t_s.size:
+        return Found(done=False, note="the TSO recorded no poll with a good power")
+    low_mw, high_mw = _true_mw(evidence, t_s, age_s)
+    noise_mw = _noise_mw(evidence, low_mw, high_mw)
+    _widen_by_predictions(evidence, t_s, age_s, low_mw, high_mw)
+    _widen_by_lies(evidence, t_s, age_s, low_mw, high_mw)
+    least_mw, most_mw = low_mw.sum(axis=1) - noise_mw, high_mw.sum(axis=1) + noise_mw
+    known = np.isfinite(least_mw + most_mw)
+    found = Found(checked=int(known.sum()))
+    for k in np.flatnonzero(known & ((told_mw < least_mw) | (told_mw > most_mw))).tolist():
+        limit_mw = least_mw[k] if told_mw[k] < least_mw[k] else most_mw[k]
+        found.violations.append(
+            Violation(float(t_s[k]), NOBODY, NAME, WHAT, float(told_mw[k]), float(limit_mw))
+        )
+    _copied(evidence, t_s[known], told_mw[known], noise_mw[known], found)
+    return found
+
+
+def _copied(evidence: Evidence, t_s: F8, told_mw: F8, noise_mw: F8, found: Found) -> None:
+    """Note a daemon that tells what was asked for; `noise_mw` is as `_noise_mw` gives it."""
+    ticks = evidence.ticks
+    if ticks is None or ticks.now_s.size < 2:
+        return
+    rounding_mw = ROUNDING_MW * len(evidence.run.units.ids)
+    newest = np.searchsorted(ticks.now_s, t_s) - 1
+    can_tell = ((noise_mw - rounding_mw) / SIGMAS >= NOISE_MIN_MW) & (newest >= 1)
+    if can_tell.sum() < POLLS_MIN:
+        return
+    asked_mw = np.stack((ticks.request_mw, ticks.p_setpoint_mw.sum(axis=1)))
+    off_mw = np.min([np.abs(told_mw - asked_mw[:, newest - k]) for k in (0, 1)], axis=(0, 1))
+    share = float(np.mean(off_mw[can_tell] <= ROUNDING_MW))
+    if share > COPIED:
+        at_s = float(t_s[can_tell][-1])
+        found.violations.append(Violation(at_s, NOBODY, NAME, ASKED, share, COPIED))
+
+
+def _age_s(evidence: Evidence) -> float:
+    """Age of the oldest reading that the daemon may still count with."""
+    slow = any(fault.kind in SLOW_LINKS for fault in evidence.timed)
+    return (
+        TELEMETRY_AGE_S
+        + evidence.settings.tick_s
+        + LINKS_S
+        + (SLOW_LINK_S if slow else 0.0)
+    )  # fmt: skip
+
+
+def _true_mw(evidence: Evidence, t_s: F8, age_s: float) -> tuple[F8, F8]:
+    """Least and greatest power of each unit over the time before each instant; shape (k, n)."""
+    shape = (t_s.size, len(evidence.run.units.ids))
+    low_mw, high_mw = np.full(shape, np.nan), np.full(shape, np.nan)
+    for process in evidence.processes:
+        low_mw[:, process.units], high_mw[:, process.units] = _spread_mw(process, t_s, age_s)
+    return low_mw, high_mw
+
+
+def _spread_mw(process: Process, t_s: F8, age_s: float) -> tuple[F8, F8]:
+    rows_s, p_mw = process.rows["t_s"], np.ascontiguousarray(process.rows["p_mw"])
+    last = process.before(t_s)
+    low_mw = np.full((t_s.size, process.units.size), np.nan)
+    high_mw = low_mw.copy()
+    if not rows_s.size:
+        return low_mw, high_mw
+    steps = math.ceil(age_s / STEP_S)
+    # a process that was gone meanwhile leaves fewer rows
+    whole = (last >= steps) & (t_s - rows_s[np.maximum(last, 0)] <= GAP_MAX_S)
+    whole &= rows_s[np.maximum(last, 0)] - rows_s[np.maximum(last - steps, 0)] <= age_s + GAP_MAX_S
+    end = last[whole]
+    least, most = p_mw[end].copy(), p_mw[end].copy()
+    for k in range(1, steps + 1):
+        then_mw = p_mw[end - k]
+        np.minimum(least, then_mw, out=least)
+        np.maximum(most, then_mw, out=most)
+    low_mw[whole], high_mw[whole] = least, most
+    return low_mw, high_mw
+
+
+def _noise_mw(evidence: Evidence, low_mw: F8, high_mw: F8) -> F8:
+    """How far noise and rounding may carry the sum, MW, shape (k,)."""
+    sigma_pu = evidence.fleet.faults.telemetry_noise_pct / 100.0
+    largest_mw = np.maximum(np.abs(low_mw), np.abs(high_mw))
+    noise_mw = SIGMAS * sigma_pu * np.sqrt(np.sum(largest_mw**2, axis=1))
+    return np.asarray(noise_mw + ROUNDING_MW * low_mw.shape[1], dtype=np.float64)
+
+
+def _widen_by_predictions(
+    evidence: Evidence, t_s: F8, age_s: float, low_mw: F8, high_mw: F8
+) -> None:
+    """Let each unit that was out of the split shortly before be counted as it was there."""
+    ticks = evidence.ticks
+    if ticks is None or not ticks.out:
+        return
+    row, unit = np.array([(r, u) for r, u, _ in ticks.out], dtype=np.int64).T
+    counted_mw = ticks.p_setpoint_mw[row, unit]
+    first = np.searchsorted(t_s, ticks.now_s[row])
+    last = np.searchsorted(t_s, ticks.now_s[row] + age_s, side="right")
+    for k in range(int(np.max(last - first, initial=0))):
+        mine = first + k < last
+        at = (first[mine] + k, unit[mine])
+        np.minimum.at(low_mw, at, counted_mw[mine])
+        np.maximum.at(high_mw, at, counted_mw[mine])
+
+
+def _widen_by_lies(evidence: Evidence, t_s: F8, age_s: float, low_mw: F8, high_mw: F8) -> None:
+    """Let each unit whose telemetry lied shortly before show anything that its fault allows."""
+    units = evidence.run.units
+    for fault in evidence.timed:
+        if fault.kind not in LYING:
+            continue
+        since_s, until_s = evidence.run.t0_s + fault.at_s, evidence.run.t0_s + fault.until_s + age_s
+        met = (t_s >= since_s) & (t_s <= until_s)
+        factor = max(1.0, abs(fault.size) if fault.kind == "device_wrong_scale" else 1.0)
+        noise = 1.0 + SIGMAS * evidence.fleet.faults.telemetry_noise_pct / 100.0
+        most_mw = factor * noise * float(units.p_rated_mw[fault.unit])
+        low_mw[met, fault.unit] = np.minimum(low_mw[met, fault.unit], -most_mw)
+        high_mw[met, fault.unit] = np.maximum(high_mw[met, fault.unit], most_mw)

@@ -1,0 +1,226 @@
+"""One run in virtual time: the daemon's own code, the simulated plant and the TSO on one clock.
+
+It leaves the same record as a run on sockets (`hil.rig`), so that the same code measures both.
+"""
+
+import asyncio
+import gc
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hil import daemon_config, faults, fleet, folder, frequency
+from hil.faults.fault import NOBODY
+from hil.faults.fault import write as write_faults
+from hil.measure.journal import Ticks
+from hil.plumbing import CouldNotRunError
+from hil.rig import PACKAGES, check_events
+from hil.scenario import Scenario
+from hil.sim.broker import Broker
+from hil.sim.daemon import SimulatedDaemon
+from hil.sim.frequency import terminals
+from hil.sim.host import Host
+from hil.sim.host_faults import keep_faults
+from hil.sim.log import SimulatedLog
+from hil.sim.loop import StuckError, VirtualLoop, run
+from hil.sim.tso import SimulatedTso
+from hil.sim.wire import SimulatedPlant
+from hil.sim.wires import Wires
+from hil.tso import process as tso
+
+BASE_PORT = 20000  # of addresses that exist in memory only
+START_S = 1000.0  # of the virtual clock
+UTC_S = 1_767_225_600.0  # wall clock of instant 0: 2026-01-01
+TAKE_OVER_S = 15.0  # at most that long are the units waited for before t0
+TAKE_OVER_SHARE = 0.95
+LAST_STEPS_S = 0.3  # after the end: the last steps of the physics are written
+VIEW_S = 1.0  # virtual time between two views
+COLLECT_S = 300.0  # virtual time between two collections of cycles
+View = Callable[[float, float], None]  # seconds since t0, speed
+
+
+class Simulation:
+    """One run of a scenario in virtual time, into a folder.
+
+    Parameters
+    ----------
+    view : callable, optional
+        Told how far it is: virtual seconds since t0, and how many times faster than real.
+    command : str
+        What asked for this run, for the header of its daemon.yaml.
+    """
+
+    def __init__(
+        self, scenario: Scenario, out_dir: Path, view: View | None = None, *, command: str = ""
+    ) -> None:
+        self.scenario = scenario
+        self.out_dir = out_dir.resolve()
+        self.raw_dir = self.out_dir / "raw"
+        self.errors: list[dict[str, Any]] = []  # what went wrong in the daemon, from its log
+        self.ticks: Ticks | None = None  # of the daemon, once the run is made
+        self.t0_s = math.nan
+        self._view = view
+        self._command = command
+        self._taken_over = 0
+        self._io: dict[str, int] = {}
+
+    def make(self) -> None:
+        """Make the run. Raises CouldNotRunError, SignalError, RecordError.
+
+        What the daemon raises goes through: it is the one thing that must never happen.
+        """
+        began_s, started = time.monotonic(), datetime.now(UTC)
+        marker = folder.take(self.out_dir)
+        loop = VirtualLoop(START_S)
+        collecting = gc.isenabled()
+        try:
+            with SimulatedLog(self.out_dir / "daemon.log", loop.time) as log:
+                gc.disable()  # `_watch` collects, seldom
+                run(self._main(loop), loop)
+            self.errors = log.errors + loop.faults
+            self._write_run(started, time.monotonic() - began_s)
+        except StuckError as error:
+            raise CouldNotRunError(f"virtual time: {error}") from error
+        finally:
+            if collecting:
+                gc.enable()
+            os.close(marker)
+
+    async def _main(self, loop: VirtualLoop) -> None:
+        scenario = self.scenario
+        drawn = fleet.draw(scenario, BASE_PORT)
+        check_events(scenario, drawn)
+        drawn.write(self.raw_dir / "fleet.json")
+        text = daemon_config.text(drawn, scenario, state_dir=".", command=self._command).encode()
+        (self.out_dir / "daemon.yaml").write_bytes(text)
+
+        timed = faults.schedule(scenario, drawn.units)
+        write_faults(timed, self.raw_dir / "faults.json")
+        frequency.write(scenario, self.raw_dir)
+        ends = terminals(scenario, drawn.basepoint_mw, self.raw_dir)
+        broker, host = Broker(loop), Host(loop, UTC_S)
+        plant = SimulatedPlant(
+            drawn, Wires(loop, drawn), broker, self.raw_dir, lambda: UTC_S + loop.time(), ends
+        )
+        await plant.open()
+        daemon = SimulatedDaemon(
+            text, self.out_dir, plant.by_port, broker,
+            clock=loop.time, host=host, seed=scenario.seed,
+        )  # fmt: skip
+        measured = None if ends is None else lambda _: ends.freq_hz
+        master = SimulatedTso(self._spec(drawn), self.raw_dir, loop.time, measured)
+        await daemon.start()
+        others = [plant.run(), master.serve(), daemon.failure(), self._watch(loop)]
+        tasks = [asyncio.create_task(work) for work in others]
+        try:
+            scored = asyncio.create_task(self._scored(loop, plant, master, daemon, timed))
+            tasks.append(scored)
+            await _first_of(scored, tasks)
+            await daemon.stop()
+            self.ticks = daemon.recorder.ticks(daemon.params.ids, [u.id for u in drawn.units])
+        finally:
+            for task in (daemon.task, *tasks):
+                task.cancel()
+            await asyncio.gather(daemon.task, *tasks, return_exceptions=True)
+            plant.writer.close()
+            if ends is not None:
+                ends.close()
+
+    async def _scored(
+        self,
+        loop: VirtualLoop,
+        plant: SimulatedPlant,
+        master: SimulatedTso,
+        daemon: SimulatedDaemon,
+        timed: tuple[faults.Fault, ...],
+    ) -> None:
+        """From the start to the end of the scored run."""
+        scenario, units = self.scenario, len(plant.plugs)
+        give_up_s = loop.time() + TAKE_OVER_S
+        while plant.following < TAKE_OVER_SHARE * units and loop.time() < give_up_s:
+            await asyncio.sleep(0.1)
+        lead_s = tso.LEAD_VALUES * scenario.signal.interval_s
+        self.t0_s = float(math.ceil(loop.time() + 1.5 + lead_s))
+        constant = faults.constant_outages(
+            scenario.seed, units, scenario.faults, scenario.duration_s
+        )
+        plant.start_faults((*(f for f in timed if f.unit != NOBODY), *constant), self.t0_s)
+        master.start(self.t0_s)
+        if plant.terminals is not None:
+            plant.terminals.start(self.t0_s)
+        machine = asyncio.create_task(
+            keep_faults(timed, daemon, self.t0_s, loop, plant.writer, scenario.seed)
+        )
+        await asyncio.sleep(self.t0_s - loop.time())
+        self._taken_over = plant.following
+        before = daemon.io()
+        await asyncio.sleep(self.t0_s + scenario.duration_s + LAST_STEPS_S - loop.time())
+        self._io = {key: n - before[key] for key, n in daemon.io().items()}
+        machine.cancel()
+
+    async def _watch(self, loop: VirtualLoop) -> None:
+        """Tell how far it is, and let the collector of cycles work now and then."""
+        began_s, began_virtual_s = time.monotonic(), loop.time()
+        collect_at_s = began_virtual_s + COLLECT_S
+        while True:
+            await asyncio.sleep(VIEW_S)
+            if loop.time() >= collect_at_s:
+                collect_at_s += COLLECT_S
+                gc.collect()
+            if self._view is not None:
+                spent_s = max(time.monotonic() - began_s, 1e-6)
+                self._view(loop.time() - self.t0_s, (loop.time() - began_virtual_s) / spent_s)
+
+    def _spec(self, drawn: fleet.Fleet) -> tso.Spec:
+        scenario = self.scenario
+        return tso.Spec(
+            port=drawn.tso_port,
+            seed=scenario.seed,
+            duration_s=scenario.duration_s,
+            latency_s=drawn.latency_s,
+            source=scenario.signal,
+            cuts=tuple(event for event in scenario.events if event.kind == "agc_cut"),
+            frequency=scenario.frequency,
+        )
+
+    def _write_run(self, started: datetime, spent_s: float) -> None:
+        """Write run.json."""
+        scenario = self.scenario
+        record = {
+            "t0_s": self.t0_s,
+            "duration_s": scenario.duration_s,
+            "scenario": scenario.name,
+            "title": scenario.title,
+            "seed": scenario.seed,
+            "fleet_seed": scenario.fleet_seed,
+            "clock": "virtual",
+            "speedup": round(scenario.duration_s / spent_s, 1),
+            "started_utc": started.isoformat(timespec="seconds"),
+            "policy": scenario.allocation.policy,
+            "checks": asdict(scenario.checks),
+            "taken_over": self._taken_over,
+            "io": self._io,
+            "versions": {
+                "python": platform.python_version(),
+                "kernel": platform.release(),
+                **{name: version(name) for name in PACKAGES},
+            },
+        }
+        (self.raw_dir / "run.json").write_text(json.dumps(record, indent=1))
+
+
+async def _first_of(wanted: asyncio.Task[None], tasks: list[asyncio.Task[None]]) -> None:
+    """Wait until the wanted task ends. Raises what ended another one before it."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    if wanted not in done:
+        raise CouldNotRunError("something ended before the run did")

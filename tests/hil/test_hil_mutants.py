@@ -1,0 +1,174 @@
+"""Each checker bites: a daemon with one mistake in it makes a run fail, and here is what finds it.
+
+A mutant is the production code with one line wrong, put in by hand for one run in virtual time of
+ten units. The same run without a mutant passes every check.
+"""
+
+from dataclasses import replace
+
+import pytest
+from small_campaign import SMALL
+
+import vppd.config.params
+import vppd.devices.runner as runner
+import vppd.runtime.loop as loop
+import vppd.runtime.shell as shell
+import vppd.runtime.telling as telling
+from hil import result
+from hil.scenario import load
+from hil.sim.run import Simulation
+
+SEED = 5
+# One unit silent for longer than its watchdog, another one cut, the signal away for a while.
+EVENTS = """
+  - {at_s: 5, kind: link_half_open, units: [bat001], duration_s: 14}
+  - {at_s: 8, kind: link_reset, units: [ind001], duration_s: 6}
+"""
+SCENARIO = SMALL.replace("duration_s: 20", f"duration_s: 40\nfaults: none\nevents: {EVENTS}")
+
+
+def checks(folder, *overrides):
+    """Run, and give violations by check."""
+    path = folder / "mutant.yaml"
+    path.write_text(SCENARIO)
+    scenario = load(str(path), [("seed", str(SEED)), ("acceptance", "{}"), *overrides])
+    simulation = Simulation(scenario, folder / "out")
+    simulation.make()
+    found = result.compute(folder / "out", ticks=simulation.ticks)["checks"]
+    print(found["first"][:5])
+    return {name: count for name, count in found["by_check"].items() if count}
+
+
+def turned_sign(patch):
+    """Every setpoint goes out with its sign turned."""
+    submit = runner.DeviceRunner.submit
+    patch.setattr(runner.DeviceRunner, "submit", lambda self, p, at: submit(self, -p, at))
+
+
+def with_params(patch, **factors):
+    """The daemon takes constants of its units to be larger than they are configured."""
+    build = vppd.config.params.build_params
+
+    def built(config):
+        params = build(config)
+        return replace(params, **{k: getattr(params, k) * f for k, f in factors.items()})
+
+    patch.setattr(shell, "build_params", built)
+    patch.setattr("hil.sim.daemon.build_params", built)
+
+
+def no_ramp(patch):
+    """The ramp of no unit is looked at, neither by the limits nor by the second guard."""
+    with_params(patch, ramp_up_mw_per_s=1e6, ramp_down_mw_per_s=1e6)
+
+
+def stale_setpoint(patch):
+    """The setpoint of ten ticks ago is sent, as if it were new."""
+    submit = runner.DeviceRunner.submit
+
+    def late(self, p_mw, decided_s):
+        earlier = self.__dict__.setdefault("earlier", [])
+        earlier.append(p_mw)
+        submit(self, earlier[max(len(earlier) - 10, 0)], decided_s)
+
+    patch.setattr(runner.DeviceRunner, "submit", late)
+
+
+def unserved_dropped(patch):
+    """What could not be served is reported as nothing."""
+    tick = loop.tick
+
+    def silent(state, image, params):
+        after, decision = tick(state, image, params)
+        return after, replace(decision, unserved_mw=0.0)
+
+    patch.setattr(loop, "tick", silent)
+
+
+def requested_as_delivered(patch):
+    """The TSO is told what was asked for."""
+    report = telling.plant_report
+
+    def told(done, params, online):
+        return replace(report(done, params, online), p_meas_mw=done.decision.request_mw)
+
+    patch.setattr(telling, "plant_report", told)
+
+
+def no_watchdog(patch):
+    """The watchdog in the unit is armed with an hour."""
+    patch.setattr("vppd.devices.battery.SunspecBattery._timer_words", lambda *_: [0, 3600])
+
+
+def counted_for_ever(patch):
+    """A unit out of reach is counted by its last setpoint for ever."""
+    with_params(patch, watchdog_s=1e6)
+
+
+def not_taken_back(patch):
+    """A unit that comes back is not started again."""
+    start = runner.DeviceRunner._start
+
+    async def once(self):
+        if self.__dict__.setdefault("started", False):
+            return False
+        self.started = await start(self)
+        return self.started
+
+    patch.setattr(runner.DeviceRunner, "_start", once)
+
+
+def regulation_halved(patch):
+    """Half of the regulation is asked for."""
+    patch.setattr("vppd.core.tick.regulation_mw", lambda pu, up, down: 0.5 * pu * up)
+
+
+def never_again(patch):
+    """After a signal that was away, the plant stays at its basepoints."""
+    tick = loop.tick
+
+    def stuck(state, image, params):
+        return tick(state, replace(image, agc_received_s=min(image.agc_received_s, 1020.0)), params)
+
+    patch.setattr(loop, "tick", stuck)
+
+
+def cries(patch):
+    """An error is logged that nothing explains."""
+    tell = telling.Teller.tell
+
+    def loudly(self, done):
+        tell(self, done)
+        if done.image.tick == 20:
+            runner.log.error("something_is_wrong")
+
+    patch.setattr(telling.Teller, "tell", loudly)
+
+
+OVERSOLD = ("regulation_mw", "6.0")
+MUTANTS = {  # mutant: the check that must find it, and what the run needs
+    turned_sign: ("setpoint_age", ()),
+    no_ramp: ("limits", (("signal", "{kind: steps, steps: [[0, -1], [20, 1]]}"),)),
+    stale_setpoint: ("setpoint_age", ()),
+    unserved_dropped: ("balance", (OVERSOLD,)),
+    regulation_halved: ("balance", ()),
+    requested_as_delivered: ("told", (OVERSOLD,)),
+    no_watchdog: ("fallback", ()),
+    counted_for_ever: ("prediction", ()),
+    not_taken_back: ("back", ()),
+    never_again: ("resume", ()),
+    cries: ("log", ()),
+}
+
+
+def test_without_a_mutant_every_check_passes(tmp_path):
+    assert checks(tmp_path) == {}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_killed(mutant, tmp_path, monkeypatch):
+    print(f"seed {SEED}")
+    check, overrides = MUTANTS[mutant]
+    mutant(monkeypatch)
+    found = checks(tmp_path, *overrides)
+    assert check in found, f"{mutant.__doc__} {found}"
