@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hil.faults.fault import Fault
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a device measures, generation positive."""
 
     p_mw: float

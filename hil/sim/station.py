@@ -1,40 +1,31 @@
 """Modbus devices in memory: pymodbus' client, as `vppd.links.modbus` uses it, without frames."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse
 
 from hil.recording import LinkChange
-from hil.sim.wires import Wires
+from hil.sim.requests import Requests
+from hil.sim.wires import Asked, Wires
 from hil.wire.device import Device, Fate
 from hil.wire.modbus import UNIT_ID, Code, RefusalError, Registers
 from vppd.links.modbus_wire import BadReplyError, LostError, SilentError
 
 READ, WRITE = 3, 16
+DONE, LOST = Fate.DONE, Fate.LOST
+NOT_CONNECTED = "not connected"
 
 
-class Request(NamedTuple):
-    """One request under way."""
-
-    number: int
-    unit_id: int
-    address: int
-    registers: int  # to read; 0: a write
-    words: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a good answer says."""
 
     registers: Sequence[int] = ()
 
 
+WRITTEN = Reply()
 Answered = Reply | ExceptionResponse
+Request = tuple[int, int, int, list[int]]  # unit id, address, registers to read, words to write
 
 
 class Station:
@@ -81,35 +72,28 @@ class Station:
 
     def answer(self, request: Request) -> Answered | None:
         """Carry out a request, at the device; None: there is no answer."""
-        function = READ if request.registers else WRITE
-        if request.unit_id != UNIT_ID:
-            return ExceptionResponse(function, int(Code.PATH))
+        unit_id, address, count, words = request
+        if unit_id != UNIT_ID:
+            return ExceptionResponse(READ if count else WRITE, int(Code.PATH))
         try:
-            if request.registers:
-                return Reply(self.registers.read(request.address, request.registers))
-            fate = self.registers.write(request.address, list(request.words))
+            if count:
+                return Reply(self.registers.read(address, count))
+            fate = self.registers.write(address, words)
         except RefusalError as refusal:
-            return ExceptionResponse(function, int(refusal.code))
-        if fate is Fate.LOST:
+            return ExceptionResponse(READ if count else WRITE, int(refusal.code))
+        if fate is LOST:
             return None
-        return Reply() if fate is Fate.DONE else ExceptionResponse(function, int(Code.VALUE))
+        return WRITTEN if fate is DONE else ExceptionResponse(WRITE, int(Code.VALUE))
 
 
-class StationClient:
+class StationClient(Requests):
     """Stands for `vppd.links.modbus_wire.GuardedClient`: one connection to one station."""
 
     def __init__(self, station: Station, timeout_s: float, on_lost: Callable[[str], None]) -> None:
-        self.connected = False
+        super().__init__(station.wires, station.device, timeout_s, station.answer)
         self.ctx = self  # pymodbus keeps `drop` there
         self._station = station
-        self._timeout_s = timeout_s
         self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
-        self._number = 0
-        self._waiting: dict[int, asyncio.Future[Answered]] = {}
-        self._there, self._back = station.wires.pair(
-            station.device, self._arrive, self._answered, self._garbled
-        )
 
     async def connect(self) -> bool:
         """Connect. Raises OSError."""
@@ -117,15 +101,17 @@ class StationClient:
         self.connected = True
         return True
 
-    async def read_holding_registers(self, address: int, *, count: int, device_id: int) -> Answered:
-        """Read. Raises ModbusException."""
-        return await self._ask(Request(self._number, device_id, address, count, ()))
+    def read_holding_registers(self, address: int, *, count: int, device_id: int) -> Asked:
+        """Read. Raises ModbusException, at once or when awaited."""
+        if not self.connected:
+            raise LostError(NOT_CONNECTED)
+        return self.ask((device_id, address, count, []))
 
-    async def write_registers(
-        self, address: int, values: Sequence[int], *, device_id: int
-    ) -> Answered:
-        """Write. Raises ModbusException."""
-        return await self._ask(Request(self._number, device_id, address, 0, values))
+    def write_registers(self, address: int, values: list[int], *, device_id: int) -> Asked:
+        """Write. Raises ModbusException, at once or when awaited."""
+        if not self.connected:
+            raise LostError(NOT_CONNECTED)
+        return self.ask((device_id, address, 0, values))
 
     def drop(self, reason: str) -> None:
         """Break the connection off."""
@@ -135,55 +121,14 @@ class StationClient:
         """End the connection, for whatever reason."""
         if not self.connected:
             return
-        self.connected = False
         self._station.leave(self)
-        self._there.cut()
-        self._back.cut()
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(LostError(reason))
-        self._waiting.clear()
+        for asked in self.end():
+            asked.set_exception(LostError(reason))
         self._on_lost(reason)
 
-    async def _ask(self, request: Request) -> Answered:
-        if not self.connected:
-            raise LostError("not connected")
-        number = self._number
-        self._number = number + 1
-        answer: asyncio.Future[Answered] = self._loop.create_future()
-        self._waiting[number] = answer
-        self._there.put(request)
-        expiry = self._loop.call_later(self._timeout_s, self._expire, number)
-        try:
-            return await answer
-        finally:
-            expiry.cancel()
-            self._waiting.pop(number, None)
+    def _give_up(self, asked: Asked) -> None:
+        asked.set_exception(SilentError(f"no answer within {self._timeout_s:g} s"))
 
-    def _expire(self, number: int) -> None:
-        self._fail(number, SilentError(f"no answer within {self._timeout_s:g} s"))
-
-    def _fail(self, number: int, error: ModbusException) -> None:
-        answer = self._waiting.pop(number, None)
-        if answer is not None and not answer.done():
-            answer.set_exception(error)
-
-    def _arrive(self, request: Request) -> None:
-        """At the device, after the way there."""
-        self._station.device.link_s = self._there.took_s
-        told = self._station.answer(request)
-        if told is not None:
-            self._back.put((request.number, told))
-
-    def _answered(self, item: tuple[int, Answered]) -> None:
-        """Here again, after the way back."""
-        number, told = item
-        if self._station.device.dark:
-            return
-        answer = self._waiting.pop(number, None)
-        if answer is not None and not answer.done():
-            answer.set_result(told)
-
-    def _garbled(self, item: tuple[int, Answered]) -> None:
-        """Here again, but nobody can read it."""
-        self._fail(item[0], BadReplyError("answer to another request"))
+    def _unreadable(self, asked: Asked, _deadline_s: float) -> None:
+        if self._waits(asked):
+            asked.set_exception(BadReplyError("answer to another request"))

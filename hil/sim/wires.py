@@ -1,9 +1,10 @@
 """Links of the bench in memory: latency, order and faults of each message, both ways."""
 
+import asyncio
+import math
 import random
-from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any
 
 from hil.faults import stream
 from hil.faults.link import LinkState
@@ -11,20 +12,21 @@ from hil.fleet import Fleet
 from hil.sim.loop import VirtualLoop
 from hil.wire.device import Device
 
-There = TypeVar("There")
-Back = TypeVar("Back")
-T = TypeVar("T")
+Asked = asyncio.Future[Any]  # who waits for the answer to a request
+Arrival = Callable[[Asked, float, Any, float], object]  # and until when, s; message; put in at, s
+DRIPS = 30  # octets of a short answer: its last one comes that many drips late
 
 
-class Wire(Generic[T]):
+class Wire:
     """One direction of one connection: what goes in comes out later, in the same order.
 
-    `deliver` gets what arrives, `garbled` what arrives and cannot be read.
+    Who gets `deliver` and `garbled` (what arrives and cannot be read) knows by himself when the
+    connection has ended: what is under way then still arrives.
     """
 
     __slots__ = (
-        "_cut", "_deliver", "_due_s", "_garbled", "_link", "_loop", "_low_s", "_queue", "_reply",
-        "_rng", "_span_s", "took_s",
+        "_deliver", "_due_s", "_garbled", "_link", "_loop", "_low_s", "_number", "_push",
+        "_random", "_span_s",
     )  # fmt: skip
 
     def __init__(
@@ -33,64 +35,45 @@ class Wire(Generic[T]):
         rng: random.Random,
         latency_s: tuple[float, float],
         link: LinkState,
-        deliver: Callable[[T], object],
-        garbled: Callable[[T], object] | None = None,
+        deliver: Arrival,
+        garbled: Arrival | None = None,
     ) -> None:
-        self.took_s = 0.0  # time in the line of what is being delivered
         self._loop = loop
-        self._rng = rng.random
+        self._push, self._number = loop.push, loop.number
+        self._random = rng.random
         self._low_s, high_s = latency_s
         self._span_s = high_s - self._low_s
         self._link = link
         self._deliver = deliver
         self._garbled = garbled
-        self._reply = garbled is not None
         self._due_s = 0.0
-        self._queue: deque[tuple[float, T, bool]] = deque()
-        self._cut = False
 
-    def put(self, message: T) -> None:
-        """Send a message."""
-        now_s = self._loop.time()
-        due_s = now_s + self._low_s + self._span_s * self._rng()
+    def put(self, asked: Asked, deadline_s: float, message: Any) -> float:
+        """Send a message. Returns when it arrives, s; inf: never."""
+        draw, push, number = self._random, self._push, self._number
+        now_s = self._loop.now_s
+        due_s = now_s + self._low_s + self._span_s * draw()
         if self._link.active:
-            self._put_faulty(message, now_s, due_s)
-        else:
-            self._put(message, now_s, due_s, readable=True)
-
-    def cut(self) -> None:
-        """Lose what is under way, and all that comes."""
-        self._cut = True
-        self._queue.clear()
-
-    def _put(self, message: T, now_s: float, due_s: float, *, readable: bool) -> None:
+            return self._put_faulty(due_s, (asked, deadline_s, message, now_s))
         if due_s < self._due_s:
-            due_s = self._due_s
+            due_s = self._due_s  # never before the one ahead of it
         self._due_s = due_s
-        self._queue.append((now_s, message, readable))
-        self._loop.call_at(due_s, self._arrive)
+        push([due_s, number(), self._deliver, (asked, deadline_s, message, now_s)])
+        return due_s
 
-    def _put_faulty(self, message: T, now_s: float, due_s: float) -> None:
+    def _put_faulty(self, due_s: float, args: tuple[Any, ...]) -> float:
         """Send a message through a link that has faults."""
-        passage = self._link.passage(reply=self._reply)
+        passage = self._link.passage(reply=self._garbled is not None)
         if passage.lost:
-            return
+            return math.inf
+        deliver = self._deliver
+        if passage.corrupt and self._garbled is not None:
+            deliver = self._garbled
         due_s += passage.delay_s + passage.drip_s * DRIPS
+        self._due_s = due_s = max(due_s, self._due_s)
         for _ in range(2 if passage.twice else 1):
-            self._put(message, now_s, due_s, readable=not passage.corrupt)
-
-    def _arrive(self) -> None:
-        if self._cut:
-            return
-        put_s, message, readable = self._queue.popleft()
-        self.took_s = self._loop.time() - put_s
-        if readable:
-            self._deliver(message)
-        elif self._garbled is not None:
-            self._garbled(message)
-
-
-DRIPS = 30  # octets of a short answer: its last one comes that many drips late
+            self._push([due_s, self._number(), deliver, args])
+        return due_s
 
 
 class Wires:
@@ -105,16 +88,6 @@ class Wires:
         """Random numbers of a unit's latencies."""
         return self._rngs[device.unit.index]
 
-    def pair(
-        self,
-        device: Device,
-        arrive: Callable[[There], object],
-        answered: Callable[[Back], object],
-        garbled: Callable[[Back], object],
-    ) -> tuple[Wire[There], Wire[Back]]:
-        """Give the way to a device, and the way back, of one connection."""
-        rng = self.rng(device)
-        return (
-            Wire(self.loop, rng, self.latency_s, device.link, arrive),
-            Wire(self.loop, rng, self.latency_s, device.link, answered, garbled),
-        )
+    def make(self, device: Device, deliver: Arrival, garbled: Arrival | None = None) -> Wire:
+        """Make one direction of a connection; with `garbled` it is the way back."""
+        return Wire(self.loop, self.rng(device), self.latency_s, device.link, deliver, garbled)

@@ -11,6 +11,8 @@ from hil.plant.plant import Plant
 from hil.recording import LinkChange, SetpointFlag, UnitState, Writer
 
 OVERLOAD = 1.001  # a setpoint beyond nameplate is refused; rounding of a register is not
+LOST, OFFLINE = int(SetpointFlag.LOST), int(SetpointFlag.OFFLINE)
+KEEP_ALIVE, VOID = int(SetpointFlag.KEEP_ALIVE), int(SetpointFlag.VOID)
 STATE_READY, STATE_FAULT = 1, 2
 
 
@@ -20,6 +22,9 @@ class Fate(Enum):
     DONE = 0
     REFUSED = 1
     LOST = 2  # nobody answers
+
+
+DONE = Fate.DONE
 
 
 class Device:
@@ -48,6 +53,7 @@ class Device:
         self.link = LinkState(fleet.seed, unit.index)
         self.faults = DeviceFaults()
         self._slot = slot
+        self._index = unit.index
         self._plant = plant
         self._writer = writer
         self._loss = fleet.faults.write_loss_pct / 100.0
@@ -70,11 +76,11 @@ class Device:
     def _measured(self) -> Reading:
         """Measure: the power with noise of the reading, the limits as they are."""
         slot, plant = self._slot, self._plant
-        p_mw = float(plant.p_mw[slot])
+        p_mw = plant.p_mw.item(slot)
         if self._noise:
             p_mw *= 1.0 + self._noise * self._noise_rng.gauss(0.0, 1.0)
         return Reading(
-            p_mw, float(plant.low_mw[slot]), float(plant.high_mw[slot]), float(plant.soc_pu[slot])
+            p_mw, plant.low_mw.item(slot), plant.high_mw.item(slot), plant.soc_pu.item(slot)
         )
 
     def admit(self, p_mw: float | None) -> Fate | None:
@@ -87,7 +93,7 @@ class Device:
         if not self.faults.refuses:
             return None
         if p_mw is not None:
-            self._note(p_mw, SetpointFlag.VOID)
+            self._note(p_mw, VOID)
         return Fate.REFUSED
 
     def swallow(self, p_mw: float | None) -> bool:
@@ -95,32 +101,36 @@ class Device:
 
         `p_mw`: the setpoint in it, MW; None: it carries none (those are lost in outages only).
         """
-        flags = SetpointFlag(0) if p_mw is not None else SetpointFlag.KEEP_ALIVE
+        if p_mw is None:
+            self._note(None, KEEP_ALIVE | OFFLINE if self.dark else KEEP_ALIVE)
+            return self.dark
         if self.dark:
-            flags |= SetpointFlag.OFFLINE
-        elif p_mw is not None and self._loss and self._loss_rng.random() < self._loss:
-            flags |= SetpointFlag.LOST
-        lost = bool(flags & (SetpointFlag.OFFLINE | SetpointFlag.LOST))
-        if lost or p_mw is None:
-            self._note(p_mw, flags)
-        if flags & SetpointFlag.LOST:
+            self._note(p_mw, OFFLINE)
+            return True
+        if self._loss and self._loss_rng.random() < self._loss:
+            self._note(p_mw, LOST)
             self._writer.event(self.clock(), self.unit.index, "write_lost")
-        return lost
+            return True
+        return False
 
     def setpoint(self, p_mw: float) -> Fate:
         """Take a setpoint that was admitted, MW, generation positive."""
-        now_s = self.clock()
         if not abs(p_mw) <= self._most_mw:
-            self._note(p_mw, SetpointFlag.VOID)
+            self._note(p_mw, VOID)
             return Fate.REFUSED
         self.setpoint_mw = p_mw
         if self.faults.ignores:
-            self._note(p_mw, SetpointFlag.VOID)
-            return Fate.DONE
-        self._note(p_mw, SetpointFlag(0))
+            self._note(p_mw, VOID)
+            return DONE
+        clock = self.clock
+        now_s = clock()
+        self._writer.setpoint(now_s, self._index, p_mw, 0, self.link_s)
         if self.following:
-            self._order(p_mw, now_s)
-        return Fate.DONE
+            if self.faults.active:
+                self._order(p_mw, now_s)
+            else:
+                self._plant.order(self._slot, p_mw, now_s)
+        return DONE
 
     def linked(self, change: LinkChange) -> None:
         """Record what became of the link."""
@@ -183,16 +193,15 @@ class Device:
 
     def _order(self, p_mw: float, now_s: float) -> None:
         """Order the plant, which does it with the gain that it has now."""
-        if self.faults.active:
-            base_mw = self.unit.basepoint_mw
-            p_mw = base_mw + (p_mw - base_mw) * self.faults.gain_pu(now_s)
+        base_mw = self.unit.basepoint_mw
+        p_mw = base_mw + (p_mw - base_mw) * self.faults.gain_pu(now_s)
         self._plant.order(self._slot, p_mw, now_s)
 
     def _hold(self) -> None:
         """Pin the power where a fault holds it, or let it go."""
         self._plant.hold(self._slot, 0.0 if self.faults.tripped else self.faults.stuck_mw)
 
-    def _note(self, p_mw: float | None, flags: SetpointFlag) -> None:
+    def _note(self, p_mw: float | None, flags: int) -> None:
         """Record a write; without a setpoint, the one before it is shown."""
         shown_mw = self.setpoint_mw if p_mw is None else p_mw
         self._writer.setpoint(self.clock(), self.unit.index, shown_mw, flags, self.link_s)

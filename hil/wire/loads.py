@@ -37,34 +37,44 @@ class LoadRegisters:
 
     def __init__(self, device: Device, layout: Layout) -> None:
         self._device = device
-        self._layout = layout
+        self._memory = [0] * layout.words
+        self._memory[0] = layout.type_code
         extra = round(ROOM_C * 10.0)
         if not layout.floating:
             extra = round(device.unit.rated_mw * 1000.0 / KW_PER_CAR)
-        self._extra = extra
+        self._memory[layout.extra] = extra
+        # little endian throughout: the low word comes first
+        order, kind = ("<", "f") if layout.floating else (">", "i")
+        self._first, self._words = layout.first, layout.words
+        self._load, self._at = layout.load, layout.control
+        self._unit_kw, self._floating = layout.unit_kw, layout.floating
+        self._powers = struct.Struct(f"{order}5{kind}"), struct.Struct(f"{order}10H")
+        self._power = struct.Struct(f"{order}{kind}"), struct.Struct(f"{order}2H")
 
     def read(self, address: int, count: int) -> list[int]:
         """Words from an address on. Raises RefusalError."""
-        layout = self._layout
-        start = address - layout.first
-        if start < 0 or start + count > layout.words:
+        memory, device = self._memory, self._device
+        load, control = self._load, self._at
+        start = address - self._first
+        if start < 0 or start + count > self._words:
             raise RefusalError(Code.ADDRESS)
-        memory = [0] * layout.words
-        reading = self._device.reading()
-        memory[0:3] = (layout.type_code, self._device.state, REMOTE)
-        memory[layout.load : layout.load + 6] = (
-            *self._encode(reading.p_mw),
-            *self._encode(reading.high_mw),  # the highest power is the lowest load
-            *self._encode(reading.low_mw),
-        )
-        memory[layout.extra] = self._extra
-        memory[layout.control : layout.control + CONTROL_WORDS] = self._control()
+        p_mw, low_mw, high_mw, _ = device.reading()
+        watchdog_s, fallback_mw = device.watchdog()
+        # the highest power is the lowest load
+        words = self._encode(p_mw, high_mw, low_mw, device.setpoint_mw, fallback_mw)
+        memory[1:3] = device.state, REMOTE
+        memory[load : load + 6] = words[:6]
+        memory[control : control + CONTROL_WORDS] = (
+            *words[6:8], int(device.following), round(watchdog_s), *words[8:],
+        )  # fmt: skip
         return memory[start : start + count]
 
     def write(self, address: int, words: list[int]) -> Fate:
         """Write whole points of the control block. Raises RefusalError."""
-        start = address - self._layout.first - self._layout.control
+        start = address - self._first - self._at
         end = start + len(words)
+        if start == 0 and end == 2:
+            return self._set(self._decode(words))
         # 0-1 setpoint, 2 mode, 3 watchdog, 4-5 load after it: no half of a number
         if start < 0 or end > CONTROL_WORDS or start in (1, 5) or end in (1, 5):
             raise RefusalError(Code.ADDRESS)
@@ -83,26 +93,19 @@ class LoadRegisters:
             device.follow(on=block[2] == 1)
         return Fate.DONE if p_mw is None else device.setpoint(p_mw)
 
-    def _control(self) -> list[int]:
-        watchdog_s, fallback_mw = self._device.watchdog()
-        return [
-            *self._encode(self._device.setpoint_mw),
-            int(self._device.following),
-            round(watchdog_s),
-            *self._encode(fallback_mw),
-        ]
+    def _set(self, p_mw: float) -> Fate:
+        """Write the setpoint and nothing else."""
+        denied = self._device.admit(p_mw)
+        return self._device.setpoint(p_mw) if denied is None else denied
 
-    def _encode(self, p_mw: float) -> tuple[int, int]:
-        count = -p_mw * 1000.0 / self._layout.unit_kw
-        if self._layout.floating:
-            high, low = struct.unpack(">HH", struct.pack(">f", count))
-            return low, high
-        high, low = struct.unpack(">HH", struct.pack(">i", round(count)))
-        return high, low
+    def _encode(self, *powers_mw: float) -> tuple[int, ...]:
+        """Words of five powers."""
+        unit_kw = self._unit_kw
+        counts = [-p_mw * 1000.0 / unit_kw for p_mw in powers_mw]
+        powers, words = self._powers
+        return words.unpack(powers.pack(*(counts if self._floating else map(round, counts))))
 
     def _decode(self, words: list[int]) -> float:
-        if self._layout.floating:
-            (count,) = struct.unpack(">f", struct.pack(">HH", words[1], words[0]))
-        else:
-            (count,) = struct.unpack(">i", struct.pack(">HH", words[0], words[1]))
-        return float(-count * self._layout.unit_kw / 1000.0)
+        power, pair = self._power
+        (count,) = power.unpack(pair.pack(*words))
+        return float(-count * self._unit_kw / 1000.0)

@@ -20,6 +20,7 @@ AC_DISCONNECT = 1 << 2  # of 701 Alrm
 MOST_INT16 = 32767
 KW = 3  # scale factor of 701 and 702: powers in kW
 W100 = 2  # of 704 WSet: 100 W
+W_PER_COUNT = 10.0**W100
 PCT100 = -2  # of percentages: 0.01 %
 VENDOR = 64901
 LENGTH = {1: 66, 701: 153, 702: 50, 704: 65, 713: 7, 715: 7, VENDOR: 2}
@@ -44,7 +45,8 @@ def words32(value: int) -> tuple[int, int]:
 
 def int32(high: int, low: int) -> int:
     """Signed 32-bit number of two words."""
-    return int(struct.unpack(">i", struct.pack(">HH", high, low))[0])
+    value = (high << 16) | low
+    return value - (1 << 32) if high & 0x8000 else value
 
 
 def text_words(text: str, words: int) -> list[int]:
@@ -66,6 +68,7 @@ class SunSpecRegisters:
             self.at[model] = len(self.memory)
             self.memory += [model, LENGTH[model], *([NONE16] * LENGTH[model])]
         self.memory += [0xFFFF, 0]
+        self._shows_trip: bool | None = None  # None: its states are not written yet
         self._describe()
         device.on_boot(self._describe)
 
@@ -98,8 +101,12 @@ class SunSpecRegisters:
 
     def show_power(self, p_mw: float) -> None:
         """Write power and state into model 701."""
-        self.put(701, 10, int16(p_mw * 1000.0))
-        if self.device.faults.tripped:
+        self.memory[self.at[701] + 10] = int16(p_mw * 1000.0)
+        tripped = self.device.faults.tripped
+        if tripped is self._shows_trip:
+            return
+        self._shows_trip = tripped
+        if tripped:
             self.put(701, 3, OFF)
             self.put(701, 5, DISCONNECTED, *words32(AC_DISCONNECT))
         else:
@@ -166,7 +173,7 @@ class BatteryRegisters(SunSpecRegisters):
         reading = self.device.reading()
         self.show_power(reading.p_mw)
         soc = reading.soc_pu
-        self.put(713, 4, NONE16 if math.isnan(soc) else round(soc * 10000.0))
+        self.memory[self.at[713] + 4] = NONE16 if math.isnan(soc) else round(soc * 10000.0)
         self.put(704, 33, *words32(math.ceil(self.device.watchdog_left_s())))
 
     def control(self, offset: int, words: list[int]) -> Fate:
@@ -179,10 +186,10 @@ class BatteryRegisters(SunSpecRegisters):
         block[start:end] = words
         if block[0] > 1 or block[8] > 1 or (start <= 1 < end and block[1] != self.BY_POWER):
             raise RefusalError(Code.VALUE)
-        p_mw = int32(block[2], block[3]) * 10.0**W100 / 1e6 if start <= 2 else None
+        p_mw = int32(block[2], block[3]) * W_PER_COUNT / 1e6 if start <= 2 else None
         if (denied := self.device.admit(p_mw)) is not None:
             return denied
-        fallback_mw = int32(block[4], block[5]) * 10.0**W100 / 1e6
+        fallback_mw = int32(block[4], block[5]) * W_PER_COUNT / 1e6
         watchdog_s = float((block[9] << 16) | block[10]) if block[8] else None
         fate = self.act(p_mw, enable=block[0] == 1, watchdog_s=watchdog_s, fallback_mw=fallback_mw)
         if fate is Fate.DONE:

@@ -17,6 +17,7 @@ import vppd.runtime.telling as telling
 from hil import result
 from hil.scenario import load
 from hil.sim.run import Simulation
+from vppd.devices.sunspec_driver import SunspecDriver
 
 SEED = 5
 # One unit silent for longer than its watchdog, another one cut, the signal away for a while.
@@ -65,11 +66,12 @@ def no_ramp(patch):
 def stale_setpoint(patch):
     """The setpoint of ten ticks ago is sent, as if it were new."""
     submit = runner.DeviceRunner.submit
+    earlier = {}
 
     def late(self, p_mw, decided_s):
-        earlier = self.__dict__.setdefault("earlier", [])
-        earlier.append(p_mw)
-        submit(self, earlier[max(len(earlier) - 10, 0)], decided_s)
+        told = earlier.setdefault(self.unit_id, [])
+        told.append(p_mw)
+        submit(self, told[max(len(told) - 10, 0)], decided_s)
 
     patch.setattr(runner.DeviceRunner, "submit", late)
 
@@ -97,7 +99,13 @@ def requested_as_delivered(patch):
 
 def no_watchdog(patch):
     """The watchdog in the unit is armed with an hour."""
-    patch.setattr("vppd.devices.battery.SunspecBattery._timer_words", lambda *_: [0, 3600])
+    start = SunspecDriver.start
+
+    async def careless(self, read_only=False):
+        self._watchdog_s = 3600
+        await start(self, read_only)
+
+    patch.setattr(SunspecDriver, "start", careless)
 
 
 def counted_for_ever(patch):
@@ -108,12 +116,14 @@ def counted_for_ever(patch):
 def not_taken_back(patch):
     """A unit that comes back is not started again."""
     start = runner.DeviceRunner._start
+    started = set()
 
     async def once(self):
-        if self.__dict__.setdefault("started", False):
+        if self.unit_id in started:
             return False
-        self.started = await start(self)
-        return self.started
+        if await start(self):
+            started.add(self.unit_id)
+        return self.unit_id in started
 
     patch.setattr(runner.DeviceRunner, "_start", once)
 

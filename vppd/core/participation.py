@@ -15,6 +15,8 @@ Mask = NDArray[np.bool_]
 MEASURED_MAX_MW = 1e5  # no unit is larger (config.schema): such a number is a broken register
 
 # Plain numbers: looking members up in their enums would cost a tenth of the tick.
+STARTING = int(Mode.STARTING)
+IN_SPLIT = int(Reason.NONE)
 ONLINE = int(Quality.ONLINE)
 REFUSED_WRITE = int(WriteResult.REFUSED)
 UNKNOWN_WRITE = int(WriteResult.UNKNOWN)
@@ -71,19 +73,33 @@ def is_adrift(image: Image, params: Params) -> Mask:
     return late & has_good_reading(image, params) if late.any() else late
 
 
-def last_setpoints_mw(state: State, image: Image, params: Params, adrift: Mask) -> F8:
+def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, adrift: Mask) -> F8:
     """Where each unit's ramp starts from, MW: its setpoint in force, shape (n,).
 
-    That is the last one sent. A unit that never accepted one, or none for too long, starts from
-    where it is measured to be; one that refused the last stands at the last that it accepted.
+    That is the last one sent. One that refused the last stands at the last that it accepted, and
+    so does one that was counted by a prediction and has accepted a setpoint since. A unit that
+    never accepted one, or none for too long, starts from where it is measured to be; but a
+    reading from before the last tick says nothing of the setpoint that was sent in it.
     """
     measured_mw = np.where(np.isnan(image.p_meas_mw), params.fallback_mw, image.p_meas_mw)
-    never = np.isnan(image.accepted_at_s) | np.isnan(image.accepted_mw)
+    never = _never_accepted(image)
     refused = image.write_result == REFUSED_WRITE
+    # After a reconnect the newest setpoint is said again, and the last tick knew nothing of it.
+    told_since = (state.out_reason != IN_SPLIT) & (image.accepted_at_s > state.now_s)
+    unsent = np.isnan(state.p_setpoint_mw) | (state.mode == STARTING)
+    read_since = image.measured_at_s > state.now_s
+    # Over a slow link a reading comes late: the first one after a silence counts all the same.
+    is_back = (state.out_reason == FALLBACK) & (reason != FALLBACK)
+    from_reading = (never | adrift) & (unsent | refused | read_since | is_back)
     last_mw = np.where(np.isnan(state.p_setpoint_mw), measured_mw, state.p_setpoint_mw)
-    last_mw = np.where(refused, image.accepted_mw, last_mw)
-    last_mw = np.where(never | adrift, measured_mw, last_mw)
+    last_mw = np.where((refused | told_since) & ~never, image.accepted_mw, last_mw)
+    last_mw = np.where(from_reading, measured_mw, last_mw)
     return np.minimum(np.maximum(last_mw, params.p_min_mw), params.p_max_mw)
+
+
+def _never_accepted(image: Image) -> Mask:
+    never: Mask = np.isnan(image.accepted_at_s) | np.isnan(image.accepted_mw)
+    return never
 
 
 def counted_mw(reason: U1, last_mw: F8, image: Image, params: Params) -> F8:
@@ -97,40 +113,50 @@ def counted_mw(reason: U1, last_mw: F8, image: Image, params: Params) -> F8:
     return np.where(reason == LOCAL_CONTROL, measured_mw, out_mw)
 
 
-def within_ramp_mw(wanted_mw: F8, last_mw: F8, params: Params, dt_s: float) -> F8:
-    """Where units come on their way to `wanted_mw`, within rating and ramp, MW, shape (n,)."""
+def within_ramp_mw(wanted_mw: F8, last_mw: F8, image: Image, params: Params, dt_s: float) -> F8:
+    """Where units come on their way to `wanted_mw`, MW, shape (n,).
+
+    Within ramp, and within the rating and what is available, which beat the ramp. Limits that
+    contradict each other leave the rating.
+    """
     reached_mw = np.minimum(wanted_mw, last_mw + params.ramp_up_mw_per_s * dt_s)
     reached_mw = np.maximum(reached_mw, last_mw - params.ramp_down_mw_per_s * dt_s)
-    return np.minimum(np.maximum(reached_mw, params.p_min_mw), params.p_max_mw)
+    low_mw = np.fmax(params.p_min_mw, image.p_avail_min_mw)  # NaN, not reported: no limit
+    high_mw = np.fmin(params.p_max_mw, image.p_avail_max_mw)
+    crossed = low_mw > high_mw
+    low_mw = np.where(crossed, params.p_min_mw, low_mw)
+    high_mw = np.where(crossed, params.p_max_mw, high_mw)
+    return np.minimum(np.maximum(reached_mw, low_mw), high_mw)
 
 
-def pinned_mw(
-    mode: Mode, reason: U1, adrift: Mask, last_mw: F8, image: Image, params: Params, dt_s: float
-) -> F8:
+def pinned_mw(mode: Mode, reason: U1, last_mw: F8, image: Image, params: Params, dt_s: float) -> F8:
     """What each unit outside the split is told, or counted with, MW, shape (n,).
 
-    The operator's value, and at a stop the safe value, are approached within the ramp. A unit
-    that the operator holds stays there in mode SAFE too.
+    The operator's value, at a stop the safe value, and the fallback of a unit that can be told
+    are approached within the ramp. A unit that the operator holds stays there in mode SAFE too.
     """
     held = reason == OPERATOR
+    takes = takes_setpoints(reason, image) != 0
     wanted_mw = counted_mw(reason, last_mw, image, params)
     wanted_mw = np.where(held & ~np.isnan(image.operator_mw), image.operator_mw, wanted_mw)
-    moves = held | (adrift & (reason == FALLBACK))
+    moves = held | (takes & (reason == FALLBACK))
     if mode is Mode.SAFE:
-        told = (takes_setpoints(reason, image) != 0) & ~held
+        told = takes & ~held
         wanted_mw = np.where(told, params.safe_mw, wanted_mw)
         moves |= told
     if not moves.any():
         return wanted_mw
-    return np.where(moves, within_ramp_mw(wanted_mw, last_mw, params, dt_s), wanted_mw)
+    return np.where(moves, within_ramp_mw(wanted_mw, last_mw, image, params, dt_s), wanted_mw)
 
 
 def takes_setpoints(reason: U1, image: Image) -> U1:
     """1 for each unit that a setpoint is sent to, shape (n,).
 
-    Not to a unit whose link is down or that its own staff controls. A unit with old telemetry
-    and one that refused get their setpoint again, so that they can come back.
+    Not to a unit whose link is down or that its own staff controls, nor to one that neither
+    accepted a setpoint nor was read: nobody knows where its ramp would begin. A unit with old
+    telemetry and one that refused get their setpoint again, so that they can come back.
     """
     barred = (reason == LOCAL_CONTROL) | (image.connected == 0)
+    barred |= _never_accepted(image) & np.isnan(image.p_meas_mw)
     sent: U1 = (~barred).astype(np.uint8)
     return sent

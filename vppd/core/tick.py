@@ -134,7 +134,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     n = len(params.ids)
     reason = out_of_split(image, params)
     adrift = is_adrift(image, params)
-    last_mw = last_setpoints_mw(state, image, params, adrift)
+    last_mw = last_setpoints_mw(state, image, params, reason, adrift)
     lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
     lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
     limits.fold_limits(
@@ -143,7 +143,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
         image.p_avail_min_mw, image.p_avail_max_mw,
-        reason, pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s),
+        reason, pinned_mw(mode, reason, last_mw, image, params, dt_s),
         lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
     )  # fmt: skip
     reason = np.where(lower_reason == CROSSED, np.uint8(CROSSED), reason)

@@ -1,15 +1,13 @@
 """What the shell needs of a device driver, and what a driver gives back."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vppd.links.base import Answer
 
 NAN = float("nan")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One answer of a device. NaN: the device does not report it. Generation positive."""
 
     p_meas_mw: float

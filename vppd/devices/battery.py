@@ -13,8 +13,10 @@ from vppd.devices.base import Driver, Reading
 from vppd.devices.sunspec import TO_MW, TO_PU
 from vppd.devices.sunspec_driver import ENABLED, SunspecConfig, SunspecDriver, Wanted, beat
 from vppd.links.base import Answer, RegisterLink
+from vppd.points.encoder import Encoder
 
 IN_WATTS = 1  # 704 WSetMod
+ONLINE, REFERENCE_ERR = int(Quality.ONLINE), int(Quality.REFERENCE_ERR)
 BEATS = 1 << 16
 
 
@@ -46,6 +48,10 @@ class SunspecBattery(SunspecDriver):
         "heartbeat": (715, "ControllerHb", 0),
     }
 
+    LIVE = ("p_meas", "soc")
+    WRITTEN = ("p_setpoint", "p_revert", "heartbeat")
+    KEPT = ("percent", "percent_revert")
+
     _beats = 0
     _beat_due = False
 
@@ -66,38 +72,44 @@ class SunspecBattery(SunspecDriver):
             await beat(self._link, self._config.unit_id, register.address, words)
         return reading
 
-    def _setpoint_words(self, p_mw: float) -> tuple[int, list[int]]:
-        unit, points = self._unit, self._points
-        exponent = self._exponent("p_setpoint")
-        setpoint, revert = (points[n].scaled(exponent) for n in ("p_setpoint", "p_revert"))
-        return points["enabled"].register.address, [
+    def _prepared(self, exponent: int) -> Encoder:
+        lower, upper = self._unit.p_min_mw, self._unit.p_max_mw
+        setpoint, revert = (self._points[n].scaled(exponent) for n in ("p_setpoint", "p_revert"))
+        self._revert_words = revert.encode(self._fallback_mw, lower=lower, upper=upper)
+        self._timer_words = self._points["timer"].scaled(0).encode(self._watchdog_s)
+        return Encoder(setpoint, lower=lower, upper=upper)
+
+    def _block(self, setpoint: Encoder, p_mw: float) -> list[int]:
+        return [
             ENABLED,
             IN_WATTS,
-            *setpoint.encode(p_mw, lower=unit.p_min_mw, upper=unit.p_max_mw),
-            *revert.encode(self._fallback_mw, lower=unit.p_min_mw, upper=unit.p_max_mw),
-            *points["percent"].raw(self._words),  # not ours: left as it is
-            *points["percent_revert"].raw(self._words),
+            *setpoint.encode(p_mw),
+            *self._revert_words,
+            *self._kept,
             ENABLED,
-            *self._timer_words("timer"),
+            *self._timer_words,
         ]
 
     def _reading(self, measured_at_s: float) -> Reading:
-        p_meas_mw, reason = self._value("p_meas"), self._why_idle()
+        p_meas_mw, reason = self._values["p_meas"], self._reason
         return Reading(
             p_meas_mw=p_meas_mw,
             measured_at_s=measured_at_s,
-            soc_pu=self._value("soc"),
+            soc_pu=self._values["soc"],
             remote=not reason,
-            quality=Quality.REFERENCE_ERR if math.isnan(p_meas_mw) else Quality.ONLINE,
-            following=bool(reason) or not self._asserted or self._has_mode(),
+            quality=REFERENCE_ERR if math.isnan(p_meas_mw) else ONLINE,
+            following=self._is_following(),
             reason=reason,
         )
 
     def _has_mode(self) -> bool:
         """True while mode and dead man are as the last accepted write left them."""
-        wanted = {"enabled": ENABLED, "mode": IN_WATTS, "enabled_revert": ENABLED}
-        return all(self._value(n) == v for n, v in wanted.items()) and (
-            self._value("timer") == self._watchdog_s
+        value = self._values
+        return (
+            value["enabled"] == ENABLED
+            and value["mode"] == IN_WATTS
+            and value["enabled_revert"] == ENABLED
+            and value["timer"] == self._watchdog_s
         )
 
 

@@ -16,6 +16,7 @@ from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.core.types import Quality
 from vppd.devices.base import NAN, Reading
 from vppd.links.base import Answer, LinkError, PointLink
+from vppd.points.dnp3_table import ONLINE as FLAG_ONLINE
 from vppd.points.dnp3_table import Dnp3Table, load_table, quality_of
 
 TABLES = Path(__file__).parent / "tables"
@@ -24,6 +25,8 @@ BUILT_IN = ("industrial", "hvac")
 FOLLOW_SETPOINT = 1.0  # mode
 READY = 1.0  # state
 REMOTE = 1.0  # control
+ONLINE = int(Quality.ONLINE)
+VITAL = ("p_meas", "state", "control")  # whose quality is that of the reading
 STATES = {0.0: "off", 2.0: "fault"}
 
 
@@ -50,7 +53,7 @@ class Dnp3Load:
     def __init__(
         self, table: Dnp3Table, unit: UnitConfig, link: PointLink, clock: Callable[[], float]
     ) -> None:
-        self._inputs = table.inputs
+        self._inputs = [(n, p.index, p.factor) for n, p in table.inputs.items()]
         self._outputs = table.outputs
         self._unit = unit
         self._link = link
@@ -85,26 +88,37 @@ class Dnp3Load:
         asked_s = self._clock()
         raw = await self._link.read_analog_inputs()
         measured_at_s = 0.5 * (asked_s + self._clock())
-        missing = [str(p.index) for p in self._inputs.values() if p.index not in raw]
-        if missing:
-            raise LinkError(f"outstation has no analog input {', '.join(missing)}")
-        value, quality = {}, {}
-        for name, point in self._inputs.items():
-            number, flags = raw[point.index]
-            good = math.isfinite(number)
-            quality[name] = quality_of(flags) if good else Quality.REFERENCE_ERR
-            value[name] = point.decode(number) if good else NAN
+        value, bad = self._decoded(raw)
         reason = _reason(value)
-        bad = [quality[n] for n in ("p_meas", "state", "control") if quality[n] != Quality.ONLINE]
         return Reading(
             p_meas_mw=value["p_meas"],
             measured_at_s=measured_at_s,
-            p_avail_min_mw=_if_online(value["p_avail_min"], quality["p_avail_min"]),
-            p_avail_max_mw=_if_online(value["p_avail_max"], quality["p_avail_max"]),
+            p_avail_min_mw=NAN if "p_avail_min" in bad else value["p_avail_min"],
+            p_avail_max_mw=NAN if "p_avail_max" in bad else value["p_avail_max"],
             remote=not reason,
-            quality=int(bad[0] if bad else Quality.ONLINE),
+            quality=int(next((bad[n] for n in VITAL if n in bad), ONLINE)) if bad else ONLINE,
             reason=reason,
         )
+
+    def _decoded(
+        self, raw: dict[int, tuple[float, int]]
+    ) -> tuple[dict[str, float], dict[str, Quality]]:
+        """Values by our names, and the quality of those that are not good. Raises LinkError."""
+        value: dict[str, float] = {}
+        bad: dict[str, Quality] = {}
+        try:
+            for name, index, factor in self._inputs:
+                number, flags = raw[index]
+                if math.isfinite(number):
+                    value[name] = number * factor
+                    if flags != FLAG_ONLINE and quality_of(flags) is not Quality.ONLINE:
+                        bad[name] = quality_of(flags)
+                else:
+                    value[name], bad[name] = NAN, Quality.REFERENCE_ERR
+        except KeyError as error:
+            missing = (str(index) for _, index, _ in self._inputs if index not in raw)
+            raise LinkError(f"outstation has no analog input {', '.join(missing)}") from error
+        return value, bad
 
     async def _operate(self, **values: float) -> Answer:
         points = self._outputs
@@ -121,10 +135,6 @@ def _reason(value: dict[str, float]) -> str:
     if value["state"] != READY:
         return STATES.get(value["state"], f"unknown state {value['state']:g}")
     return "" if value["control"] == REMOTE else "local control"
-
-
-def _if_online(value_mw: float, quality: Quality) -> float:
-    return value_mw if quality == Quality.ONLINE else NAN
 
 
 def create(

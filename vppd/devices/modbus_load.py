@@ -9,22 +9,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from vppd.config.fields import number, text
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.core.types import Quality
 from vppd.devices.base import NAN, Driver, Reading
 from vppd.links.base import Answer, LinkError, RefusedError, RegisterLink
-from vppd.points.register import Register, Span, Words, join_writes, plan_reads
+from vppd.points.decoder import Decoder, joined, picker
+from vppd.points.encoder import Encoder
+from vppd.points.register import Register, Span, join_writes, plan_reads, widest_gap
 from vppd.points.table import RegisterTable, TableError, load_table
 
 TABLES = Path(__file__).parent / "tables"
 BUILT_IN = ("ev_hub", "hvac")
 REQUIRED = ("p_meas", "p_setpoint")
-TELEMETRY = ("state", "control", "p_meas", "p_avail_min", "p_avail_max")
 DEAD_MAN = ("watchdog", "fallback")
 POWERS = ("p_meas", "p_avail_min", "p_avail_max", "p_setpoint", "fallback")
+ONLINE, REFERENCE_ERR = int(Quality.ONLINE), int(Quality.REFERENCE_ERR)
 Words16 = dict[str, list[int]]  # raw registers by our names
 
 
@@ -64,12 +66,24 @@ class ModbusLoad:
         self._link = link
         self._clock = clock
         self._gap_max = table.gap_max
-        self._polled = table.get(*TELEMETRY, "mode", *DEAD_MAN)
-        self._plan = plan_reads(self._polled, gap_max=table.gap_max)
+        self._powers = table.get("p_meas", "p_avail_min", "p_avail_max")
+        self._states = table.get("state", "control", "mode", *DEAD_MAN)
+        self._judged_by: Any = None  # words of the states; they seldom change
+        self._plan_polls()
         self._assert_mode = True  # the mode goes out with the next setpoint
+        self._setpoint = table.registers["p_setpoint"]
+        self._encoder = Encoder(self._setpoint, lower=unit.p_min_mw, upper=unit.p_max_mw)
         self._dead_man = self._dead_man_words()
+        self._wanted = [
+            (register, register.decode(words))
+            for register, words in ((table.registers[n], w) for n, w in self._dead_man.items())
+        ]
+        self._ready = table.code("state", "ready")  # None: the table has no word on it
+        self._remote = table.code("control", "remote")
+        self._follow = table.code("mode", "follow")
+        self._reason, self._armed = "", False  # as of the last read
         for p_mw in (unit.p_min_mw, unit.p_max_mw):  # a table that leaves no room shows at once
-            self._setpoint_words(p_mw)
+            self._encoder.encode(p_mw)
 
     async def start(self, read_only: bool = False) -> None:
         """Check who answers, and arm the watchdog. Raises LinkError.
@@ -85,87 +99,113 @@ class ModbusLoad:
     async def write(self, p_setpoint_mw: float) -> Answer:
         """Send one setpoint, once; together with the mode, until that was accepted."""
         try:
-            words = self._setpoint_words(p_setpoint_mw)
+            words = self._encoder.encode(p_setpoint_mw)
         except ValueError as error:
             raise LinkError(str(error)) from error
-        follow = self._table.code("mode", "follow")
-        asserting = self._assert_mode and follow is not None
-        if asserting:
-            words["mode"] = self._table.registers["mode"].encode(float(follow or 0))
-        answer = await self._write(words)
-        if asserting:
-            self._assert_mode = answer is not Answer.ACCEPTED
+        if not self._assert_mode or self._follow is None:
+            address = self._setpoint.address
+            return await self._link.write_registers(self._unit_id, address, words)
+        mode = self._table.registers["mode"].encode(float(self._follow))
+        answer = await self._write({"p_setpoint": words, "mode": mode})
+        self._assert_mode = answer is not Answer.ACCEPTED
         return answer
 
     async def read(self) -> Reading:
         """Ask for telemetry. Raises LinkError."""
-        asked_s = self._clock()
-        words = await self._read_spans(self._plan)
-        measured_at_s = 0.5 * (asked_s + self._clock())
-        value = {r.name: words.value(r) for r in self._polled}
-        reason, p_meas_mw = self._why_idle(value), value["p_meas"]
+        clock, pick_states, decode_powers = self._clock, self._pick_states, self._decode_powers
+        asked_s = clock()
+        read = self._link.read_registers
+        answers = [await read(self._unit_id, span.address, span.count) for span in self._plan]
+        words = joined(self._plan, answers)
+        measured_at_s = 0.5 * (asked_s + clock())
+        states = pick_states(words)
+        if states != self._judged_by:
+            self._judge(words)
+            self._judged_by = states
+        power = dict(zip(self._power_names, decode_powers(words), strict=True))
+        p_meas_mw, reason = power["p_meas"], self._reason
         return Reading(
             p_meas_mw=p_meas_mw,
             measured_at_s=measured_at_s,
-            p_avail_min_mw=value.get("p_avail_min", NAN),
-            p_avail_max_mw=value.get("p_avail_max", NAN),
+            p_avail_min_mw=power.get("p_avail_min", NAN),
+            p_avail_max_mw=power.get("p_avail_max", NAN),
             remote=not reason,
-            quality=Quality.ONLINE if math.isfinite(p_meas_mw) else Quality.REFERENCE_ERR,
-            following=bool(reason) or self._assert_mode or self._is_armed(value),
+            quality=ONLINE if math.isfinite(p_meas_mw) else REFERENCE_ERR,
+            following=bool(reason) or self._assert_mode or self._armed,
             reason=reason,
         )
 
+    def _judge(self, words: Sequence[int]) -> None:
+        """Make out whether it takes orders, and whether mode and dead man are as we left them."""
+        names = (register.name for register in self._states)
+        value = dict(zip(names, self._decode_states(words), strict=True))
+        self._reason = self._why_idle(value)
+        self._armed = self._is_armed(value)
+
     def _why_idle(self, value: dict[str, float]) -> str:
         """Why the device takes no orders, in words; empty if it does."""
-        if not self._is("state", "ready", value):
+        if self._ready is not None and value["state"] != self._ready:
             return self._table.meaning("state", value["state"])
-        return "" if self._is("control", "remote", value) else "local control"
-
-    def _is(self, name: str, meaning: str, value: dict[str, float]) -> bool:
-        """True if a register says so, or if the table has no word on it."""
-        code = self._table.code(name, meaning)
-        return code is None or value[name] == code
+        if self._remote is not None and value["control"] != self._remote:
+            return "local control"
+        return ""
 
     async def _check_type(self) -> None:
         expected = self._table.code("type_code", "expected")
         if expected is None:
             return
         register = self._table.registers["type_code"]
-        found = (await self._read([register])).value(register)
+        (found,) = await self._read([register])
         if found != expected:
             raise LinkError(f"type code {int(found):#06x}, the table is for {expected:#06x}")
 
     async def _try_gaps(self) -> None:
-        """Read as few spans as the device allows: some refuse addresses that they have not got."""
-        try:
-            await self._read_spans(self._plan)
-        except RefusedError:
-            if self._gap_max == 0:
-                raise
-            self._gap_max = 0
-            self._plan = plan_reads(self._polled)
-            await self._read_spans(self._plan)
+        """Read as few spans as the device allows: some refuse addresses that they have not got.
+
+        Each refusal costs the widest gap; it remembers which. A device that refuses even without
+        gaps has other reasons.
+        """
+        while True:
+            try:
+                await self._read_spans(self._plan)
+            except RefusedError:
+                widest = widest_gap((*self._powers, *self._states), self._plan)
+                self._gap_max = widest - 1 if widest else self._table.gap_max
+                self._plan_polls()
+                if not widest:
+                    raise
+            else:
+                return
+
+    def _plan_polls(self) -> None:
+        """Join the reads as far as the device allows, and prepare what becomes of the answers."""
+        plan = plan_reads((*self._powers, *self._states), gap_max=self._gap_max)
+        self._plan = plan
+        self._power_names = [register.name for register in self._powers]
+        self._decode_powers = Decoder(self._powers, plan).decode
+        self._decode_states = Decoder(self._states, plan).decode
+        self._pick_states, _ = picker(self._states, plan)
+        self._judged_by = None
 
     async def _arm(self) -> None:
         """Set watchdog and fallback, and read them back. Raises LinkError if they are not there."""
         await self._write(self._dead_man)  # what became of it, the device itself tells
-        registers = self._table.get(*self._dead_man)
-        found = await self._read(registers)
-        for register in registers:
-            wanted = register.decode(self._dead_man[register.name])
-            if not _same(register, found.value(register), wanted):
+        found = await self._read([register for register, _ in self._wanted])
+        for (register, wanted), value in zip(self._wanted, found, strict=True):
+            if not _same(register, value, wanted):
                 raise LinkError(
-                    f"dead man not armed: {register.name} is {found.value(register):g}"
+                    f"dead man not armed: {register.name} is {value:g}"
                     f" {register.unit}, wanted {wanted:g}"
                 )
 
     def _is_armed(self, value: dict[str, float]) -> bool:
         """True while mode and dead man are as we left them."""
-        registers = self._table.registers
-        return self._is("mode", "follow", value) and all(
-            _same(registers[name], value[name], registers[name].decode(wanted))
-            for name, wanted in self._dead_man.items()
-        )
+        if self._follow is not None and value["mode"] != self._follow:
+            return False
+        for register, wanted in self._wanted:
+            if not _same(register, value[register.name], wanted):
+                return False
+        return True
 
     def _dead_man_words(self) -> Words16:
         """Raw watchdog and fallback. Raises ValueError if the device cannot be told exactly."""
@@ -186,20 +226,15 @@ class ModbusLoad:
                 )
         return words
 
-    def _setpoint_words(self, p_mw: float) -> Words16:
-        register, unit = self._table.registers["p_setpoint"], self._unit
-        words = register.encode(p_mw, lower=unit.p_min_mw, upper=unit.p_max_mw)
-        return {"p_setpoint": words}
+    async def _read(self, registers: Sequence[Register]) -> list[float]:
+        """Read a few registers, once. Raises LinkError."""
+        plan = plan_reads(registers, gap_max=self._gap_max)
+        return Decoder(registers, plan).decode(await self._read_spans(plan))
 
-    async def _read(self, registers: Sequence[Register]) -> Words:
-        return await self._read_spans(plan_reads(registers, gap_max=self._gap_max))
-
-    async def _read_spans(self, plan: Sequence[Span]) -> Words:
-        words = Words()
-        for span in plan:
-            answer = await self._link.read_registers(self._unit_id, span.address, span.count)
-            words.add(span, answer)
-        return words
+    async def _read_spans(self, plan: Sequence[Span]) -> Sequence[int]:
+        """All words of a plan. Raises LinkError."""
+        read, unit_id = self._link.read_registers, self._unit_id
+        return joined(plan, [await read(unit_id, span.address, span.count) for span in plan])
 
     async def _write(self, words: Words16) -> Answer:
         """Write named registers, neighbours in one transaction; stop at the first not accepted."""
@@ -213,6 +248,8 @@ class ModbusLoad:
 
 def _same(register: Register, found: float, wanted: float) -> bool:
     """Equal counts; floats may have gone through a device's own arithmetic."""
+    if found == wanted:
+        return True
     tolerance = 1e-6 if register.format == "float32" else 1e-9
     return math.isclose(found, wanted, rel_tol=tolerance, abs_tol=1e-9)
 

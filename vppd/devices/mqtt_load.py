@@ -11,7 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -162,7 +162,7 @@ class MqttLoad:
         self._require_online()
         if self._reading is None or self._clock() - self._heard_s > self._config.silence_s:
             raise LinkError(self._late or f"no telemetry for {self._config.silence_s:g} s")
-        return replace(self._reading, following=not self._restarted)
+        return self._reading._replace(following=not self._restarted)
 
     # ----------------------------------------------------------------- messages
 

@@ -7,20 +7,21 @@ Nothing waits for a device. The control loop leaves a setpoint with `submit` and
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import structlog
 
 from vppd.core.types import Quality, WriteResult
+from vppd.devices.alarm import Alarm, Bell
 from vppd.devices.base import Driver, Reading
 from vppd.links.base import Answer, Link, LinkError
 
 log = structlog.get_logger()
 
+# Looking up members of an enumeration takes long in Python 3.11, and this is done by the thousand.
+ACCEPTED, REFUSED, UNKNOWN = Answer.ACCEPTED, Answer.REFUSED, Answer.UNKNOWN
+WRITE_ACCEPTED = WriteResult.ACCEPTED
 ERRORS_MAX = 3  # exchanges in a row without a good answer: the device is lost, the link may live
-
-TIMER_SLACK_S = 1e-3  # event loops count in ms, and wake a little early
 
 
 @runtime_checkable
@@ -31,8 +32,7 @@ class Speaker(Protocol):
         """Call `listener()` when there is something new to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setpoint:
+class Setpoint(NamedTuple):
     """What the tick decided, and when."""
 
     p_mw: float
@@ -59,6 +59,15 @@ class DeviceRunner:
     hold_writes
         `--shadow`: everything but writing.
     """
+
+    __slots__ = (
+        "_clock", "_driver", "_errors", "_hold_writes", "_link", "_log", "_mailbox", "_mode_lost",
+        "_newest", "_online", "_phase_s", "_poll_s", "_read_due", "_retry", "_setpoint_age_max_s",
+        "_settle_s", "_started_s", "_wake", "_why_lost", "_writing",
+        "accepted_mw", "accepted_s", "latest", "lost_since_s", "read_errors", "reads",
+        "reconnects", "setpoints_dropped", "setpoints_expired", "setpoints_unsent", "unit_id",
+        "write_result", "writes", "writes_accepted", "writes_refused", "writes_unknown",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -100,9 +109,9 @@ class DeviceRunner:
         self._mailbox: Setpoint | None = None
         self._newest: Setpoint | None = None  # decided last, sent or not
         self._writing = False
-        self._read_due_s = -math.inf
-        self._wake = asyncio.Event()  # a setpoint came, or the link changed
-        self._retry = asyncio.Event()  # the link changed, or a lost device spoke
+        self._wake = Bell()  # a setpoint came, the link changed, or a poll ended badly
+        self._retry = Alarm(clock)  # when to start again; the link changed, a lost device spoke
+        self._read_due = Alarm(clock)
         self._online: bool | None = None  # None: never was
         self._errors = 0  # in a row
         self._mode_lost = False
@@ -145,7 +154,7 @@ class DeviceRunner:
         if self._mailbox is not None:
             self.setpoints_dropped += 1
         self._mailbox = self._newest = Setpoint(p_setpoint_mw, decided_s)
-        self._wake.set()
+        self._wake.ring()
 
     async def run(self) -> None:
         """Start the device after each connection, then serve it. Ends only when cancelled.
@@ -157,11 +166,11 @@ class DeviceRunner:
             while True:
                 await self._link.wait_connected()
                 epoch = self._link.epoch
-                self._retry.clear()
+                self._retry = Alarm(self._clock)
                 if await self._start():
                     await self._serve(epoch)
                 else:
-                    await _wait(self._retry, self._poll_s)
+                    await self._retry.wait(self._clock() + self._poll_s)
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -190,95 +199,98 @@ class DeviceRunner:
 
         A setpoint does not wait for a poll that is under way: the link lets it go first.
         """
-        poll: asyncio.Task[None] | None = None
-        self._read_due_s = self._clock()
+        self._read_due = Alarm(self._clock)
+        polls = asyncio.create_task(self._poll(epoch))
+        polls.add_done_callback(lambda _polls: self._wake.ring())
         try:
-            while self._link.connected and self._link.epoch == epoch and not self._is_over():
-                self._wake.clear()
-                if poll is not None and poll.done():
-                    poll.result()  # a bug in the driver
-                    poll = None
-                    self._read_due_s = min(self._read_due_s, self._next_poll_s())
-                setpoint = self._take()
+            while not (polls.done() or self._is_over(epoch)):
+                setpoint, self._mailbox = self._mailbox, None
                 if setpoint is not None:
-                    answered = await self._write(setpoint)
-                    due_s = self._clock() + (self._settle_s if answered else 0.0)
-                    self._read_due_s = min(self._read_due_s, due_s)
-                if poll is None and self._clock() >= self._read_due_s - TIMER_SLACK_S:
-                    self._read_due_s = math.inf
-                    poll = asyncio.create_task(self._read())
-                    poll.add_done_callback(lambda _poll: self._wake.set())
-                if self._mailbox is None:
-                    idle_s = math.inf if poll is not None else self._read_due_s - self._clock()
-                    await _wait(self._wake, idle_s)
+                    await self._write(setpoint)
+                await self._wake.wait()  # at once if it was rung since the loop began
         finally:
-            if poll is not None:
-                poll.cancel()
-                await asyncio.wait([poll])
-                if not poll.cancelled():
-                    poll.result()
+            polls.cancel()
+            await asyncio.wait([polls])
+            if not polls.cancelled():
+                polls.result()  # a bug in the driver
 
-    def _is_over(self) -> bool:
-        """True when the device must be started again."""
+    async def _poll(self, epoch: int) -> None:
+        """Read whenever it is due. Ends when it finds that `_serve` is over."""
+        due_s = self._clock()
+        while True:
+            await self._read_due.wait(due_s)
+            if self._is_over(epoch):
+                return
+            try:
+                reading = await self._driver.read()
+            except LinkError as error:
+                self.read_errors += 1
+                self._note_error(str(error))
+            else:
+                self.reads += 1
+                self.latest = reading
+                self._errors = 0
+                if self._mode_lost or not reading.following:
+                    self._note_mode(following=reading.following)
+            due_s = self._next_poll_s()
+
+    def _is_over(self, epoch: int) -> bool:
+        """True when the device must be started again, or another connection is needed."""
+        link = self._link
+        if link.epoch != epoch or not link.connected:
+            return True
         if self._errors >= ERRORS_MAX:
             self._set_lost(self._why_lost)
             return True
-        return self._must_restart()
-
-    def _take(self) -> Setpoint | None:
-        setpoint, self._mailbox = self._mailbox, None
-        if setpoint is not None and not self._is_fresh(setpoint):
-            self.setpoints_expired += 1
-            return None
-        return setpoint
+        return self.latest is not None and not self.latest.following and self._must_restart()
 
     def _is_fresh(self, setpoint: Setpoint) -> bool:
         return self._clock() - setpoint.decided_s <= self._setpoint_age_max_s
 
-    async def _write(self, setpoint: Setpoint) -> bool:
-        """Send one setpoint, once. True if it was answered."""
-        sent_s = self._clock()
+    async def _write(self, setpoint: Setpoint) -> None:
+        """Send one setpoint, once, unless it has grown old. Telemetry is due soon after it."""
+        clock = self._clock
+        sent_s, (p_mw, decided_s) = clock(), setpoint
+        if sent_s - decided_s > self._setpoint_age_max_s:
+            self.setpoints_expired += 1
+            return
+        settle_s = 0.0
         self._writing = True
+        self._read_due.hold()
         try:
-            answer = await self._driver.write(setpoint.p_mw)
+            answer = await self._driver.write(p_mw)
+            if answer is not UNKNOWN:
+                settle_s = self._settle_s
         except LinkError as error:  # it never left
             self.setpoints_unsent += 1
             self._note_error(str(error))
-            return False
+            return
         finally:
             self._writing = False
+            self._read_due.release(clock() + settle_s)
         self.writes += 1
-        self.write_result = WriteResult(answer.value)
-        if answer is Answer.ACCEPTED:
+        if answer is ACCEPTED:
+            self.write_result = WRITE_ACCEPTED
             self.writes_accepted += 1
-            self.accepted_mw, self.accepted_s = setpoint.p_mw, sent_s
+            self.accepted_mw, self.accepted_s = p_mw, sent_s
             self._errors = 0
-        elif answer is Answer.REFUSED:
+        elif answer is REFUSED:
+            self.write_result = WriteResult.REFUSED
             self.writes_refused += 1
             self._errors = 0
         else:
+            self.write_result = WriteResult.UNKNOWN
             self.writes_unknown += 1
             self._note_error("no answer to a setpoint")
-        return answer is not Answer.UNKNOWN
-
-    async def _read(self) -> None:
-        try:
-            reading = await self._driver.read()
-        except LinkError as error:
-            self.read_errors += 1
-            self._note_error(str(error))
-        else:
-            self.reads += 1
-            self.latest = reading
-            self._errors = 0
-            self._note_mode(following=reading.following)
 
     def _note_error(self, why: str) -> None:
         self._errors += 1
         self._why_lost = why
+        self._wake.ring()
 
     def _note_mode(self, *, following: bool) -> None:
         """Log a mode that fell back, and its return: once it was asserted and is still there."""
+        self._wake.ring()
         if not following and not self._mode_lost:
             self._mode_lost = True
             self._log.warning("device_mode_lost")
@@ -288,9 +300,7 @@ class DeviceRunner:
 
     def _must_restart(self) -> bool:
         """True when mode and dead man must be asserted anew; once a poll, lest it be flooded."""
-        if self.latest is None or self.latest.following or self._hold_writes:
-            return False
-        return self._clock() - self._started_s >= self._poll_s
+        return not self._hold_writes and self._clock() - self._started_s >= self._poll_s
 
     def _next_poll_s(self) -> float:
         """When to read if nothing else happens."""
@@ -300,15 +310,14 @@ class DeviceRunner:
         return now_s + self._poll_s - (now_s - self._phase_s) % self._poll_s
 
     def _has_spoken(self) -> None:
-        self._read_due_s = -math.inf
-        self._wake.set()
+        self._read_due.bring_forward(-math.inf)
         if not self.connected:  # it lives: start it now, and need no reading to believe it
             self._errors = 0
-            self._retry.set()
+            self._retry.bring_forward(-math.inf)
 
     def _link_changed(self, connected: bool) -> None:
-        self._wake.set()
-        self._retry.set()
+        self._wake.ring()
+        self._retry.bring_forward(-math.inf)
         if not connected:
             self._set_lost(self._link.reason)
 
@@ -316,7 +325,7 @@ class DeviceRunner:
         """Mark the reading at once; its value and its time stay. Log the change, not the state."""
         self._why_lost = why
         if self.latest is not None and self.latest.quality != Quality.COMM_LOST:
-            self.latest = replace(self.latest, quality=Quality.COMM_LOST)
+            self.latest = self.latest._replace(quality=Quality.COMM_LOST)
         if self._online is not False:
             self._online = False
             self.lost_since_s = self._clock()
@@ -327,15 +336,3 @@ class DeviceRunner:
             self.reconnects += 1
             self._log.info("device_back", after_s=self._clock() - self.lost_since_s)
         self._online = True
-
-
-async def _wait(event: asyncio.Event, duration_s: float) -> None:
-    """Wait for an event, or until `duration_s` is over (which sets it); inf: for the event."""
-    if math.isinf(duration_s) and duration_s > 0.0:
-        await event.wait()
-        return
-    handle = asyncio.get_running_loop().call_later(max(0.0, duration_s), event.set)
-    try:
-        await event.wait()
-    finally:
-        handle.cancel()

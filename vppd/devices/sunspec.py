@@ -7,7 +7,7 @@ a device may change them when it restarts. Our own reads and writes: pysunspec2'
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vppd.links.base import LinkError, RegisterLink
+from vppd.points.decoder import Decoder, picker
 from vppd.points.register import READ_MAX, Register, Span, Words
 
 MARK = (0x5375, 0x6E53)  # "SunS"
@@ -92,8 +93,7 @@ class SunspecPoint:
 
     def value(self, words: Words) -> float:
         """Value in our unit; NaN if the device does not implement it."""
-        exponent = self.exponent(words)
-        return math.nan if exponent is None else words.value(self.register) * self._scale(exponent)
+        return words.value(self.register) * self.scale(self.exponent(words))
 
     def raw(self, words: Words) -> list[int]:
         """Registers as they were read."""
@@ -101,21 +101,94 @@ class SunspecPoint:
 
     def exponent(self, words: Words) -> int | None:
         """Scale factor in force; None if the device does not implement it. Raises LinkError."""
-        if self.factor is None:
-            return 0
-        exponent = words.value(self.factor)
-        if math.isnan(exponent):
-            return None
-        if abs(exponent) > EXPONENT_MAX:
-            raise LinkError(f"scale factor {self.factor.name} is {exponent:g}")
-        return int(exponent)
+        return 0 if self.factor is None else _exponent(self.factor, words.value(self.factor))
 
     def scaled(self, exponent: int) -> Register:
         """Register that turns raw numbers into our unit and back."""
-        return replace(self.register, scale=self._scale(exponent))
+        return replace(self.register, scale=self.scale(exponent))
 
-    def _scale(self, exponent: int) -> float:
-        return float(10.0 ** (exponent + self.shift))
+    def scale(self, exponent: int | None) -> float:
+        """What turns a raw number into our unit; NaN without a scale factor."""
+        return math.nan if exponent is None else float(10.0 ** (exponent + self.shift))
+
+
+def _exponent(factor: Register, value: float) -> int | None:
+    """Scale factor that was read; None if the device does not implement it. Raises LinkError."""
+    if math.isnan(value):
+        return None
+    if abs(value) > EXPONENT_MAX:
+        raise LinkError(f"scale factor {factor.name} is {value:g}")
+    return int(value)
+
+
+class PolledPoints:
+    """Points of one device that are read again and again, with their scale factors.
+
+    Only what changes all the time is decoded each time; the rest when its registers differ from
+    those of the last answer.
+
+    Parameters
+    ----------
+    points : mapping
+        Points whose values are wanted, by name.
+    live : collection of str
+        Names of those that change all the time.
+    written : sequence of SunspecPoint
+        Points of which only the scale factors are wanted.
+    plan : sequence of Span
+        What is read; it must cover all of them.
+    """
+
+    def __init__(
+        self,
+        points: Mapping[str, SunspecPoint],
+        live: Collection[str],
+        written: Sequence[SunspecPoint],
+        plan: Sequence[Span],
+    ) -> None:
+        self.values: dict[str, float] = {}  # in our units; NaN: not implemented
+        self._exponents: dict[Register, int | None] = {}
+        self._points = points
+        every = (*points.values(), *written)
+        self._factors = list({p.factor: None for p in every if p.factor is not None})
+        steady = [p.register for name, p in points.items() if name not in live] + self._factors
+        self._pick_steady, _ = picker(steady, plan)
+        self._steady: Any = None
+        self._live = {name: points[name] for name in live}
+        self._scales: list[float] = []  # of the live ones
+        self._decode_live = Decoder([p.register for p in self._live.values()], plan).decode
+        self._decode_all = Decoder(
+            [*(p.register for p in points.values()), *self._factors], plan
+        ).decode
+
+    def take_in(self, words: Sequence[int]) -> bool:
+        """Take in all that was read. True if more than the live points may have changed.
+
+        Raises LinkError for a wild scale factor.
+        """
+        steady = self._pick_steady(words)
+        if steady != self._steady:
+            self._take_in_all(words)
+            self._steady = steady
+            return True
+        numbers = self._decode_live(words)
+        for name, number, scale in zip(self._live, numbers, self._scales, strict=True):
+            self.values[name] = number * scale
+        return False
+
+    def exponent(self, point: SunspecPoint) -> int | None:
+        """Scale factor in force; None if the device does not implement it."""
+        return 0 if point.factor is None else self._exponents[point.factor]
+
+    def _take_in_all(self, words: Sequence[int]) -> None:
+        numbers = self._decode_all(words)
+        factors = zip(self._factors, numbers[len(self._points) :], strict=True)
+        self._exponents = {factor: _exponent(factor, number) for factor, number in factors}
+        self.values = {
+            name: number * point.scale(self.exponent(point))
+            for (name, point), number in zip(self._points.items(), numbers, strict=False)
+        }
+        self._scales = [p.scale(self.exponent(p)) for p in self._live.values()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ device that takes our setpoint also knows when to leave it. Nothing is written b
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -13,8 +13,10 @@ from typing import ClassVar
 from vppd.config.fields import number
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.devices.base import NAN, Reading
-from vppd.devices.sunspec import SunspecPoint, scan
+from vppd.devices.sunspec import PolledPoints, SunspecPoint, scan
 from vppd.links.base import Answer, LinkError, RegisterLink
+from vppd.points.decoder import joined, picker
+from vppd.points.encoder import Encoder
 from vppd.points.register import Span, Words, plan_reads
 
 GAP_MAX = 123  # a device serves every register of its chain: gaps cost less than transactions
@@ -73,10 +75,18 @@ def unit_problems(unit: UnitConfig) -> list[tuple[str, str]]:
 
 
 class SunspecDriver:
-    """Base of the SunSpec drivers. `WANTED`: our name -> model, point, exponent to our unit."""
+    """Base of the SunSpec drivers.
+
+    `WANTED`: our name -> model, point, exponent to our unit. Of those, `AT_START` are not polled,
+    `LIVE` change all the time, `WRITTEN` are only written (their scale factors are polled), and
+    `KEPT` are not ours: they are written as they were read.
+    """
 
     WANTED: ClassVar[Wanted]
-    AT_START = frozenset({"nameplate"})  # names of WANTED that are not polled
+    AT_START: ClassVar[tuple[str, ...]] = ("nameplate",)
+    LIVE: ClassVar[tuple[str, ...]]
+    WRITTEN: ClassVar[tuple[str, ...]]  # the setpoint first
+    KEPT: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -96,7 +106,17 @@ class SunspecDriver:
         self._watchdog_s = int(unit.watchdog_s)
         self._points: dict[str, SunspecPoint] = {}
         self._plan: tuple[Span, ...] = ()
-        self._words = Words()  # newest answers: scale factors for the next write stand in them
+        self._polled: PolledPoints
+        self._pick_kept: Callable[[Sequence[int]], Sequence[int]]
+        # as of the newest answer
+        self._values: dict[str, float] = {}
+        self._exponent: int | None = None  # scale factor of the setpoint
+        self._kept: Sequence[int] = ()  # registers
+        self._reason = ""  # why it takes no orders, in words; empty if it does
+        self._in_mode = False  # mode and dead man are as the last accepted write left them
+        self._setpoint: Encoder | None = None  # in MW or pu; None: to be prepared, with the rest
+        self._revert_words: list[int] = []
+        self._timer_words: list[int] = []
         self._asserted = False  # a write was accepted since the last start
         self._nameplate_mw = NAN
 
@@ -104,16 +124,34 @@ class SunspecDriver:
         """Find the points, check the nameplate, and that every setpoint can be encoded."""
         self._asserted = False
         models = {model for model, _, _ in self.WANTED.values()}
-        chain, self._words = await scan(
+        chain, words = await scan(
             self._link, self._config.unit_id, self._config.base_address, models
         )
-        self._points = {name: chain.point(*where) for name, where in self.WANTED.items()}
-        self._nameplate_mw = self._value("nameplate")
-        self._check_nameplate()
+        self._points = points = {n: chain.point(*where) for n, where in self.WANTED.items()}
+        self._nameplate_mw = points["nameplate"].value(words)
+        self._check_nameplate(points["nameplate"].exponent(words))
+        self._look(words)
         for p_mw in (self._unit.p_min_mw, self._unit.p_max_mw):
             self._encode(p_mw)
-        polled = (p for name, p in self._points.items() if name not in self.AT_START)
+        self._plan_polls()
+
+    def _look(self, words: Words) -> None:
+        """Take from the first answers what a setpoint needs."""
+        self._exponent = self._points[self.WRITTEN[0]].exponent(words)
+        self._setpoint = None
+        self._kept = [word for name in self.KEPT for word in self._points[name].raw(words)]
+
+    def _plan_polls(self) -> None:
+        points, not_seen = self._points, (*self.AT_START, *self.WRITTEN, *self.KEPT)
+        polled = (p for name, p in points.items() if name not in self.AT_START)
         self._plan = plan_reads((r for p in polled for r in p.registers), gap_max=GAP_MAX)
+        self._polled = PolledPoints(
+            {name: p for name, p in points.items() if name not in not_seen},
+            self.LIVE,
+            [points[name] for name in self.WRITTEN],
+            self._plan,
+        )
+        self._pick_kept, _ = picker([points[name].register for name in self.KEPT], self._plan)
 
     async def write(self, p_setpoint_mw: float) -> Answer:
         """Send setpoint, enable flag, revert value and revert timer in one transaction."""
@@ -125,46 +163,57 @@ class SunspecDriver:
 
     async def read(self) -> Reading:
         """Ask for telemetry and for what became of the mode."""
-        words, measured_at_s = Words(), NAN
+        answers, measured_at_s = [], NAN
+        unit_id = self._config.unit_id
         for span in self._plan:
             asked_s = self._clock()
-            words.add(
-                span,
-                await self._link.read_registers(self._config.unit_id, span.address, span.count),
-            )
+            answers.append(await self._link.read_registers(unit_id, span.address, span.count))
             if math.isnan(measured_at_s):  # power stands in the first span
                 measured_at_s = 0.5 * (asked_s + self._clock())
-        self._words = words
+        words = joined(self._plan, answers)
+        self._kept = self._pick_kept(words)
+        if self._polled.take_in(words):
+            self._note_states()
         return self._reading(measured_at_s)
+
+    def _note_states(self) -> None:
+        """Judge what seldom changes."""
+        self._values = self._polled.values
+        self._exponent = self._polled.exponent(self._points[self.WRITTEN[0]])
+        self._setpoint = None
+        self._reason = self._why_idle()
+        self._in_mode = self._has_mode()
 
     def _encode(self, p_mw: float) -> tuple[int, list[int]]:
         """Address and registers of one setpoint. Raises LinkError if the device cannot take it."""
         try:
-            return self._setpoint_words(p_mw)
+            if self._setpoint is None:
+                known = _known(self._exponent, self._points, self.WRITTEN[0])
+                self._setpoint = self._prepared(known)
+            return self._points["enabled"].register.address, self._block(self._setpoint, p_mw)
         except ValueError as error:  # its scale factors leave no room for our numbers
             raise LinkError(f"cannot be told {p_mw:g} MW: {error}") from error
 
-    def _setpoint_words(self, p_mw: float) -> tuple[int, list[int]]:
+    def _prepared(self, exponent: int) -> Encoder:
+        """Encode what stays the same from setpoint to setpoint. Returns what encodes those."""
+        raise NotImplementedError
+
+    def _block(self, setpoint: Encoder, p_mw: float) -> list[int]:
+        """Registers of a setpoint, from the one that enables it on."""
         raise NotImplementedError
 
     def _reading(self, measured_at_s: float) -> Reading:
         raise NotImplementedError
 
-    def _value(self, name: str) -> float:
-        return self._points[name].value(self._words)
+    def _has_mode(self) -> bool:
+        raise NotImplementedError
 
-    def _exponent(self, name: str) -> int:
-        exponent = self._points[name].exponent(self._words)
-        if exponent is None:
-            raise LinkError(f"{self._points[name].register.name} has no scale factor")
-        return exponent
-
-    def _timer_words(self, name: str) -> list[int]:
-        return self._points[name].scaled(0).encode(self._watchdog_s)
+    def _is_following(self) -> bool:
+        return bool(self._reason) or not self._asserted or self._in_mode
 
     def _why_idle(self) -> str:
         """Why the device takes no orders, in words; empty if it does."""
-        state, grid, control = (self._value(n) for n in ("state", "grid", "control"))
+        state, grid, control = (self._values[n] for n in ("state", "grid", "control"))
         if not math.isnan(state) and state != ON:
             return f"not on (701 St {state:g})"
         if not math.isnan(grid) and grid != CONNECTED:
@@ -173,18 +222,26 @@ class SunspecDriver:
             return "local control"
         return ""
 
-    def _check_nameplate(self) -> None:
+    def _check_nameplate(self, exponent: int | None) -> None:
         """The device is as large as the configuration says, or it is another device."""
         unit, tolerance_pu = self._unit, self._config.nameplate_tolerance_pu
         if math.isinf(tolerance_pu):
             return
         expected_mw = self._config.nameplate_mw or max(abs(unit.p_min_mw), abs(unit.p_max_mw))
         reported_mw = self._nameplate_mw
-        step_mw = 10.0 ** (self._exponent("nameplate") + self._points["nameplate"].shift)
+        shift = self._points["nameplate"].shift
+        step_mw = 10.0 ** (_known(exponent, self._points, "nameplate") + shift)
         if not abs(reported_mw - expected_mw) <= tolerance_pu * expected_mw + step_mw:
             raise LinkError(
                 f"nameplate: the device reports {reported_mw:g} MW, configured {expected_mw:g} MW"
             )
+
+
+def _known(exponent: int | None, points: Mapping[str, SunspecPoint], name: str) -> int:
+    """Scale factor of a point. Raises LinkError if the device does not implement it."""
+    if exponent is None:
+        raise LinkError(f"{points[name].register.name} has no scale factor")
+    return exponent
 
 
 async def beat(link: RegisterLink, unit_id: int, address: int, words: list[int]) -> None:

@@ -9,8 +9,8 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from vppd.links.supervise import Backoff, LinkState, keep_connected
 
 # Exceptions after which the write may still be carried out: the device is at it, or the gateway
 # passed it on and heard nothing.
+ACCEPTED = Answer.ACCEPTED
 NOT_A_REFUSAL = (ExcCodes.ACKNOWLEDGE, ExcCodes.GATEWAY_NO_RESPONSE)
 
 # pymodbus logs each failed request as an error, with a dump of frames. Users of a link log changes.
@@ -87,28 +88,35 @@ class Turn:
         self._writers: deque[asyncio.Future[None]] = deque()
         self._readers: deque[asyncio.Future[None]] = deque()
 
-    @asynccontextmanager
-    async def write(self, wait_max_s: float) -> AsyncIterator[None]:
-        """Hold the turn. Raises LinkError if it does not come in time."""
-        await self._take(self._writers, wait_max_s)
-        try:
-            yield
-        finally:
-            self._give()
+    def take(self) -> bool:
+        """Take the turn, to be given back, if it is free. Else one has to wait for it."""
+        if self._taken:
+            return False
+        self._taken = True
+        return True
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[None]:
-        """Hold the turn, however long it takes to come."""
-        await self._take(self._readers, None)
-        try:
-            yield
-        finally:
-            self._give()
+    async def wait_to_write(self, wait_max_s: float) -> None:
+        """Wait for the turn. Raises LinkError if it does not come in time."""
+        await self._wait(self._writers, wait_max_s)
 
-    async def _take(self, queue: deque[asyncio.Future[None]], wait_max_s: float | None) -> None:
-        if not self._taken:
-            self._taken = True
+    async def wait_to_read(self) -> None:
+        """Wait for the turn, however long it takes to come."""
+        await self._wait(self._readers, None)
+
+    def give(self) -> None:
+        """Give it to the next, if anybody waits."""
+        if not self._writers and not self._readers:
+            self._taken = False
             return
+        for queue in (self._writers, self._readers):
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._taken = False
+
+    async def _wait(self, queue: deque[asyncio.Future[None]], wait_max_s: float | None) -> None:
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
         queue.append(turn)
@@ -117,7 +125,7 @@ class Turn:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._give()  # cancelled in the very moment it came
+                self.give()  # cancelled in the very moment it came
             else:
                 with suppress(ValueError):
                     queue.remove(turn)
@@ -125,15 +133,6 @@ class Turn:
         finally:
             if expiry is not None:
                 expiry.cancel()
-
-    def _give(self) -> None:
-        for queue in (self._writers, self._readers):
-            while queue:
-                turn = queue.popleft()
-                if not turn.done():
-                    turn.set_result(None)
-                    return
-        self._taken = False
 
 
 def _too_late(turn: asyncio.Future[None], wait_max_s: float) -> None:
@@ -170,12 +169,18 @@ class ModbusTcpLink(LinkState):
 
     async def read_registers(self, unit_id: int, address: int, count: int) -> list[int]:
         """Read holding registers. Raises RefusedError, or LinkError (no answer, malformed)."""
-        async with self._read_turn.read():
-            client = self._usable()
-            try:
-                reply = await client.read_holding_registers(address, count=count, device_id=unit_id)
-            except ModbusException as error:
-                raise self._failed(error) from error
+        turn = self._read_turn
+        if not turn.take():
+            await turn.wait_to_read()
+        try:
+            client = self._client
+            if client is None or not client.connected:
+                raise LinkError(self.reason or "not connected")
+            reply = await client.read_holding_registers(address, count=count, device_id=unit_id)
+        except ModbusException as error:
+            raise self._failed(error) from error
+        finally:
+            turn.give()
         self._answered()
         if isinstance(reply, ExceptionResponse):
             raise RefusedError(f"read of {count} registers at {address}: {_name(reply)}")
@@ -186,16 +191,22 @@ class ModbusTcpLink(LinkState):
 
         Raises LinkError when nothing was sent: no connection, or no turn in time.
         """
-        async with self._write_turn.write(self._config.write_wait_max_s):
-            client = self._usable()
-            try:
-                reply = await client.write_registers(address, list(words), device_id=unit_id)
-            except ModbusException as error:
-                self._failed(error)
-                return Answer.UNKNOWN
+        turn = self._write_turn
+        if not turn.take():
+            await turn.wait_to_write(self._config.write_wait_max_s)
+        try:
+            client = self._client
+            if client is None or not client.connected:
+                raise LinkError(self.reason or "not connected")
+            reply = await client.write_registers(address, [*words], device_id=unit_id)
+        except ModbusException as error:
+            self._failed(error)
+            return Answer.UNKNOWN
+        finally:
+            turn.give()
         self._answered()
         if not isinstance(reply, ExceptionResponse):
-            return Answer.ACCEPTED
+            return ACCEPTED
         return Answer.UNKNOWN if reply.exception_code in NOT_A_REFUSAL else Answer.REFUSED
 
     async def _session(self) -> str:
@@ -217,11 +228,6 @@ class ModbusTcpLink(LinkState):
         finally:
             self._client = None
             client.ctx.drop("stopped")
-
-    def _usable(self) -> Any:
-        if self._client is None or not self._client.connected:
-            raise LinkError(self.reason or "not connected")
-        return self._client
 
     def _answered(self) -> None:
         self._silent = 0

@@ -44,30 +44,17 @@ class LinkState:
     """What the users of a link see of its life. The owner calls `set_up` and `set_down`."""
 
     def __init__(self) -> None:
+        # to read
+        self.connected = False  # the transport is up; that says nothing about the peer's health
+        self.epoch = 0  # number of connections made so far
+        self.reason = "not connected yet"  # why it is not connected, in words; empty while it is
         self._up: bool | None = None  # None: never tried
-        self._epoch = 0
-        self._reason = "not connected yet"
-        self._connected = asyncio.Event()
+        self._is_up = asyncio.Event()
         self._listeners: list[Callable[[bool], None]] = []
-
-    @property
-    def connected(self) -> bool:
-        """True while the transport is up. Says nothing about the peer's health."""
-        return self._up is True
-
-    @property
-    def epoch(self) -> int:
-        """Number of connections made so far."""
-        return self._epoch
-
-    @property
-    def reason(self) -> str:
-        """Why the link is not connected, in words; empty while it is."""
-        return self._reason
 
     async def wait_connected(self) -> None:
         """Return once the link is connected (at once if it is)."""
-        await self._connected.wait()
+        await self._is_up.wait()
 
     def on_change(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(connected)` in the event loop at each change, and at a first failure."""
@@ -75,27 +62,27 @@ class LinkState:
 
     def set_up(self) -> None:
         """Tell the users that a connection was made."""
-        self._epoch += 1
-        self._reason = ""
-        self._connected.set()
+        self.epoch += 1
+        self.reason = ""
+        self._is_up.set()
         self._change(up=True)
 
     def set_down(self, reason: str) -> None:
         """Tell the users that there is none, and why. May be repeated with a newer reason."""
-        self._reason = reason
-        self._connected.clear()
+        self.reason = reason
+        self._is_up.clear()
         self._change(up=False)
 
     def stop(self) -> None:
         """End on purpose. That is no news to anybody: at a stop, no unit is lost."""
-        self._up = False
-        self._reason = "stopped"
-        self._connected.clear()
+        self._up = self.connected = False
+        self.reason = "stopped"
+        self._is_up.clear()
 
     def _change(self, *, up: bool) -> None:
         if up is self._up:
             return
-        self._up = up
+        self._up = self.connected = up
         for listener in self._listeners:
             listener(up)
 

@@ -44,6 +44,8 @@ SECTIONS = {"inputs": INPUTS, "outputs": OUTPUTS}
 
 def quality_of(flags: int) -> Quality:
     """Quality that a flag octet stands for. Not ONLINE and nothing else said: COMM_LOST."""
+    if flags == ONLINE:
+        return Quality.ONLINE
     for flag, quality in _QUALITY_OF_FLAG:
         if flags & flag:
             return quality
@@ -58,9 +60,10 @@ class Point:
     scale: float
     sign: int
 
-    def decode(self, raw: float) -> float:
-        """Raw value to MW (or s, or a plain number), generation positive."""
-        return raw * self.scale * self.sign
+    @property
+    def factor(self) -> float:
+        """What turns a raw value into MW (or s, or a plain number), generation positive."""
+        return self.scale * self.sign
 
     def encode(self, value: float) -> float:
         """MW (or s, or a plain number) to the raw value. Raises ValueError if not finite."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 FORMATS = {"int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "float32": "f"}
 COUNTS = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2}  # registers
+RAW = {kind: struct.Struct(f">{code}") for kind, code in FORMATS.items()}
+WORDS = {kind: struct.Struct(f">{count}H") for kind, count in COUNTS.items()}
 WORD_ORDERS = ("high_first", "low_first")
 READ_MAX = 125  # registers in one answer, Modbus Application Protocol V1.1b3, 6.3
 
@@ -37,10 +39,12 @@ class Register:
         """Value in `unit`; NaN: the device does not have it. Raises ValueError on a wrong count."""
         if len(words) != self.count:
             raise ValueError(f"{self.name}: {len(words)} registers, expected {self.count}")
-        raw = _unpack(self.format, self._ordered(words))
+        if self.word_order == "low_first":
+            words = words[::-1]
+        (raw,) = RAW[self.format].unpack(WORDS[self.format].pack(*words))
         if raw == self.missing:
             return math.nan
-        return raw * self.scale * self.sign + 0.0  # never -0.0
+        return float(raw) * self.scale * self.sign + 0.0  # never -0.0
 
     def encode(
         self, value: float, *, lower: float = -math.inf, upper: float = math.inf
@@ -52,42 +56,31 @@ class Register:
         """
         if not math.isfinite(value):
             raise ValueError(f"{self.name}: {value} cannot be sent")
+        kind = self.format
         raw = value / self.scale * self.sign + 0.0
-        if self.format != "float32":
+        if kind != "float32":
             raw = self._nearest_step(raw, lower, upper)
         try:
-            words = _pack(self.format, raw)
+            words = [*WORDS[kind].unpack(RAW[kind].pack(raw))]
         except (struct.error, OverflowError) as error:
             raise ValueError(f"{self.name}: {value:g} {self.unit} does not fit") from error
-        if self.missing is not None and raw == self.missing:
+        if raw == self.missing:
             raise ValueError(f"{self.name}: {value:g} {self.unit} would mean: not implemented")
-        return self._ordered(words)
+        if self.word_order == "low_first":
+            words.reverse()
+        return words
 
     def _nearest_step(self, raw: float, lower: float, upper: float) -> int:
         """Integer nearest to `raw` whose value is within the limits, if there is one."""
-        step = round(raw)
+        step, factor = round(raw), self.scale * self.sign
         slack = 1e-6 * self.scale  # a limit on the grid is not missed by rounding of the product
-        for candidate in (step, step - 1, step + 1):
-            if lower - slack <= candidate * self.scale * self.sign <= upper + slack:
+        lower, upper = lower - slack, upper + slack
+        if lower <= step * factor <= upper:
+            return step
+        for candidate in (step - 1, step + 1):
+            if lower <= candidate * factor <= upper:
                 return candidate
         return step
-
-    def _ordered(self, words: Sequence[int]) -> list[int]:
-        """High word first; its own inverse."""
-        return list(words) if self.word_order == "high_first" else list(reversed(words))
-
-
-def _unpack(kind: str, words: Sequence[int]) -> float:
-    if len(words) == 1:
-        raw = words[0]
-        return float(raw - 0x10000 if kind == "int16" and raw >= 0x8000 else raw)
-    packed = struct.pack(">HH", *words)
-    return float(struct.unpack(f">{FORMATS[kind]}", packed)[0])
-
-
-def _pack(kind: str, raw: float) -> list[int]:
-    packed = struct.pack(f">{FORMATS[kind]}", raw)
-    return list(struct.unpack(f">{len(packed) // 2}H", packed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +113,18 @@ def plan_reads(
     return tuple(spans)
 
 
+def widest_gap(registers: Iterable[Register], plan: Iterable[Span]) -> int:
+    """Most registers in a row that a plan reads and nobody asked for."""
+    asked = {a for r in registers for a in range(r.address, r.address + r.count)}
+    widest = 0
+    for span in plan:
+        gap = 0
+        for address in range(span.address, span.address + span.count):
+            gap = 0 if address in asked else gap + 1
+            widest = max(widest, gap)
+    return widest
+
+
 def join_writes(
     values: Iterable[tuple[Register, Sequence[int]]],
 ) -> list[tuple[int, list[int]]]:
@@ -136,14 +141,19 @@ def join_writes(
 class Words:
     """Answers to a plan of reads, by address."""
 
-    def __init__(self) -> None:
-        self._spans: list[tuple[Span, Sequence[int]]] = []
+    def __init__(self, answers: Iterable[tuple[Span, Sequence[int]]] = ()) -> None:
+        self._spans = list(answers)
 
     def add(self, span: Span, words: Sequence[int]) -> None:
         """Keep one answer. Raises ValueError if it is not as long as the span."""
         if len(words) != span.count:
             raise ValueError(f"{len(words)} registers at {span.address}, expected {span.count}")
         self._spans.append((span, words))
+
+    def __contains__(self, register: Register) -> bool:
+        """Say whether an answer covers a register."""
+        first, last = register.address, register.address + register.count
+        return any(s.address <= first and last <= s.address + s.count for s, _ in self._spans)
 
     def of(self, register: Register) -> Sequence[int]:
         """Raw registers of one value. Raises KeyError if no answer covers it."""
