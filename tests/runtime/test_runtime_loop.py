@@ -223,7 +223,7 @@ def test_a_stop_does_not_wait_for_a_setpoint_that_no_time_makes_reachable():
     class Dark(Slots):
         def submit(self, p_setpoint_mw, decided_s):
             super().submit(p_setpoint_mw, decided_s)
-            self.latest = dataclasses.replace(self.latest, p_avail_max_mw=0.0)
+            self.latest = self.latest._replace(p_avail_max_mw=0.0)
 
     def darken(_control, devices):
         devices[0].__class__ = Dark
