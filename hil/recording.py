@@ -160,6 +160,7 @@ class Writer:
     ) -> None:
         self._dtype = power_dtype(len(units), limits=limits, states=states)
         self._row = np.zeros(1, dtype=self._dtype)
+        self._column = {name: self._row[name] for name in self._dtype.names or ()}  # views of it
         self._setpoints: list[tuple[float, int, float, int, float]] = []
         (raw_dir / f"wire-{process}.power.json").write_text(
             json.dumps(
@@ -189,13 +190,14 @@ class Writer:
         states: tuple[NDArray[np.float64], ...] = (),
     ) -> None:
         """Write one row of the power trace; arrays of shape (units of this process,)."""
-        row = self._row
-        row["t_s"], row["p_mw"], row["soc"], row["state"] = t_s, p_mw, soc_pu, state
+        column = self._column
+        column["t_s"][0], column["p_mw"][0] = t_s, p_mw
+        column["soc"][0], column["state"][0] = soc_pu, state
         for name, limit_mw in zip(LIMIT_COLUMNS, limits_mw, strict=False):
-            row[name] = limit_mw
+            column[name][0] = limit_mw
         for name, value in zip(STATE_COLUMNS, states, strict=False):
-            row[name] = value
-        self._pen.write(self._power_file, row.tobytes())
+            column[name][0] = value
+        self._pen.write(self._power_file, self._row.tobytes())
 
     def event(self, t_s: float, unit: int, kind: str, detail: str = "") -> None:
         """Write one injected fault."""

@@ -5,6 +5,7 @@ A step is: setpoints whose dead time is over (`orders.py`), what the frequency a
 watchdog runs out goes to its fallback by itself, through the same dead time.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -133,7 +134,7 @@ class Plant:
     def watchdog_left_s(self, i: int, now_s: float) -> float:
         """Seconds until the watchdog runs out; 0 when it has, or nobody armed it."""
         left_s = float(self._watchdog_at_s[i]) - now_s
-        return max(left_s, 0.0) if np.isfinite(left_s) else 0.0
+        return max(left_s, 0.0) if math.isfinite(left_s) else 0.0
 
     def step(self) -> None:
         """Move on by one step."""

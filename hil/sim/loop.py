@@ -12,6 +12,7 @@ callbacks run in the context of the loop), and a handle for what nobody ever tak
 import asyncio
 import heapq
 import itertools
+import math
 from asyncio import events
 from collections import deque
 from collections.abc import Callable
@@ -21,38 +22,48 @@ from typing import Any
 from hil.sim.net import Net
 
 STUCK = 1_000_000  # callbacks at one instant: something asks for itself without end
+SLOTS_PER_S = 10  # of what is not due soon
+FOREVER_S = 1e12  # nobody gets there
 
 Callback = Callable[..., object]
+Entry = list[Any]  # what waits for its time: when, s; number; callback; its arguments
 
 
 class StuckError(Exception):
     """Nothing is left to run, or time does not move on."""
 
 
-class Asked(list[Any]):
-    """A callback that was asked for: when, s; number; callback; its arguments.
+class Asked:
+    """A callback that was asked for, to be taken back.
 
-    It stands itself in the queue, and orders itself there. To take it back makes it do nothing
-    when its time has come: that is cheaper than to search for it.
+    It keeps its place, and does nothing when its time has come: cheaper than to search for it.
     """
 
-    __slots__ = ()
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
 
     def cancel(self) -> None:
         """Take it back."""
-        self[2:] = _nothing, ()
+        self._entry[2:] = _nothing, ()
 
     def cancelled(self) -> bool:
         """Say whether it was taken back."""
-        return self[2] is _nothing
+        return self._entry[2] is _nothing
 
     def when(self) -> float:
         """Instant for which it was asked, s."""
-        return float(self[0])
+        return float(self._entry[0])
 
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def _run(entry: Entry) -> None:
+    """Run what an entry asks for by now."""
+    entry[2](*entry[3])
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -68,19 +79,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.net = Net(self)
         self.now_s = start_s  # to read; `time()` for those who want a function
-        self._ready: deque[Any] = deque()  # what ends with a callback and its arguments
-        self._timers: list[Asked | list[Any]] = []  # a heap; by instant, then by number
+        self._ready: deque[tuple[Callback, tuple[Any, ...]]] = deque()
+        # What is due soon is in a heap; the rest waits in slots of a tenth of a second. Most timers
+        # are taken back before they ever get into the heap.
+        self._timers: list[Entry] = []
+        self._far: dict[int, list[Entry]] = {}
+        self._slot = -1  # up to this one it is soon
+        self._soon_until_s = -math.inf  # which is until then
         self._faults: list[dict[str, Any]] = []
         self.set_exception_handler(lambda _, context: self._faults.append(context))
         # For who asks very often, and takes nothing back: `push([when, number(), callback, args])`.
-        self.push: Callable[[list[Any]], None] = partial(heapq.heappush, self._timers)
+        self.push: Callable[[Entry], None] = partial(heapq.heappush, self._timers)
         self.number = itertools.count().__next__
 
     get_debug = staticmethod(bool)  # never; each future asks
     _stopping: bool  # asyncio's own: somebody called `stop`
-
-    def _stopped(self) -> bool:
-        return self._stopping
 
     def time(self) -> float:
         """Virtual seconds."""
@@ -94,6 +107,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def stall(self, duration_s: float) -> None:
         """Let time pass in which nothing runs, as in a callback that takes so long."""
         self.now_s += duration_s
+        self._reach(int(self.now_s * SLOTS_PER_S))
 
     def call_soon(  # type: ignore[override]
         self, callback: Callback, *args: Any, context: Any = None
@@ -106,9 +120,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if context is not None:
             self._ready.append((callback, args))
             return None
-        handle = Asked((self.now_s, 0, callback, args))
-        self._ready.append(handle)
-        return handle
+        entry = [self.now_s, 0, callback, args]
+        self._ready.append((_run, (entry,)))
+        return Asked(entry)
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment]  # there are no threads
 
@@ -117,19 +131,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> Asked:
         """Run a callback at an instant."""
         del context
-        timer = Asked((when, self.number(), callback, args))
-        self.push(timer)
-        return timer
+        return self._wait([when, self.number(), callback, args])
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callback, *args: Any, context: Any = None
     ) -> Asked:
         """Run a callback after a time, s."""
         del context
-        number, push = self.number, self.push
-        timer = Asked((self.now_s + delay, number(), callback, args))
-        push(timer)
-        return timer
+        number = self.number
+        return self._wait([self.now_s + delay, number(), callback, args])
 
     def _run_once(self) -> None:
         """Work until the loop is stopped, or a callback raises what nobody caught."""
@@ -142,32 +152,54 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _work(self) -> None:
         """Run what is ready; when nothing is, jump to the next timer."""
-        ready, timers = self._ready, self._timers
+        ready, timers, pop = self._ready, self._timers, heapq.heappop
         at_this_instant = 0
-        while not self._stopping:
-            for _ in range(STUCK):
-                if not ready:
-                    break
-                asked = ready.popleft()
-                asked[-2](*asked[-1])
-            else:
-                raise self._stuck()
-            if self._stopped():  # by what has just run
+        while True:
+            while ready:
+                callback, args = ready.popleft()
+                callback(*args)
+                at_this_instant += 1
+                if at_this_instant > STUCK:
+                    raise StuckError(f"time does not move on from {self.now_s:g} s")
+            if self._stopping:
                 return
-            if not timers:
-                raise StuckError("every task waits for something that will not come")
-            when, _, callback, args = heapq.heappop(timers)
-            if when > self.now_s:
-                self.now_s = when
+            if not timers or timers[0][0] >= self._soon_until_s:
+                self._fetch()
+            entry = pop(timers)
+            if entry[0] > self.now_s:
+                self.now_s = entry[0]
                 at_this_instant = 0
-            elif (at_this_instant := at_this_instant + 1) > STUCK:
-                raise self._stuck()
-            while timers and timers[0][0] <= self.now_s:  # one of those may take back another
-                ready.append(heapq.heappop(timers))
-            callback(*args)
+            ready.append((entry[2], entry[3]))
+            while timers and timers[0][0] <= self.now_s:
+                ready.append((_run, (pop(timers),)))  # the one before may take it back
 
-    def _stuck(self) -> StuckError:
-        return StuckError(f"time does not move on from {self.now_s:g} s")
+    def _wait(self, entry: Entry) -> Asked:
+        """Let an entry wait for its time."""
+        slot = int(min(entry[0], FOREVER_S) * SLOTS_PER_S)
+        if slot > self._slot:
+            self._far.setdefault(slot, []).append(entry)
+        else:
+            heapq.heappush(self._timers, entry)
+        return Asked(entry)
+
+    def _fetch(self) -> None:
+        """Take into the heap what is due in the slot of the next entry."""
+        timers, far = self._timers, self._far
+        while not timers or int(timers[0][0] * SLOTS_PER_S) > self._slot:
+            slots = [min(far)] if far else []
+            slots += [int(timers[0][0] * SLOTS_PER_S)] if timers else []
+            if not slots:
+                raise StuckError("every task waits for something that will not come")
+            self._reach(min(slots))
+
+    def _reach(self, slot: int) -> None:
+        """Take into the heap what is due up to a slot, and was not taken back."""
+        for near in [each for each in self._far if each <= slot]:
+            for entry in self._far.pop(near):
+                if entry[2] is not _nothing:
+                    heapq.heappush(self._timers, entry)
+        self._slot = slot
+        self._soon_until_s = (slot + 1) / SLOTS_PER_S
 
     # ------------------------------------------------------------- no sockets
 

@@ -141,18 +141,24 @@ class MemoryPointLink(LinkState):
         try:
             return await lost
         finally:
-            self._lose("stopped")
+            self._end()  # on purpose: no news to anybody
 
     def _lose(self, reason: str) -> None:
-        client, self._client = self._client, None
-        if client is None:
+        if not self._end():
             return
-        self._outstation.leave()
-        for asked in client.end():
-            asked.set_result(None)
         self.set_down(reason)
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(reason)
+
+    def _end(self) -> bool:
+        """End the connection. False if there is none."""
+        client, self._client = self._client, None
+        if client is None:
+            return False
+        self._outstation.leave()
+        for asked in client.end():
+            asked.set_result(None)
+        return True
 
     async def _ask(self, request: Request) -> Any:
         """One request, once. None: not answered. Raises LinkError without a connection."""

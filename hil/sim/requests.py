@@ -37,8 +37,9 @@ class Requests:
         loop = self._loop
         asked: Asked = asyncio.Future(loop=loop)
         self._waiting[asked] = None
-        deadline_s = loop.now_s + self._timeout_s
-        if self._there.put(asked, deadline_s, request) >= deadline_s:
+        now_s = loop.now_s
+        deadline_s = now_s + self._timeout_s
+        if self._there.put(now_s, asked, deadline_s, request) >= deadline_s:
             loop.call_at(deadline_s, self._expire, asked)
         return asked
 
@@ -62,9 +63,10 @@ class Requests:
         if not self.connected:
             return
         loop, serve = self._loop, self._serve
-        self._device.link_s = loop.now_s - put_s
+        now_s = loop.now_s
+        self._device.link_s = now_s - put_s
         told = serve(request)
-        if told is None or self._back.put(asked, deadline_s, told) >= deadline_s:
+        if told is None or self._back.put(now_s, asked, deadline_s, told) >= deadline_s:
             loop.call_at(deadline_s, self._expire, asked)
 
     def _answered(self, asked: Asked, deadline_s: float, told: Any, _put_s: float) -> None:

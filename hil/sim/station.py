@@ -1,6 +1,6 @@
 """Modbus devices in memory: pymodbus' client, as `vppd.links.modbus` uses it, without frames."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pymodbus.pdu import ExceptionResponse
@@ -20,10 +20,10 @@ NOT_CONNECTED = "not connected"
 class Reply(NamedTuple):
     """What a good answer says."""
 
-    registers: Sequence[int] = ()
+    registers: list[int]
 
 
-WRITTEN = Reply()
+WRITTEN = Reply([])
 Answered = Reply | ExceptionResponse
 Request = tuple[int, int, int, list[int]]  # unit id, address, registers to read, words to write
 

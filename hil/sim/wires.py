@@ -25,8 +25,8 @@ class Wire:
     """
 
     __slots__ = (
-        "_deliver", "_due_s", "_garbled", "_link", "_loop", "_low_s", "_number", "_push",
-        "_random", "_span_s",
+        "_deliver", "_due_s", "_garbled", "_link", "_low_s", "_number", "_push", "_random",
+        "_span_s",
     )  # fmt: skip
 
     def __init__(
@@ -38,7 +38,6 @@ class Wire:
         deliver: Arrival,
         garbled: Arrival | None = None,
     ) -> None:
-        self._loop = loop
         self._push, self._number = loop.push, loop.number
         self._random = rng.random
         self._low_s, high_s = latency_s
@@ -48,10 +47,9 @@ class Wire:
         self._garbled = garbled
         self._due_s = 0.0
 
-    def put(self, asked: Asked, deadline_s: float, message: Any) -> float:
+    def put(self, now_s: float, asked: Asked, deadline_s: float, message: Any) -> float:
         """Send a message. Returns when it arrives, s; inf: never."""
         draw, push, number = self._random, self._push, self._number
-        now_s = self._loop.now_s
         due_s = now_s + self._low_s + self._span_s * draw()
         if self._link.active:
             return self._put_faulty(due_s, (asked, deadline_s, message, now_s))

@@ -38,7 +38,7 @@ class LoadRegisters:
     def __init__(self, device: Device, layout: Layout) -> None:
         self._device = device
         self._memory = [0] * layout.words
-        self._memory[0] = layout.type_code
+        self._memory[0:3] = layout.type_code, device.state, REMOTE
         extra = round(ROOM_C * 10.0)
         if not layout.floating:
             extra = round(device.unit.rated_mw * 1000.0 / KW_PER_CAR)
@@ -48,8 +48,10 @@ class LoadRegisters:
         self._first, self._words = layout.first, layout.words
         self._load, self._at = layout.load, layout.control
         self._unit_kw, self._floating = layout.unit_kw, layout.floating
-        self._powers = struct.Struct(f"{order}5{kind}"), struct.Struct(f"{order}10H")
-        self._power = struct.Struct(f"{order}{kind}"), struct.Struct(f"{order}2H")
+        self._powers = (
+            struct.Struct(f"{order}5{kind}").pack, struct.Struct(f"{order}10H").unpack
+        )  # fmt: skip
+        self._power = struct.Struct(f"{order}{kind}").unpack, struct.Struct(f"{order}2H").pack
 
     def read(self, address: int, count: int) -> list[int]:
         """Words from an address on. Raises RefusalError."""
@@ -61,8 +63,12 @@ class LoadRegisters:
         p_mw, low_mw, high_mw, _ = device.reading()
         watchdog_s, fallback_mw = device.watchdog()
         # the highest power is the lowest load
-        words = self._encode(p_mw, high_mw, low_mw, device.setpoint_mw, fallback_mw)
-        memory[1:3] = device.state, REMOTE
+        powers_mw = (p_mw, high_mw, low_mw, device.setpoint_mw, fallback_mw)
+        unit_kw = self._unit_kw
+        counts = [-each_mw * 1000.0 / unit_kw for each_mw in powers_mw]
+        pack, unpack = self._powers
+        words = unpack(pack(*(counts if self._floating else map(round, counts))))
+        memory[1] = device.state
         memory[load : load + 6] = words[:6]
         memory[control : control + CONTROL_WORDS] = (
             *words[6:8], int(device.following), round(watchdog_s), *words[8:],
@@ -73,8 +79,10 @@ class LoadRegisters:
         """Write whole points of the control block. Raises RefusalError."""
         start = address - self._first - self._at
         end = start + len(words)
-        if start == 0 and end == 2:
-            return self._set(self._decode(words))
+        if start == 0 and end == 2:  # the setpoint alone, as in almost every write
+            p_mw = self._decode(words)
+            denied = self._device.admit(p_mw)
+            return self._device.setpoint(p_mw) if denied is None else denied
         # 0-1 setpoint, 2 mode, 3 watchdog, 4-5 load after it: no half of a number
         if start < 0 or end > CONTROL_WORDS or start in (1, 5) or end in (1, 5):
             raise RefusalError(Code.ADDRESS)
@@ -82,8 +90,8 @@ class LoadRegisters:
         if start <= 2 < end and block[2] > 1:
             raise RefusalError(Code.VALUE)
         device = self._device
-        p_mw = self._decode(block[0:2]) if start == 0 else None
-        if (denied := device.admit(p_mw)) is not None:
+        order_mw = self._decode(block[0:2]) if start == 0 else None
+        if (denied := device.admit(order_mw)) is not None:
             return denied
         if end == CONTROL_WORDS:
             device.arm(fallback_mw=self._decode(block[4:6]))
@@ -91,21 +99,9 @@ class LoadRegisters:
             device.arm(watchdog_s=float(block[3]))
         if start <= 2 < end:
             device.follow(on=block[2] == 1)
-        return Fate.DONE if p_mw is None else device.setpoint(p_mw)
-
-    def _set(self, p_mw: float) -> Fate:
-        """Write the setpoint and nothing else."""
-        denied = self._device.admit(p_mw)
-        return self._device.setpoint(p_mw) if denied is None else denied
-
-    def _encode(self, *powers_mw: float) -> tuple[int, ...]:
-        """Words of five powers."""
-        unit_kw = self._unit_kw
-        counts = [-p_mw * 1000.0 / unit_kw for p_mw in powers_mw]
-        powers, words = self._powers
-        return words.unpack(powers.pack(*(counts if self._floating else map(round, counts))))
+        return Fate.DONE if order_mw is None else device.setpoint(order_mw)
 
     def _decode(self, words: list[int]) -> float:
-        power, pair = self._power
-        (count,) = power.unpack(pair.pack(*words))
+        unpack, pack = self._power
+        (count,) = unpack(pack(*words))
         return float(-count * self._unit_kw / 1000.0)

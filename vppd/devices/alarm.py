@@ -22,21 +22,18 @@ class Bell:
 
     def ring(self) -> None:
         """Wake who waits, or the next who would."""
-        if self._waiter is None:
+        if self._waiter is None or self._waiter.done():
             self._rung = True
-        elif not self._waiter.done():
+        else:
             self._waiter.set_result(None)
 
-    async def wait(self) -> None:
-        """Return when it is rung, at once if it was since the last wait."""
+    def wait(self) -> asyncio.Future[None]:
+        """Return what is done when it is rung; it is done already if it was, since the last."""
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
         if self._rung:
             self._rung = False
-            return
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+            waiter.set_result(None)
+        return waiter
 
 
 class Alarm:
@@ -68,45 +65,41 @@ class Alarm:
         self._held = False
         if due_s < self._due_s:
             self._due_s = due_s
-        if self._waiter is not None:
-            self._arm()
+        if self._waiter is not None and not self._waiter.done():
+            self._arm(self._waiter)
 
     def bring_forward(self, due_s: float) -> None:
-        """Go off at that instant at the latest."""
-        if due_s < self._due_s:
-            self._due_s = due_s
-        if self._waiter is not None and not self._held:
-            self._arm()
+        """Go off at that instant at the latest, unless it is held."""
+        if self._held:
+            self._due_s = min(self._due_s, due_s)
+        else:
+            self.release(due_s)
 
-    async def wait(self, due_s: float) -> None:
-        """Return when it has gone off, at that instant at the latest. It is not set then."""
+    def wait(self, due_s: float) -> asyncio.Future[None]:
+        """Return what is done when it goes off, at that instant at the latest.
+
+        From then on it is not set.
+        """
         if due_s < self._due_s:
             self._due_s = due_s
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
         if not self._held:
-            self._arm()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._arm(waiter)
+        return waiter
 
-    def _arm(self) -> None:
+    def _arm(self, waiter: asyncio.Future[None]) -> None:
         """Go off if it is time, else have a timer for it."""
+        if self._timer is not None:
+            self._timer.cancel()
         clock = self._clock
         left_s = self._due_s - clock()
         if left_s <= TIMER_SLACK_S:
             self._go_off()
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        if left_s < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(left_s, self._go_off)
+        elif left_s < math.inf:
+            self._timer = waiter.get_loop().call_later(left_s, self._go_off)
 
     def _go_off(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not self._held and not waiter.done():
+        self._timer = None
+        if self._waiter is not None and not self._held and not self._waiter.done():
             self._due_s = math.inf
-            waiter.set_result(None)
+            self._waiter.set_result(None)

@@ -114,9 +114,7 @@ class ModbusLoad:
         """Ask for telemetry. Raises LinkError."""
         clock, pick_states, decode_powers = self._clock, self._pick_states, self._decode_powers
         asked_s = clock()
-        read = self._link.read_registers
-        answers = [await read(self._unit_id, span.address, span.count) for span in self._plan]
-        words = joined(self._plan, answers)
+        words = await self._read_spans(self._plan)
         measured_at_s = 0.5 * (asked_s + clock())
         states = pick_states(words)
         if states != self._judged_by:
@@ -233,8 +231,11 @@ class ModbusLoad:
 
     async def _read_spans(self, plan: Sequence[Span]) -> Sequence[int]:
         """All words of a plan. Raises LinkError."""
-        read, unit_id = self._link.read_registers, self._unit_id
-        return joined(plan, [await read(unit_id, span.address, span.count) for span in plan])
+        words: list[int] = []
+        for span in plan:
+            answer = await self._link.read_registers(self._unit_id, span.address, span.count)
+            words = joined(words, span, answer)
+        return words
 
     async def _write(self, words: Words16) -> Answer:
         """Write named registers, neighbours in one transaction; stop at the first not accepted."""

@@ -136,18 +136,20 @@ class MqttLoad:
         except ValueError as error:
             raise LinkError(str(error)) from error
         sent: list[int] = []
+        timeout_s = self._config.ack_timeout_s
+        expiry = asyncio.get_running_loop().call_later(timeout_s, self._give_up, sent)
         try:
             if self._assert_mode:
                 sent.append(self._send("mode", self._mode(), qos=1))
             sent.append(self._send("set", setpoint, qos=0))
-            async with asyncio.timeout(self._config.ack_timeout_s):
-                answers = [await self._acks[sequence] for sequence in sent]
-        except TimeoutError:
-            return Answer.UNKNOWN
+            answers = [await self._acks[sequence] for sequence in sent]
         finally:
+            expiry.cancel()
             for sequence in sent:
                 del self._acks[sequence]
-        if any(answer is Answer.REFUSED for answer in answers):
+        if Answer.UNKNOWN in answers:
+            return Answer.UNKNOWN
+        if Answer.REFUSED in answers:
             return Answer.REFUSED
         self._assert_mode = False
         return Answer.ACCEPTED
@@ -259,6 +261,12 @@ class MqttLoad:
             raise LinkError(self._link.reason or "not connected")
         self._acks[sequence] = asyncio.get_running_loop().create_future()
         return sequence
+
+    def _give_up(self, sent: list[int]) -> None:
+        """Wait for acknowledgements no longer."""
+        for sequence in sent:
+            if not self._acks[sequence].done():
+                self._acks[sequence].set_result(Answer.UNKNOWN)
 
     def _require_online(self) -> None:
         if not self._link.connected:

@@ -163,14 +163,15 @@ class SunspecDriver:
 
     async def read(self) -> Reading:
         """Ask for telemetry and for what became of the mode."""
-        answers, measured_at_s = [], NAN
-        unit_id = self._config.unit_id
+        clock, unit_id = self._clock, self._config.unit_id
+        words: list[int] = []
+        measured_at_s = NAN
         for span in self._plan:
-            asked_s = self._clock()
-            answers.append(await self._link.read_registers(unit_id, span.address, span.count))
-            if math.isnan(measured_at_s):  # power stands in the first span
-                measured_at_s = 0.5 * (asked_s + self._clock())
-        words = joined(self._plan, answers)
+            asked_s = clock()
+            answer = await self._link.read_registers(unit_id, span.address, span.count)
+            if not words:  # power stands in the first span
+                measured_at_s = 0.5 * (asked_s + clock())
+            words = joined(words, span, answer)
         self._kept = self._pick_kept(words)
         if self._polled.take_in(words):
             self._note_states()

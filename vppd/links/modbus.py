@@ -162,6 +162,7 @@ class ModbusTcpLink(LinkState):
         self._write_turn = Turn() if config.pipelining else self._read_turn
         self._client: Any = None  # as GuardedClient
         self._silent = 0  # unanswered requests in a row
+        self._proven = False  # a good answer came, since the last one that did not
 
     async def keep(self) -> None:
         """Connect and stay connected until cancelled. Never raises but CancelledError."""
@@ -181,10 +182,12 @@ class ModbusTcpLink(LinkState):
             raise self._failed(error) from error
         finally:
             turn.give()
-        self._answered()
+        if not self._proven:
+            self._prove()
         if isinstance(reply, ExceptionResponse):
             raise RefusedError(f"read of {count} registers at {address}: {_name(reply)}")
-        return list(reply.registers)
+        registers: list[int] = reply.registers  # of this answer alone
+        return registers
 
     async def write_registers(self, unit_id: int, address: int, words: Sequence[int]) -> Answer:
         """Write holding registers in one transaction (function 16). Never re-sent.
@@ -204,7 +207,8 @@ class ModbusTcpLink(LinkState):
             return Answer.UNKNOWN
         finally:
             turn.give()
-        self._answered()
+        if not self._proven:
+            self._prove()
         if not isinstance(reply, ExceptionResponse):
             return ACCEPTED
         return Answer.UNKNOWN if reply.exception_code in NOT_A_REFUSAL else Answer.REFUSED
@@ -222,15 +226,17 @@ class ModbusTcpLink(LinkState):
         )
         try:
             await client.connect()
-            self._client, self._silent = client, 0
+            self._client, self._silent, self._proven = client, 0, False
             self.set_up()
             return await lost
         finally:
             self._client = None
             client.ctx.drop("stopped")
 
-    def _answered(self) -> None:
+    def _prove(self) -> None:
+        """Take a good answer for the proof that the peer lives."""
         self._silent = 0
+        self._proven = True
         self._backoff.reset()
 
     def _failed(self, error: ModbusException) -> LinkError:
@@ -240,6 +246,7 @@ class ModbusTcpLink(LinkState):
         """
         self.unanswered += 1
         self._silent += 1
+        self._proven = False
         if self._silent >= self._config.dead_after and self._client is not None:
             self._client.ctx.drop(f"{self._silent} requests in a row without a good answer")
         return LinkError(error.string)

@@ -35,7 +35,7 @@ class Decoder:
     def decode(self, words: Sequence[int]) -> list[float]:
         """Values in the order of the registers; NaN: the device does not have it.
 
-        `words`: all that was read by the plan, in its order (`joined`).
+        `words`: all that was read by the plan, in its order (see `joined`).
         """
         pick, pack, unpack = self._pick, self._pack, self._unpack
         raws = unpack(pack(*pick(words)))
@@ -47,12 +47,11 @@ class Decoder:
         ]
 
 
-def joined(plan: Sequence[Span], answers: Sequence[Sequence[int]]) -> Sequence[int]:
-    """All words that were read by a plan. Raises ValueError on a wrong count."""
-    for span, words in zip(plan, answers, strict=True):
-        if len(words) != span.count:
-            raise ValueError(f"{len(words)} registers at {span.address}, expected {span.count}")
-    return answers[0] if len(answers) == 1 else [*chain.from_iterable(answers)]
+def joined(words: list[int], span: Span, answer: list[int]) -> list[int]:
+    """Words with those of one more span of a plan. Raises ValueError on a wrong count."""
+    if len(answer) != span.count:
+        raise ValueError(f"{len(answer)} registers at {span.address}, expected {span.count}")
+    return words + answer if words else answer
 
 
 def picker(

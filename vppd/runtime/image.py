@@ -4,9 +4,10 @@ Devices and signals write into their own slots at their own pace; nothing below 
 value after `freeze`.
 """
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def freeze(
     """Copy every input into one Image. Arrays are fresh and read-only."""
     agc = newest_agc(signals)
     frequency = newest_frequency(signals)
-    readings = [device.latest or NEVER for device in devices]
+    newest = _columns([device.latest or NEVER for device in devices])
     return Image(
         tick=when.number,
         now_s=now_s,
@@ -82,16 +83,16 @@ def freeze(
         regulation_capacity_up_mw=standing.regulation_capacity_up_mw,
         regulation_capacity_down_mw=standing.regulation_capacity_down_mw,
         basepoint_mw=standing.basepoint_mw,
-        p_meas_mw=_numbers([reading.p_meas_mw for reading in readings]),
-        measured_at_s=_numbers([reading.measured_at_s for reading in readings]),
-        quality=_flags([reading.quality for reading in readings]),
-        soc_pu=_numbers([reading.soc_pu for reading in readings]),
-        p_avail_min_mw=_numbers([reading.p_avail_min_mw for reading in readings]),
-        p_avail_max_mw=_numbers([reading.p_avail_max_mw for reading in readings]),
+        p_meas_mw=_numbers(newest.p_meas_mw),
+        measured_at_s=_numbers(newest.measured_at_s),
+        quality=_flags(newest.quality),
+        soc_pu=_numbers(newest.soc_pu),
+        p_avail_min_mw=_numbers(newest.p_avail_min_mw),
+        p_avail_max_mw=_numbers(newest.p_avail_max_mw),
         accepted_mw=_numbers([device.accepted_mw for device in devices]),
         accepted_at_s=_numbers([device.accepted_s for device in devices]),
         write_result=_flags([device.write_result for device in devices]),
-        remote=_flags([reading.remote for reading in readings]),
+        remote=_flags(newest.remote),
         connected=_flags([device.connected for device in devices]),
         locked=standing.locked,
         operator_mw=standing.operator_mw,
@@ -110,13 +111,16 @@ def newest_frequency(signals: Sequence[Signal]) -> FrequencyValue | None:
     return max(values, key=lambda value: value.received_s, default=None)
 
 
+def _columns(readings: Sequence[Reading]) -> Any:
+    """Readings as one: each field a tuple over the devices."""
+    return Reading(*zip(*readings, strict=True))  # type: ignore[arg-type]
+
+
 def _numbers(values: Sequence[float]) -> F8:
-    array = np.array(values, dtype=np.float64)
-    array.setflags(write=False)
-    return array
+    """Read-only array."""
+    return np.frombuffer(struct.pack(f"{len(values)}d", *values), dtype=np.float64)
 
 
 def _flags(values: Sequence[int]) -> U1:
-    array = np.array(values, dtype=np.uint8)
-    array.setflags(write=False)
-    return array
+    """Read-only array."""
+    return np.frombuffer(bytes(values), dtype=np.uint8)
