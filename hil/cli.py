@@ -10,13 +10,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn, cast
 
 import click
 from rich.console import Console
 
 from hil import accept as acceptance
-from hil import daemon_config, devices_csv, frequency_table, options, report, result, running
+from hil import (
+    daemon_config,
+    devices_csv,
+    fault_list,
+    frequency_table,
+    options,
+    report,
+    result,
+    running,
+)
 from hil import fleet as fleets
 from hil import scenario as scenarios
 from hil.measure.journal import Ticks
@@ -35,6 +44,14 @@ from hil.tso.signal import NoSignalError, SignalError
 
 SET_HELP = "A key of the scenario, for example faults=none or fleet.scale.battery=0.5."
 PIPE_WIDTH = 110  # of the scorecard in a file or a pipe, which has no width of its own
+FAULTS_WIDTH = 160  # of the list of faults there
+
+
+class Known(NamedTuple):
+    """What is at hand after a run in virtual time; else the daemon's commands are asked for it."""
+
+    ticks: Ticks | None = None
+    replay: result.Replayer | None = None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,6 +109,15 @@ def list_() -> None:
         click.echo(f"{name:16} {scenarios.load(name).title}")
 
 
+@main.command("faults")
+def faults_() -> None:
+    """Name the kinds of faults that a scenario can have."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=FAULTS_WIDTH)
+    console.print(fault_list.table())
+
+
 @main.command()
 @click.argument("name", metavar="SCENARIO")
 @click.option("--clock", type=click.Choice(["real", "virtual"]), default="real", show_default=True)
@@ -134,20 +160,20 @@ def run(
         _draw(scenario, base_port)
         told = f"{scenario.name}: seed {scenario.seed}, fleet seed {scenario.fleet_seed}"
         click.echo(told, err=True)
-        command = options.command(*sys.argv[1:])
         arguments = _oracle_arguments(name, scenario, settings, signal_)
         if clock == "virtual":
+            command = _command(arguments, frequency)
             possible = Possible(arguments) if with_oracle else None
             try:
-                ticks = _simulate(scenario, out, command)
-                _judge(scenario, out.resolve(), ticks, possible, trace_devices=trace_devices)
+                made = _simulate(scenario, out, command)
+                _judge(scenario, out.resolve(), made, possible, trace_devices=trace_devices)
             finally:
                 if possible is not None:
                     possible.close()
         else:
-            _run(scenario, out, base_port, command)
+            _run(scenario, out, base_port, options.command(*sys.argv[1:]))
             possible = Possible(arguments) if with_oracle else None
-            _judge(scenario, out.resolve(), None, possible, trace_devices=trace_devices)
+            _judge(scenario, out.resolve(), Known(), possible, trace_devices=trace_devices)
 
 
 def _oracle_arguments(
@@ -162,9 +188,20 @@ def _oracle_arguments(
     return arguments
 
 
-def _simulate(scenario: Scenario, out: Path, command: str) -> Ticks | None:
+def _command(arguments: list[str], frequency: str | None) -> str:
+    """Command that makes a run in virtual time again, for the header of its daemon.yaml.
+
+    Where the files go and what is done with them is left out: the journal has a hash of that file,
+    and the same run is to have the same journal.
+    """
+    measured = [] if frequency is None else ["--frequency", frequency]
+    return options.command("run", *arguments, *measured, "--clock", "virtual", "--out", "OUT")
+
+
+def _simulate(scenario: Scenario, out: Path, command: str) -> Known:
     """Make the run in virtual time; ends the program when it could not be made."""
     click.echo("loading the kernels (the first time compiles them)", err=True)
+    from hil.sim.replay import replay
     from hil.sim.run import Simulation
 
     try:
@@ -174,7 +211,7 @@ def _simulate(scenario: Scenario, out: Path, command: str) -> Ticks | None:
     except running.RunError as error:
         failure = error
     else:
-        return simulation.ticks
+        return Known(simulation.ticks, replay)
     _fail(failure.code, str(failure))
 
 
@@ -197,13 +234,13 @@ def _run(scenario: Scenario, out: Path, base_port: int | None, command: str) -> 
 def _judge(
     scenario: Scenario,
     out: Path,
-    ticks: Ticks | None,
+    made: Known,
     possible: Possible | None,
     *,
     trace_devices: bool,
 ) -> None:
     """Work out the figures, write the report, and hold them against the limits."""
-    measured = result.measure(out, ticks=ticks)
+    measured = result.measure(out, ticks=made.ticks, replay=made.replay)
     if possible is not None:
         click.echo("working out what was possible", err=True)
         measured.result["oracle"] = bound = possible.wait(out)
@@ -324,15 +361,20 @@ def campaign(
 
 @main.command()
 @click.argument("names", metavar="[SCENARIO]…", nargs=-1)
+@click.option("--clock", type=click.Choice(["real", "virtual"]), default="real", show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N")
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-def accept(names: tuple[str, ...], seed: int, out: Path) -> None:
-    """Run the scenarios of acceptance one after the other; one JSON each, and a table."""
-    chosen = [_load(name, (), options.typed(seed)) for name in names or acceptance.SCENARIOS]
+def accept(names: tuple[str, ...], clock: str, seed: int, out: Path) -> None:
+    """Run the scenarios of acceptance one after the other; one JSON each, and a table.
+
+    Without SCENARIO: those that the clock is made for.
+    """
+    names = names or acceptance.SCENARIOS[clock]
+    chosen = [_load(name, (), options.typed(seed), clock) for name in names]
     with _stoppable():
         try:
             out.mkdir(parents=True, exist_ok=True)
-            code = acceptance.accept(chosen, out)
+            code = acceptance.accept(chosen, out, clock)
         except running.StoppedError as error:
             _fail(error.code, str(error))
         except OSError as error:

@@ -73,7 +73,8 @@ def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> It
     yield ""
     yield "templates:"
     for kind in fleet.counts("kind"):
-        yield from _template(kind, next(u for u in fleet.units if u.kind == kind))
+        unit = next(u for u in fleet.units if u.kind == kind)
+        yield from _template(unit, scenario.links.telemetry_age_max_s)
     yield ""
     timeout_s = scenario.links.timeout_s
     wait = "" if timeout_s is None else f", timeout_s: {_number(timeout_s)}"
@@ -101,11 +102,13 @@ def _droop(source: FrequencySource, droop: PlantDroopConfig) -> Iterator[str]:
     yield ""
 
 
-def _template(kind: str, unit: Unit) -> Iterator[str]:
+def _template(unit: Unit, telemetry_age_max_s: float | None) -> Iterator[str]:
     """Keys that all units of a kind share."""
-    yield f"  {kind}: &{kind}"
-    yield f"    kind: {kind}"
+    yield f"  {unit.kind}: &{unit.kind}"
+    yield f"    kind: {unit.kind}"
     yield f"    watchdog_s: {_number(unit.watchdog_s)}"
+    if telemetry_age_max_s is not None:
+        yield f"    telemetry_age_max_s: {_number(telemetry_age_max_s)}"
     if unit.energy_mwh is not None:
         yield f"    soc_min_pu: {_number(unit.soc_min_pu)}"
         yield f"    soc_max_pu: {_number(unit.soc_max_pu)}"

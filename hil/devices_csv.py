@@ -1,4 +1,7 @@
-"""`devices.csv.gz`: each unit, each second: last setpoint received, mean power, state."""
+"""`devices.csv.gz`: each unit, each second: last setpoint received, mean power, state.
+
+Where the recording is thinned (`hil.thinning`), the power is that of the second's end.
+"""
 
 import csv
 import gzip
@@ -46,14 +49,16 @@ def _setpoints(raw_dir: Path, n: int, t0_s: float, seconds: int) -> NDArray[np.f
 def _rows(
     raw_dir: Path, process: int, ids: list[str], asked: NDArray[np.float64], t0_s: float
 ) -> Iterator[tuple[object, ...]]:
-    units, power = recording.read_power(raw_dir, process)
+    trace = recording.read_trace(raw_dir, process)
+    units, power = trace.units, trace.rows
     second = np.floor(power["t_s"] - t0_s - 1e-6).astype(int)  # a row ends its step
     starts = np.searchsorted(second, np.arange(len(asked) + 1))
     for k in range(len(asked)):
         rows = power[starts[k] : starts[k + 1]]
         if not len(rows):
             continue
-        p_mw, state = rows["p_mw"].mean(axis=0), rows["state"][-1]
+        thinned, state = trace.totals is not None, rows["state"][-1]
+        p_mw = rows["p_mw"][-1] if thinned else rows["p_mw"].mean(axis=0)
         for slot, unit in enumerate(units):
             setpoint = asked[k, unit]
             shown = "" if np.isnan(setpoint) else f"{setpoint:.6f}"

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ class Fleet:
     latency_s: tuple[float, float]
     faults: FaultsConfig
     units: tuple[Unit, ...]
+    unit_trace_s: float = 0.1  # from row to row of the units' power trace
 
     @property
     def capacity_mw(self) -> float:
@@ -165,6 +167,7 @@ def read(path: Path) -> Fleet:
         latency_s=(record["latency_s"][0], record["latency_s"][1]),
         faults=FaultsConfig(**record["faults"]),
         units=tuple(Unit(**unit) for unit in record["units"]),
+        unit_trace_s=record.get("unit_trace_s", 0.1),
     )
 
 
@@ -191,6 +194,7 @@ def draw(scenario: Scenario, base_port: int) -> Fleet:
             Unit(index=i, process=places[i], port=_port(unit["protocol"], base_port, i), **unit)
             for i, unit in enumerate(units)
         ),
+        unit_trace_s=scenario.trace_s,
     )
 
 
@@ -200,7 +204,7 @@ def _port(protocol: str, base_port: int, index: int) -> int:
 
 def spread(groups: list[str], per_process: int) -> list[int]:
     """Process of each unit: every process gets the same mixture of groups."""
-    totals = {group: groups.count(group) for group in groups}
+    totals = Counter(groups)
     seen: dict[str, int] = {}
     rank: list[tuple[float, int]] = []
     for i, group in enumerate(groups):

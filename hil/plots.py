@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from hil import oracle
+from hil import decimate, oracle
+from hil.fault_marks import CROWDED, Mark, Objects, drawn, is_crowded
 from hil.measure import inputs, tracking
 from hil.measure.plant import second_means
 from hil.result import Measured
@@ -94,10 +95,11 @@ def error(run: Measured) -> Plot:
     """Delivered less request."""
     figure = _figure(run, "error, MW", height=240)
     difference = run.rows.plant_mw - run.rows.request_mw
+    shown = decimate.kept(difference)
     figure.add_trace(
         go.Scatter(
-            x=_list(run.rows.t_s + 0.5),
-            y=_list(difference),
+            x=_list(run.rows.t_s[shown] + 0.5),
+            y=_list(difference[shown]),
             name="delivered - request",
             line={"color": VERMILION, "width": 1.4},
             fill="tozeroy",
@@ -243,14 +245,12 @@ def faults(run: Measured) -> Plot | None:
     figure = _figure(run, "", height=70 + 34 * len(lanes))
     for kind, spans in sorted(lanes.items(), reverse=True):
         name = f"{kind} ({len(spans)})"
-        # A line from begin to end of each; None lifts the pen. No length: a mark only.
-        x = [v for since, until, _ in spans for v in (since, until, None)]
-        text = [v for _, _, told in spans for v in (told, told, None)]
+        x, text = drawn(spans)
         colour = VERMILION if kind.startswith("VIOLATION") else MUTED
         figure.add_trace(
             go.Scatter(
                 x=x,
-                y=[name] * len(x),
+                y=np.full(len(x), name, dtype=object),
                 text=text,
                 mode="lines+markers",
                 line={"color": colour, "width": 3},
@@ -262,12 +262,14 @@ def faults(run: Measured) -> Plot | None:
     figure.update_layout(showlegend=False)
     figure.update_yaxes(tickfont={"size": 11}, range=[-0.6, len(lanes) - 0.4])
     caption = "What the bench did to the plant, and when. Point at a mark for the unit."
+    if any(is_crowded(spans) for spans in lanes.values()):
+        caption += f" {CROWDED}"
     return Plot("Faults", caption, figure, wide=True)
 
 
-def _lanes(run: Measured) -> dict[str, list[tuple[float, float, str]]]:
-    """Faults by kind, as (since s, until s, unit)."""
-    lanes: dict[str, list[tuple[float, float, str]]] = {}
+def _lanes(run: Measured) -> dict[str, list[Mark]]:
+    """Faults by kind."""
+    lanes: dict[str, list[Mark]] = {}
     ids, t0_s = run.run.units.ids, run.run.t0_s
 
     def add(kind: str, since_s: float, until_s: float, unit: int) -> None:
@@ -340,9 +342,10 @@ def line(
     legend: bool = True,
 ) -> Any:
     """Make a line of a series."""
+    shown = decimate.kept(y)
     return go.Scatter(
-        x=_list(x),
-        y=_list(y),
+        x=_list(x[shown]),
+        y=_list(y[shown]),
         name=name,
         mode="lines",
         line={"color": colour, "width": width, "shape": shape},
@@ -352,9 +355,10 @@ def line(
 
 
 def _dots(x: F8, y: F8, name: str, colour: str, symbol: str, unit: str) -> Any:
+    shown = decimate.kept(y, decimate.DOT_COLUMNS)
     return go.Scatter(
-        x=_list(x),
-        y=_list(y),
+        x=_list(x[shown]),
+        y=_list(y[shown]),
         name=name,
         mode="markers",
         marker={"color": colour, "symbol": symbol, "size": 5.5, "opacity": 0.8},
@@ -362,12 +366,14 @@ def _dots(x: F8, y: F8, name: str, colour: str, symbol: str, unit: str) -> Any:
     )
 
 
-def _list(values: F8) -> list[float | None]:
-    """Plain numbers, rounded: a page of arrays in base 64 could not be read by people."""
-    return [
-        round(v, 4) if f else None
-        for v, f in zip(values.tolist(), np.isfinite(values).tolist(), strict=True)
-    ]
+def _list(values: F8) -> Objects:
+    """Plain numbers, rounded: a page of arrays in base 64 could not be read by people.
+
+    As an array of objects, in which plotly does not look at each one several times.
+    """
+    rounded = np.array([round(v, 4) for v in values.tolist()], dtype=object)
+    rounded[~np.isfinite(values)] = None
+    return rounded
 
 
 def _base_mw(run: Measured) -> float:

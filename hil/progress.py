@@ -43,12 +43,13 @@ class VirtualProgress:
     def update(self, t_s: float, speed: float) -> None:
         """Show `t_s` seconds since t0, and how many times faster than real it goes."""
         t_s = min(max(0.0, t_s), self._duration_s)  # before t0 it is nan, which max() drops
-        self._progress.update(self._bar, completed=t_s, speed=f"{speed:.0f} × real time")
+        pace = f"{speed:.{0 if speed >= 10.0 else 1}f} × real time"
+        self._progress.update(self._bar, completed=t_s, speed=pace)
         part = int(LINES * t_s / self._duration_s)
         if not self._console.is_terminal and part > self._told:
             self._told = part
             self._console.print(
-                f"{self._name}: {t_s:.0f} of {self._duration_s:g} s, {speed:.0f} × real time",
+                f"{self._name}: {t_s:.0f} of {self._duration_s:g} s, {pace}",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -9,6 +9,7 @@ in MW, generation positive. `K` is the number of the wire process.
 `run.json`                        what the rig measured, see `hil.rig`
 `wire-K.setpoints.bin`            rows of `SETPOINT`, one for each setpoint that reached a device
 `wire-K.power.bin`, `….json`      rows of `power_dtype`, each 0.1 s; the JSON names the units
+`wire-K.totals.bin`               where those are thinned: rows of `Thin.totals`, each 0.1 s
 `wire-K.events.jsonl`             injected faults `{t_s, unit, kind, detail}`; unit -1: no unit
 `wire-K.links.bin`                rows of `LINK`: when a device could be reached, and was
 `tso.csv`                         `TSO_COLUMNS`, one row for each AGC value
@@ -21,6 +22,7 @@ in MW, generation positive. `K` is the number of the wire process.
 
 import json
 import os
+from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from pathlib import Path
 from queue import SimpleQueue
@@ -30,7 +32,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-PHYSICS_STEP_S = 0.1  # rows of the power trace are at multiples of it on the monotonic clock
+from hil import thinning
+from hil.thinning import EXTREMES, Thin, Thinner
+
+# rows of the power trace are at multiples of it on the monotonic clock
+PHYSICS_STEP_S = thinning.PHYSICS_STEP_S
 
 TSO_COLUMNS = ("t_sent_s", "t_socket_s", "seq", "pu", "status")
 """`t_sent_s`: by the TSO's own clock; `t_socket_s`: handed to the socket, after the link's
@@ -85,18 +91,24 @@ LIMIT_COLUMNS = ("p_avail_min_mw", "p_avail_max_mw")
 STATE_COLUMNS = ("room_k", "temperature_c", "departure_missed_mwh")  # nan: has no such state
 
 
-def power_dtype(n_units: int, *, limits: bool = False, states: bool = False) -> np.dtype[np.void]:
+def power_dtype(
+    n_units: int, *, limits: bool = False, states: bool = False, thinned: bool = False
+) -> np.dtype[np.void]:
     """Row of the power trace: instant, then one array over the units of the process each.
 
     With `limits`: the lowest and the highest power that each unit could give, too, MW. With
     `states`: room above its set point, temperature of the cells, and energy that cars left without.
+    `thinned`: with the extremes since the row before, see `hil.thinning`.
     """
+    number = "<f4" if thinned else "<f8"
     columns: list[tuple[str, str] | tuple[str, str, tuple[int]]] = [
         ("t_s", "<f8"),
-        ("p_mw", "<f8", (n_units,)),
-        ("soc", "<f8", (n_units,)),  # nan: no store
+        ("p_mw", number, (n_units,)),
+        ("soc", number, (n_units,)),  # nan: no store
         ("state", "u1", (n_units,)),  # UnitState
     ]
+    if thinned:
+        columns += [(name, "<f4", (n_units,)) for name in EXTREMES]
     if limits:
         columns += [(name, "<f4", (n_units,)) for name in LIMIT_COLUMNS]
     if states:
@@ -145,7 +157,8 @@ class Writer:
     """What one wire process records. Rows go to the page cache at once, or each step.
 
     `limits`, `states`: the power trace has limits and inner states of the units, too. `threaded`:
-    by a thread of its own (real clock; in virtual time there are no threads).
+    by a thread of its own (real clock; in virtual time there are no threads). `thin`: how the power
+    trace is thinned, if it is.
     """
 
     def __init__(
@@ -157,16 +170,20 @@ class Writer:
         limits: bool = False,
         states: bool = False,
         threaded: bool = False,
+        thin: Thin | None = None,
     ) -> None:
-        self._dtype = power_dtype(len(units), limits=limits, states=states)
+        about = {"limits": limits, "states": states, "thinned": thin is not None}
+        self._dtype = power_dtype(len(units), **about)
         self._row = np.zeros(1, dtype=self._dtype)
         self._column = {name: self._row[name] for name in self._dtype.names or ()}  # views of it
         self._setpoints: list[tuple[float, int, float, int, float]] = []
+        step_s, kinds = (PHYSICS_STEP_S, ()) if thin is None else (thin.step_s, thin.kinds)
         (raw_dir / f"wire-{process}.power.json").write_text(
-            json.dumps(
-                {"units": units, "step_s": PHYSICS_STEP_S, "limits": limits, "states": states}
-            )
+            json.dumps({"units": units, "step_s": step_s, "kinds": kinds, **about})
         )
+        self._thinner = None if thin is None else Thinner(thin, self._row)
+        totals = raw_dir / f"wire-{process}.totals.bin"
+        self._total_file = None if thin is None else append_file(totals, thin.totals.itemsize)
         self._power_file = append_file(raw_dir / f"wire-{process}.power.bin", self._dtype.itemsize)
         self._setpoint_file = append_file(
             raw_dir / f"wire-{process}.setpoints.bin", SETPOINT.itemsize
@@ -197,7 +214,12 @@ class Writer:
             column[name][0] = limit_mw
         for name, value in zip(STATE_COLUMNS, states, strict=False):
             column[name][0] = value
-        self._pen.write(self._power_file, self._row.tobytes())
+        if self._thinner is None or self._total_file is None:
+            self._pen.write(self._power_file, self._row.tobytes())
+            return
+        self._pen.write(self._total_file, self._thinner.total(t_s, p_mw))
+        for row in self._thinner.rows(t_s, p_mw, state):
+            self._pen.write(self._power_file, row)
 
     def event(self, t_s: float, unit: int, kind: str, detail: str = "") -> None:
         """Write one injected fault."""
@@ -221,9 +243,13 @@ class Writer:
         """Flush and close."""
         self.flush()
         self._closed = True
+        for row in self._thinner.last() if self._thinner else ():
+            self._pen.write(self._power_file, row)
         self._pen.close()
         for file in (self._power_file, self._setpoint_file, self._event_file, self._link_file):
             file.close()
+        if self._total_file is not None:
+            self._total_file.close()
 
 
 def processes(raw_dir: Path) -> list[int]:
@@ -232,20 +258,50 @@ def processes(raw_dir: Path) -> list[int]:
 
 
 def _rows(path: Path, dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    """Whole rows of a file; a torn last row is left out."""
-    data = path.read_bytes() if path.exists() else b""
-    return np.frombuffer(data[: len(data) - len(data) % dtype.itemsize], dtype=dtype)
+    """Whole rows of a file, by time, as they lie on the disk; a torn last row is left out."""
+    count = path.stat().st_size // dtype.itemsize if path.exists() else 0
+    if not count:
+        return np.zeros(0, dtype=dtype)
+    # mapped: of a long run more than the memory need hold
+    return _by_time(np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=(count,))))
+
+
+def _by_time(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """Rows by time; a copy only where they are not yet."""
+    t_s = rows["t_s"]
+    if np.all(t_s[1:] >= t_s[:-1]):
+        return rows
+    return rows[np.argsort(t_s, kind="stable")]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerTrace:
+    """What one process recorded of its units' power, by time."""
+
+    units: list[int]  # indices in the fleet
+    rows: NDArray[np.void]  # of `power_dtype`
+    step_s: float = PHYSICS_STEP_S  # from row to row, at most
+    kinds: tuple[str, ...] = ()  # of `totals`
+    totals: NDArray[np.void] | None = None  # rows of `Thin.totals`; None: not thinned
+
+
+def read_trace(raw_dir: Path, process: int) -> PowerTrace:
+    """Power trace of one process."""
+    about = json.loads((raw_dir / f"wire-{process}.power.json").read_text())
+    units: list[int] = about["units"]
+    what = {key: bool(about.get(key, False)) for key in ("limits", "states", "thinned")}
+    rows = _rows(raw_dir / f"wire-{process}.power.bin", power_dtype(len(units), **what))
+    if not what["thinned"]:
+        return PowerTrace(units, rows)
+    how = Thin(float(about["step_s"]), tuple(about["kinds"]))
+    totals = _rows(raw_dir / f"wire-{process}.totals.bin", how.totals)
+    return PowerTrace(units, rows, how.step_s, how.names, totals)
 
 
 def read_power(raw_dir: Path, process: int) -> tuple[list[int], NDArray[np.void]]:
     """Units (indices in the fleet) and rows of `power_dtype` of one process, by time."""
-    about = json.loads((raw_dir / f"wire-{process}.power.json").read_text())
-    units: list[int] = about["units"]
-    dtype = power_dtype(
-        len(units), limits=about.get("limits", False), states=about.get("states", False)
-    )
-    rows = _rows(raw_dir / f"wire-{process}.power.bin", dtype)
-    return units, rows[np.argsort(rows["t_s"], kind="stable")]
+    trace = read_trace(raw_dir, process)
+    return trace.units, trace.rows
 
 
 def read_setpoints(raw_dir: Path) -> NDArray[np.void]:
@@ -260,8 +316,9 @@ def read_links(raw_dir: Path) -> NDArray[np.void]:
 
 def _all_rows(raw_dir: Path, what: str, dtype: np.dtype[np.void]) -> NDArray[np.void]:
     parts = [_rows(raw_dir / f"wire-{k}.{what}.bin", dtype) for k in processes(raw_dir)]
-    rows = np.concatenate(parts) if parts else np.zeros(0, dtype=dtype)
-    return rows[np.argsort(rows["t_s"], kind="stable")]
+    if len(parts) == 1:
+        return parts[0]
+    return _by_time(np.concatenate(parts) if parts else np.zeros(0, dtype=dtype))
 
 
 def read_events(raw_dir: Path) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import plotly.io
 from plotly.offline import get_plotlyjs
 
+from hil.decimate import COLUMNS, DOT_COLUMNS
 from hil.frequency_plot import frequency_event
 from hil.frequency_table import frequency_card
 from hil.measure.units import UnitRecord, unit_records
@@ -64,11 +65,21 @@ def write(
             _units(run),
             _notes(run.result),
             _configuration(run),
-            "<footer>Power in MW, generation positive: a load is negative.</footer>",
+            f"<footer>Power in MW, generation positive: a load is negative.{_shown(run)}</footer>",
         )
     )
     path.write_text(page(title, get_plotlyjs(), body), encoding="utf-8")
     return path
+
+
+def _shown(run: Measured) -> str:
+    """Say how long series are drawn."""
+    if run.run.seconds <= 2 * DOT_COLUMNS:
+        return ""
+    return (
+        f" Lines of more than {2 * COLUMNS:,} values, and marks of more than {2 * DOT_COLUMNS:,},"
+        " are drawn as the least and the greatest value of each column of the plot."
+    )
 
 
 def _header(run: Measured) -> str:

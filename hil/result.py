@@ -77,10 +77,14 @@ def compute(
 
 
 def measure(
-    out_dir: Path, vppd: Sequence[str] | None = None, ticks: Ticks | None = None
+    out_dir: Path,
+    vppd: Sequence[str] | None = None,
+    ticks: Ticks | None = None,
+    *,
+    replay: Replayer | None = None,
 ) -> Measured:
-    """As `compute`, and keep the series."""
-    measured = figures(out_dir, vppd, ticks)
+    """As `compute`, and keep the series. `replay`: replays the journal in place of the command."""
+    measured = figures(out_dir, vppd, ticks, replay=replay)
     write(measured)
     return measured
 
@@ -115,12 +119,13 @@ def figures(
     latencies = _latencies(run, processes, ticks, paired, notes)
     evidence = checkers.gather(out_dir, run, processes, rows, ticks, paired, checked)
     event = frequency_event.compute(run, traces)
+    checks = checkers.figures(evidence, notes)
     result = {
         **_head(run),
         "fleet": _fleet(run, notes),
         "tracking": tracked,
-        "limits": _limits(run, checked, notes),
-        "checks": checkers.figures(evidence, notes),
+        "limits": _limits(run, checked, checks["by_check"]["limits"], notes),
+        "checks": checks,
         "timing": _timing(run, ticks, latencies, journal_figures, notes),
         "faults": _faults(run),
         "recovery": recovery.figures(run, ticks, paired, out_dir / "daemon.yaml", notes),
@@ -203,7 +208,10 @@ def _journal(
     return ticks, figures
 
 
-def _limits(run: Recording, checked: limits.Checked, notes: Notes) -> dict[str, Any]:
+def _limits(
+    run: Recording, checked: limits.Checked, unexplained: int | None, notes: Notes
+) -> dict[str, Any]:
+    """Setpoints held against limits alone; `unexplained`: those that no fault explains."""
     if not checked.checked:
         notes["limits.checked"] = "no device received a setpoint"
     if not checked.available:
@@ -221,6 +229,7 @@ def _limits(run: Recording, checked: limits.Checked, notes: Notes) -> dict[str, 
     return {
         "checked": checked.checked,
         "violations": len(checked.violations),
+        "unexplained": unexplained,
         "by_kind": checked.by_kind,
         "first": listed,
         "ramps_checked": checked.ramps,

@@ -7,6 +7,7 @@ from typing import Any
 from hil.scenario import Limit, in_words, shortfall
 
 REAL_ONLY = ("process.", "timing.tick_us")
+SMALL_MW = 1.0  # with less capacity, an error of 10 kW is no small one
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ def _market_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
     """What the plant delivered, as (key of the result, tile)."""
     tracking = result["tracking"]
     china, pjm = tracking["china"] or {}, tracking["pjm"] or {}
-    accuracy, error = number(tracking["accuracy_pct"], 2), number(tracking["mae_mw"], 2)
+    digits = 2 if tracking["basis_mw"] >= SMALL_MW else 4
+    accuracy, error = number(tracking["accuracy_pct"], 2), number(tracking["mae_mw"], digits)
     basis = f"of {tracking['basis_mw']:g} MW{_skipped(tracking)}"
     rate = number(tracking["rate_mw_per_min"], 0)
     made = [
@@ -108,7 +110,7 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
                 "Limit violations",
                 number(limits["violations"], 0),
                 "",
-                f"of {counted(limits['checked'], 'setpoint')} received",
+                _limits_note(limits),
             ),
         ),
         *_checks_tile(result.get("checks")),
@@ -130,6 +132,15 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
             Tile("Faults injected", number(result["faults"]["injected"], 0), "", _kinds(result)),
         ),
     ]
+
+
+def _limits_note(limits: dict[str, Any]) -> str:
+    """Say out of how many, and how many of them a fault explains: a ramp that begins elsewhere."""
+    note = f"of {counted(limits['checked'], 'setpoint')} received"
+    unexplained = limits.get("unexplained")
+    if not limits["violations"] or unexplained is None:
+        return note
+    return f"{note}; {limits['violations'] - unexplained} explained by faults"
 
 
 def _recovery_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:

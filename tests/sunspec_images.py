@@ -15,6 +15,9 @@ SET_ENA, SET_MOD, SET, SET_RVRT, SET_PCT, SET_PCT_RVRT, SET_ENA_RVRT, SET_TMS = 
 SET_SF = 40277 + 55
 SOC, PCT_SF = 40344 + 4, 40344 + 8  # model 713 of the battery
 BATTERY_CONTROL, BATTERY_HEARTBEAT = 40353 + 2, 40353 + 5
+BANK = 40353  # model 802, where a battery has one; model 715 is behind it then
+WCHA, WDIS, WCHA_WDIS_SF = BANK + 4, BANK + 5, BANK + 54
+DC_V, DC_V_SF, ACHA, ADIS, ACHA_ADIS_SF = (BANK + n for n in (34, 59, 45, 46, 62))
 PV_CONTROL, W_AVAIL = 40344 + 2, 40353 + 2
 
 NONE_16, NONE_U16 = 0x8000, 0xFFFF  # "not implemented", signed and unsigned
@@ -48,6 +51,18 @@ def battery_image(rating_kw: int = 4000) -> dict[int, int]:
             PCT_SF: 0x10000 - 2,
             BATTERY_CONTROL: 0,
         }
+    )
+
+
+def banked_image() -> dict[int, int]:
+    """A battery of 4 MW that tells its DC side: 3,920 kW in, 4,080 kW out, nothing limits them."""
+    image = _chain((1, 66), (701, 153), (702, 50), (704, 65), (713, 7), (802, 62), (715, 7))
+    return (
+        image
+        | _common(4000)
+        | {SET_SF: 2, SOC: 5000, PCT_SF: 0x10000 - 2, WCHA: 3920, WDIS: 4080, WCHA_WDIS_SF: 3}
+        | {DC_V: 13312, DC_V_SF: 0x10000 - 1, ACHA_ADIS_SF: 0x10000 - 1}  # 0.1 V, 0.1 A
+        | {ACHA: 29447, ADIS: 30649}  # rounded down: up to 133 W short of the nameplate
     )
 
 

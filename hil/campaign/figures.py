@@ -31,7 +31,7 @@ FIGURES = (
         max,
     ),
     Figure("missed_ticks", "timing.missed_ticks", "missed ticks", "", 0, max),
-    Figure("limit_violations", "limits.violations", "limit violations", "", 0, max),
+    Figure("limit_violations", "limits.unexplained", "limit violations", "", 0, max),
     Figure("check_violations", "checks.violations", "violations found by checkers", "", 0, max),
     Figure("faults", "faults.injected", "faults injected", "", 0, max),
     Figure("writes", "io.writes", "setpoints written", "", 0, min),

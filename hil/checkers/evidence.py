@@ -17,10 +17,11 @@ from hil.measure.inputs import Recording, Span
 from hil.measure.journal import Ticks
 from hil.measure.limits import Checked
 from hil.measure.plant import Process
+from hil.thinning import EXTREMES
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
-READING_S = 7.0  # age of a reading that still counts: telemetry_age_max_s, a tick, the links
+READING_LATE_S = 2.0  # what a reading grows older by than telemetry_age_max_s: a tick, the links
 READING_NOISE = 6.0  # times the noise of a reading, 1 sigma
 LYING = ("device_freeze", "device_wrong_scale", "device_wrong_sign")  # readings that seem good
 STANDSTILL = "host_tick_overrun"
@@ -84,6 +85,11 @@ class Evidence:
         """End of the run."""
         return self.run.t0_s + self.run.duration_s
 
+    @property
+    def reading_s(self) -> float:
+        """Age of a reading that still counts."""
+        return self.settings.telemetry_age_max_s + READING_LATE_S
+
     def inside(self, t_s: F8) -> NDArray[np.bool_]:
         """Which instants are within the run."""
         return np.asarray((t_s >= self.run.t0_s) & (t_s < self.end_s))
@@ -93,28 +99,31 @@ class Evidence:
         return any(
             span.kind in LYING
             and unit in span.units
-            and span.since_s <= t_s <= span.until_s + READING_S
+            and span.since_s <= t_s <= span.until_s + self.reading_s
             for span in self.spans
         )
 
     def readings_mw(self, unit: int, t_s: float) -> tuple[F8, F8]:
         """True power of a unit over the age of a reading, and the noise on it, MW; shape (k,)."""
         noise_pu = READING_NOISE * self.fleet.faults.telemetry_noise_pct / 100.0
-        p_mw = self._lately(unit, t_s, "p_mw")
+        p_mw = self._lately(unit, t_s, *EXTREMES, "p_mw")  # the newest one last
         return p_mw, noise_pu * np.abs(p_mw)
 
     def reported_mw(self, unit: int, t_s: float) -> tuple[F8, F8]:
         """Lowest and highest power that a unit could give, over the age of a reading, MW."""
         return self._lately(unit, t_s, "p_avail_min_mw"), self._lately(unit, t_s, "p_avail_max_mw")
 
-    def _lately(self, unit: int, t_s: float, name: str) -> F8:
-        """Column of the power trace over the age of a reading; empty where there is none."""
+    def _lately(self, unit: int, t_s: float, *names: str) -> F8:
+        """Columns of the power trace over the age of a reading; empty where there are none."""
         for process in self.processes:
             column = np.flatnonzero(process.units == unit)
-            if column.size and name in (process.rows.dtype.names or ()):
-                first, last = process.before(np.array([t_s - READING_S, t_s])).tolist()
+            if column.size:
+                first, last = process.before(np.array([t_s - self.reading_s, t_s])).tolist()
+                last += process.totals is not None  # a row of a thinned trace tells of before it
                 rows = process.rows[max(first, 0) : last + 1]
-                return np.asarray(rows[name][:, int(column[0])], dtype=np.float64)
+                there = [name for name in names if name in (rows.dtype.names or ())]
+                found = [rows[name][:, int(column[0])].astype(np.float64) for name in there]
+                return np.concatenate([np.zeros(0), *found])
         return np.zeros(0)
 
     def standstill_s(self, t_s: F8) -> F8:
@@ -163,18 +172,20 @@ def gather(
 
 def taken(run: Recording, paired: I8) -> Orders:
     """Setpoints of a run that arrived, and were neither refused nor ignored."""
-    mine = np.flatnonzero(run.setpoints["flags"] == 0)
-    unit = run.setpoints["unit"][mine].astype(np.uint16)  # short: then the sort is a radix sort
-    by_unit = mine[np.argsort(unit, kind="stable")]
-    rows = run.setpoints[by_unit]
     n = len(run.units.ids)
-    return Orders(
-        t_s=rows["t_s"].astype(np.float64),
-        p_mw=rows["p_mw"].astype(np.float64),
-        link_s=rows["link_s"].astype(np.float64),
+    mine = np.flatnonzero(run.setpoints["flags"] == 0)
+    short = np.min_scalar_type(n)  # of few bytes: then the sort is a radix sort
+    unit = run.setpoints["unit"][mine].astype(short)
+    by_unit = mine[np.argsort(unit, kind="stable")]
+    rows = run.setpoints
+    of_unit = rows["unit"][by_unit]
+    return Orders(  # column by column: a day has millions of rows
+        t_s=rows["t_s"][by_unit],
+        p_mw=rows["p_mw"][by_unit],
+        link_s=rows["link_s"][by_unit].astype(np.float64),
         tick=paired[by_unit],
-        unit=rows["unit"].astype(np.int64),
-        first=np.searchsorted(rows["unit"], np.arange(n + 1)).astype(np.int64),
+        unit=of_unit.astype(np.int64),
+        first=np.searchsorted(of_unit, np.arange(n + 1)).astype(np.int64),
     )
 
 

@@ -1,8 +1,9 @@
 """What a fault excuses: the daemon was made to believe something wrong, and could not know.
 
-Each line names a check, the words of its violation, the faults, how long after their end they still
-count, and why. A fault of a unit excuses that unit alone; one of the plant, all. What stands here
-is a hole in a check: there should be few. Narrower ones stand where they can be narrow:
+Each line names a check, the words of its violation, the faults, and why. A fault counts until no
+reading is left that was taken while it lasted. A fault of a unit excuses that unit alone; one of
+the plant, all. What stands here is a hole in a check: there should be few. Narrower ones stand
+where they can be narrow:
 
 ===============  ==============================  ===========================================
 `limits`         LYING, device_trip              only where a ramp begins at a reading
@@ -18,7 +19,7 @@ is a hole in a check: there should be few. Narrower ones stand where they can be
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from hil.checkers.evidence import LYING, READING_S, Evidence
+from hil.checkers.evidence import LYING, Evidence
 from hil.checkers.violation import Violation
 
 
@@ -28,7 +29,6 @@ class Excuse(NamedTuple):
     check: str
     what: str  # begin of the violation's words; empty: all
     kinds: tuple[str, ...]
-    after_s: float
     why: str
 
 
@@ -42,21 +42,18 @@ EXCUSES: tuple[Excuse, ...] = (
         "prediction",
         "counted by what is not its fallback",
         LYING,
-        READING_S,
         "a unit that is read again is counted on its way to its fallback, from its false reading",
     ),
     Excuse(
         "limits",
         "setpoint beyond what the unit had to give",
         SLOW_NEWS,
-        READING_S,
         "what the unit said of its range came late, or not at all",
     ),
     Excuse(
         "limits",
         "setpoint drains an empty store",
         ("device_freeze",),
-        READING_S,
         "the state of charge that it showed stood still",
     ),
 )
@@ -79,6 +76,6 @@ def _applies(evidence: Evidence, excuse: Excuse, violation: Violation) -> bool:
     return any(
         span.kind in excuse.kinds
         and (not span.units or violation.unit in span.units)
-        and span.since_s <= violation.t_s <= span.until_s + excuse.after_s
+        and span.since_s <= violation.t_s <= span.until_s + evidence.reading_s
         for span in evidence.spans
     )

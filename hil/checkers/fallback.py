@@ -18,6 +18,7 @@ The link's latency is in 1 already: a unit is fed when a setpoint arrives.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,21 +125,30 @@ def _not_there(
     """Part 2, for one unit."""
     unit = int(process.units[column])
     rows = process.rows[window]
-    t_s = rows["t_s"]
+    t_s, fallback_mw = rows["t_s"], float(evidence.run.units.fallback_mw[unit])
+    low_mw, high_mw = process.low_mw[window, column], process.high_mw[window, column]
+    of_more_s = process.stands_s[window] - STEP_S  # a row of a thinned trace
     for first, last in episodes(rows["state"][:, column] == UnitState.FALLBACK):
         here = slice(first, last + 1)
-        p_mw = rows["p_mw"][here, column]
         free = _is_free(evidence, rows[here], column, unit)
         since_s = _since_free(t_s[here], free)
-        bound_mw = _envelope_mw(evidence, unit, t_s[here] - since_s)
-        off_mw = np.abs(p_mw - evidence.run.units.fallback_mw[unit])
-        wrong = np.flatnonzero(free & ~(off_mw <= bound_mw))
+        bound_mw = _envelope_mw(evidence, unit, t_s[here] - of_more_s[here] - since_s)
+        p_mw = _farthest(low_mw[here], high_mw[here], fallback_mw)
+        wrong = np.flatnonzero(free & ~(np.abs(p_mw - fallback_mw) <= bound_mw))
         if wrong.size:
             k = int(wrong[0])
-            at_s, fallback_mw = float(t_s[first + k]), evidence.run.units.fallback_mw[unit]
+            at_s = float(t_s[first + k])
             found.violations.append(
-                Violation(at_s, unit, NAME, NOT_THERE, float(p_mw[k]), float(fallback_mw))
+                Violation(at_s, unit, NAME, NOT_THERE, float(p_mw[k]), fallback_mw)
             )
+
+
+def _farthest(
+    low_mw: NDArray[np.floating[Any]], high_mw: NDArray[np.floating[Any]], from_mw: float
+) -> F8:
+    """That one of two powers which is farther from a third."""
+    above = np.abs(high_mw - from_mw) >= np.abs(low_mw - from_mw)
+    return np.where(above, high_mw, low_mw).astype(np.float64)
 
 
 def _is_free(
@@ -160,12 +170,13 @@ def _is_free(
 
 
 def _since_free(t_s: F8, free: NDArray[np.bool_]) -> F8:
-    """Instant at which each row's unit was free to move to its fallback: the last that it was not.
+    """Instant at which each row's unit was free to move to its fallback: a step before it was so.
 
     Before that, the start: its watchdog ran out within the step of the first row.
     """
     last = np.maximum.accumulate(np.where(free, -1, np.arange(t_s.size)))
-    return np.asarray(np.where(last >= 0, t_s[last], t_s[0]), dtype=np.float64)
+    again_s = t_s[np.minimum(last + 1, t_s.size - 1)] - STEP_S
+    return np.asarray(np.where(last >= 0, again_s, t_s[0]), dtype=np.float64)
 
 
 def _envelope_mw(evidence: Evidence, unit: int, after_s: F8) -> F8:

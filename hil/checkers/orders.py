@@ -12,7 +12,8 @@ here: a step is right, too, if the ramp allows it from
    none that it took (a daemon that has started anew), and after a trip. While a fault makes its
    readings lie, that may be anywhere;
 4. anywhere, if it leads back to the edge of the range that the unit reported, and no further: a
-   range that shrinks faster than the ramp is followed at once.
+   range that shrinks faster than the ramp is followed at once. Where 3 holds, back from where the
+   unit truly is.
 
 The time that a ramp has is that from the tick before to the tick that sent the setpoint, at most
 two periods; in 3 also that since the first of the setpoints before it that were lost.
@@ -72,6 +73,9 @@ def _is_allowed(evidence: Evidence, each: Violation) -> bool:
         return False
     reach_mw += float(units.ramp_mw_per_s[u] * _lost_for_s(evidence, each, before_s))
     p_mw, noise_mw = evidence.readings_mw(u, each.t_s)
+    slack_mw = float(value_slack_mw(units)[u])
+    if any(_is_back_to_edge(evidence, each, begin_mw, slack_mw) for begin_mw in p_mw[-1:].tolist()):
+        return True
     off_mw = np.abs(each.p_mw - np.clip(p_mw, units.p_min_mw[u], units.p_max_mw[u]))
     return evidence.lies(u, each.t_s) or bool(np.any(off_mw <= reach_mw + noise_mw))
 
@@ -103,10 +107,10 @@ def _is_elsewhere(evidence: Evidence, each: Violation, before_s: float) -> bool:
     )
 
 
-def _is_back_to_edge(evidence: Evidence, each: Violation, taken_mw: float, slack_mw: float) -> bool:
+def _is_back_to_edge(evidence: Evidence, each: Violation, begin_mw: float, slack_mw: float) -> bool:
     """Say whether a step leads from beyond the range that the unit reported to its edge."""
     low_mw, high_mw = evidence.reported_mw(each.unit, each.t_s)
-    if each.p_mw < taken_mw:
+    if each.p_mw < begin_mw:
         return bool(np.any(each.p_mw >= high_mw - slack_mw))
     return bool(np.any(each.p_mw <= low_mw + slack_mw))
 

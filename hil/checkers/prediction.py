@@ -6,7 +6,9 @@ fallback (`fleet.json`):
     UNREACHABLE, TELEMETRY_AGE   counted by the last setpoint that it accepted, and no longer than
                                  its watchdog time after that
     FALLBACK                     no earlier than that, and counted by its fallback; one that is read
-                                 again may be on its way there from where it truly is
+                                 (again, or all along without an answer to its setpoints) may be on
+                                 its way there from where it truly is, from a setpoint that it took,
+                                 or from its last one in the split, while that may be under way
 
 Ticks of mode SAFE are left out: there, units are told where to go.
 """
@@ -14,9 +16,10 @@ Ticks of mode SAFE are left out: there, units are told where to go.
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.checkers.evidence import I8, Evidence
+from hil.checkers.evidence import F8, I8, Evidence
 from hil.checkers.violation import Found, Violation
 from hil.measure.journal import Ticks
+from hil.measure.pairing import value_slack_mw
 
 NAME = "prediction"
 TOLERANCE_MW = 1e-6
@@ -73,9 +76,29 @@ def _out(evidence: Evidence, ticks: Ticks) -> tuple[I8, I8, NDArray[np.bool_], N
 
 
 def _on_its_way(evidence: Evidence, unit: int, at_s: float, counted_mw: float) -> bool:
-    """Say whether a unit was counted between its fallback and where it was measured to be."""
+    """Say whether a unit was counted between its fallback and where it was, or went by orders."""
     fallback_mw = float(evidence.run.units.fallback_mw[unit])
     p_mw, noise_mw = evidence.readings_mw(unit, at_s)
-    low_mw = float(np.min(p_mw - noise_mw, initial=fallback_mw))
-    high_mw = float(np.max(p_mw + noise_mw, initial=fallback_mw))
-    return low_mw <= counted_mw <= high_mw
+    told_mw = np.concatenate((_taken_mw(evidence, unit, at_s), _under_way_mw(evidence, unit, at_s)))
+    slack_mw = float(value_slack_mw(evidence.run.units)[unit])
+    low_mw = np.concatenate((p_mw - noise_mw, told_mw - slack_mw))
+    high_mw = np.concatenate((p_mw + noise_mw, told_mw + slack_mw))
+    lowest_mw, highest_mw = low_mw.min(initial=fallback_mw), high_mw.max(initial=fallback_mw)
+    return bool(lowest_mw <= counted_mw <= highest_mw)
+
+
+def _taken_mw(evidence: Evidence, unit: int, at_s: float) -> F8:
+    """Setpoints that left for a unit within the age of a reading, and that it took, MW."""
+    orders, mine = evidence.orders, evidence.orders.of(unit)
+    left_s = orders.t_s[mine] - orders.link_s[mine]
+    return orders.p_mw[mine][(left_s <= at_s) & (left_s >= at_s - evidence.reading_s)]
+
+
+def _under_way_mw(evidence: Evidence, unit: int, at_s: float) -> F8:
+    """Setpoints of a unit in the split that are not too old to be sent, MW."""
+    ticks, age_s = evidence.ticks, evidence.settings.setpoint_age_max_s
+    assert ticks is not None  # noqa: S101  (the caller has them)
+    first, last = np.searchsorted(ticks.now_s, [at_s - age_s, at_s]).tolist()
+    out = {row for row, u, _ in ticks.out if u == unit and first <= row < last}
+    rows = [row for row in range(first, last) if row not in out]
+    return ticks.p_setpoint_mw[rows, unit]

@@ -14,6 +14,8 @@ import yaml
 
 from hil.scenario.checks import ChecksConfig
 
+TELEMETRY_AGE = "telemetry_age_max_s"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -21,6 +23,7 @@ class Settings:
 
     tick_s: float = 1.0
     setpoint_age_max_s: float = 2.0
+    telemetry_age_max_s: float = 5.0  # the units' longest
     droop: bool = False  # the plant answers the frequency, too
     policy: str = "exact"
     resume_within_s: float = ChecksConfig().resume_within_s
@@ -44,10 +47,15 @@ def read(config: Path, run: dict[str, Any]) -> Settings:
     """
     text = config.read_text(encoding="utf-8") if config.exists() else ""
     site = section(text, "site")
+    templates = section(text, "templates").values()
     default, checks = Settings(), run.get("checks") or {}
     return Settings(
         tick_s=float(site.get("tick_s", default.tick_s)),
         setpoint_age_max_s=float(site.get("setpoint_age_max_s", default.setpoint_age_max_s)),
+        telemetry_age_max_s=max(
+            (float(each.get(TELEMETRY_AGE, default.telemetry_age_max_s)) for each in templates),
+            default=default.telemetry_age_max_s,
+        ),
         droop=bool(section(text, "droop")),
         policy=str(run.get("policy", default.policy)),
         resume_within_s=float(checks.get("resume_within_s", default.resume_within_s)),

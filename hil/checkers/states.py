@@ -23,7 +23,7 @@ from hil.checkers.evidence import F8, Evidence, episodes
 from hil.checkers.violation import Found, Violation
 from hil.measure.limits import AVAILABLE_SLACK, TELEMETRY_S
 from hil.measure.pairing import value_slack_mw
-from hil.measure.plant import STEP_S, Process
+from hil.measure.plant import Process
 
 UP, DOWN = 1.0, -1.0
 ROOM_SLACK_K = 0.05
@@ -141,6 +141,4 @@ def _widest_mw(process: Process, column: int, t_s: F8, side: float) -> F8:
     """Widest end of the range that a unit reported shortly before each instant, MW."""
     name, widest = ("p_avail_max_mw", np.maximum) if side > 0 else ("p_avail_min_mw", np.minimum)
     values = process.rows[name][:, column].astype(np.float64)
-    at = np.maximum(process.before(t_s), 0)
-    steps = range(round(TELEMETRY_S / STEP_S) + 1)
-    return np.asarray(widest.reduce([values[np.maximum(at - k, 0)] for k in steps]))
+    return np.asarray(widest.reduce([values[at] for at in process.lately(t_s, TELEMETRY_S)]))

@@ -22,12 +22,11 @@ import numpy as np
 from hil.checkers.evidence import F8, LYING, Evidence
 from hil.checkers.violation import Found, Violation
 from hil.faults.fault import NOBODY
-from hil.measure.plant import GAP_MAX_S, STEP_S, Process
+from hil.measure.plant import STEP_S, Process
 
 NAME = "told"
 ONLINE = 1
-TELEMETRY_AGE_S = 5.0  # docs/config.md, telemetry_age_max_s
-LINKS_S = 0.5
+LINKS_S = 0.5  # of links as good as most; there and back
 SLOW_LINK_S = 3.0  # a message that slow links delayed is believed so long after it was sent
 SLOW_LINKS = ("link_latency", "link_jitter", "link_slow_drip")
 SIGMAS = 6.0
@@ -86,9 +85,9 @@ def _age_s(evidence: Evidence) -> float:
     """Age of the oldest reading that the daemon may still count with."""
     slow = any(fault.kind in SLOW_LINKS for fault in evidence.timed)
     return (
-        TELEMETRY_AGE_S
+        evidence.settings.telemetry_age_max_s
         + evidence.settings.tick_s
-        + LINKS_S
+        + max(LINKS_S, 2.0 * evidence.fleet.latency_s[1])
         + (SLOW_LINK_S if slow else 0.0)
     )  # fmt: skip
 
@@ -103,22 +102,27 @@ def _true_mw(evidence: Evidence, t_s: F8, age_s: float) -> tuple[F8, F8]:
 
 
 def _spread_mw(process: Process, t_s: F8, age_s: float) -> tuple[F8, F8]:
-    rows_s, p_mw = process.rows["t_s"], np.ascontiguousarray(process.rows["p_mw"])
-    last = process.before(t_s)
+    rows_s = process.rows["t_s"]
     low_mw = np.full((t_s.size, process.units.size), np.nan)
     high_mw = low_mw.copy()
     if not rows_s.size:
         return low_mw, high_mw
-    steps = math.ceil(age_s / STEP_S)
+    end = process.before(t_s)
+    age_s = STEP_S * math.ceil(age_s / STEP_S)
+    first = np.searchsorted(rows_s, rows_s[np.maximum(end, 0)] - age_s - 0.5 * STEP_S)
     # a process that was gone meanwhile leaves fewer rows
-    whole = (last >= steps) & (t_s - rows_s[np.maximum(last, 0)] <= GAP_MAX_S)
-    whole &= rows_s[np.maximum(last, 0)] - rows_s[np.maximum(last - steps, 0)] <= age_s + GAP_MAX_S
-    end = last[whole]
-    least, most = p_mw[end].copy(), p_mw[end].copy()
-    for k in range(1, steps + 1):
-        then_mw = p_mw[end - k]
-        np.minimum(least, then_mw, out=least)
-        np.maximum(most, then_mw, out=most)
+    gone = np.concatenate(([0], np.cumsum(np.diff(rows_s) > process.gap_max_s)))
+    whole = (end >= 0) & (rows_s[0] <= t_s - age_s) & (gone[end] == gone[first])
+    whole &= t_s - rows_s[np.maximum(end, 0)] <= process.gap_max_s
+    if process.totals is not None:  # a row tells of the time before it, too
+        end = np.minimum(end + 1, rows_s.size - 1)
+    first, end = first[whole], end[whole]
+    lows_mw, highs_mw = process.low_mw, process.high_mw
+    least, most = lows_mw[end].astype(np.float64), highs_mw[end].astype(np.float64)
+    for k in range(1, int(np.max(end - first, initial=0)) + 1):
+        row = np.maximum(end - k, first)
+        np.minimum(least, lows_mw[row], out=least)
+        np.maximum(most, highs_mw[row], out=most)
     low_mw[whole], high_mw[whole] = least, most
     return low_mw, high_mw
 

@@ -23,6 +23,7 @@ class DeviceFaults:
     active: bool = False  # False: nothing below applies
     tripped: bool = False
     stuck_mw: float | None = None  # where its power stands still
+    unguarded: bool = False  # does what it is told, beyond the range that it says
     refuses: bool = False  # every write, a tripped one too
     ignores: bool = False  # takes writes, and does nothing
     absent: bool = False  # readings are not there
@@ -73,6 +74,7 @@ class DeviceFaults:
         self.refuses = self.tripped or "device_refuse_writes" in kinds
         self.ignores = "device_ignore_writes" in kinds
         self.absent = "device_nan" in kinds
+        self.unguarded = "device_unguarded" in kinds
         if "device_freeze" not in kinds:
             self.frozen = None
         if "device_stuck" not in kinds:

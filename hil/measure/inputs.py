@@ -17,6 +17,7 @@ from hil.faults.unit import AWAY
 from hil.frequency import Frequency
 
 F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
 PROCESS_NUMBER = re.compile(r"^process (\d+)")  # detail of an event that meets a whole process
 SENT = ("accepted", "refused", "unknown")  # status of AGC values that left the TSO
 
@@ -117,7 +118,7 @@ def read(raw_dir: Path) -> Recording:
     t0_s, duration_s = float(run["t0_s"]), float(run["duration_s"])
     agc, not_sent = read_agc(raw_dir / "tso.csv")
     setpoints = recording.read_setpoints(raw_dir)
-    inside = (setpoints["t_s"] >= t0_s) & (setpoints["t_s"] < t0_s + duration_s)
+    inside = slice(*np.searchsorted(setpoints["t_s"], [t0_s, t0_s + duration_s]).tolist())
     return Recording(
         raw_dir=raw_dir,
         units=read_units(raw_dir / "fleet.json"),
@@ -204,6 +205,14 @@ def read_told(path: Path) -> TsoInputs:
         agc_flags=np.array([int(row["agc_flags"]) for row in rows], dtype=np.int64),
         mode=np.array([int(row["mode"]) for row in rows], dtype=np.int64),
     )
+
+
+def rows_by_unit(unit: NDArray[np.int32], chosen: NDArray[np.bool_], n: int) -> list[I8]:
+    """Chosen rows of each of `n` units, in their order. `unit`: whose each row is."""
+    rows = np.flatnonzero(chosen)
+    short = unit[rows].astype(np.uint16)  # then the sort is a radix sort
+    order = np.argsort(short, kind="stable")
+    return np.split(rows[order], np.searchsorted(short[order], np.arange(1, n)))
 
 
 def is_fault(event: dict[str, Any]) -> bool:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.measure.inputs import Recording, Units
+from hil.measure.inputs import Recording, Units, rows_by_unit
 from hil.measure.journal import Ticks
 from hil.measure.pairing import value_slack_mw
-from hil.measure.plant import GAP_MAX_S, STEP_S, Process
+from hil.measure.plant import Process
 from hil.recording import SetpointFlag, UnitState
 
 F8 = NDArray[np.float64]
@@ -24,6 +24,7 @@ RAMP_SLACK_S = 0.1  # jitter of links of 20 to 80 ms, and of their simulation
 SOC_SLACK_PU = 0.002
 AVAILABLE_SLACK = 0.02  # of rated power
 TELEMETRY_S = 3.0  # so old may be what the daemon knows of a unit's range
+LOOK_EACH_S = 0.5  # ranges move slowly
 NOT_RECEIVED = SetpointFlag.LOST | SetpointFlag.OFFLINE | SetpointFlag.KEEP_ALIVE
 
 
@@ -71,10 +72,11 @@ def check(
     received = (setpoints["flags"] & int(NOT_RECEIVED)) == 0
     out.checked = int(received.sum())
     slack_mw = value_slack_mw(run.units)
+    of_unit = rows_by_unit(setpoints["unit"], received, len(run.units.ids))
     for process in processes:
         for column, u in enumerate(process.units.tolist()):
-            mine = received & (setpoints["unit"] == u)
-            if mine.any():
+            mine = of_unit[u]
+            if mine.size:
                 unit = _Unit(run.units, u, float(slack_mw[u]), process, column)
                 unit.check(setpoints[mine], tick_s[mine], out)
     return out
@@ -109,9 +111,9 @@ class _Unit:
         self._ramps(rows, tick_s, row, out)
         if row.size and self.process.rows.size:
             at = np.maximum(row, 0)
-            known = (row >= 0) & (t_s - self.process.rows["t_s"][at] <= GAP_MAX_S)
+            known = (row >= 0) & (t_s - self.process.rows["t_s"][at] <= self.process.gap_max_s)
             self._soc(rows, at, known, out)
-            self._available(rows, at, known, out)
+            self._available(rows, known, out)
 
     def _soc(self, rows: NDArray[np.void], at: I8, known: NDArray[np.bool_], out: Checked) -> None:
         if not np.isfinite(self.units.energy_mwh[self.u]):
@@ -124,9 +126,7 @@ class _Unit:
         wrong = (empty & (p_mw > self.slack_mw)) | (full & (p_mw < -self.slack_mw))
         self._blame(rows, known & wrong, "soc", 0.0, out)
 
-    def _available(
-        self, rows: NDArray[np.void], at: I8, known: NDArray[np.bool_], out: Checked
-    ) -> None:
+    def _available(self, rows: NDArray[np.void], known: NDArray[np.bool_], out: Checked) -> None:
         """Range that the unit itself had to give, the widest of what telemetry may have told.
 
         The upper end of PV is no limit: its setpoint is a curtailment, the sun does the rest.
@@ -136,12 +136,11 @@ class _Unit:
         ends: list[tuple[str, np.ufunc, float]] = [("p_avail_min_mw", np.minimum, -1.0)]
         if self.units.kinds[self.u] != "pv":
             ends.append(("p_avail_max_mw", np.maximum, 1.0))
-        steps = range(0, round(TELEMETRY_S / STEP_S) + 1, 5)
+        ends = [end for end in ends if end[0] in names]
+        told = self.process.lately(rows["t_s"], TELEMETRY_S, LOOK_EACH_S) if ends else []
         for name, widest, sign in ends:
-            if name not in names:
-                continue
             column = self.process.rows[name][:, self.column]
-            limit = widest.reduce([column[np.maximum(at - k, 0)] for k in steps])
+            limit = widest.reduce([column[at] for at in told])
             measured = known & np.isfinite(limit)
             out.available += int(measured.sum())
             wrong = sign * (rows["p_mw"] - limit) > slack_mw

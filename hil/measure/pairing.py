@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil import recording
-from hil.measure.inputs import AgcSent, Units
+from hil.measure.inputs import AgcSent, Units, rows_by_unit
 from hil.measure.journal import Ticks
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
-HORIZON_S = 4.0  # no write is longer under way: setpoints age out, requests have deadlines
+HORIZON_S = 4.0  # no write leaves later: setpoints age out, requests have deadlines
 SOCKET_TO_DAEMON_S = 1.0  # an AGC value that takes longer from socket to daemon stays unpaired
 
 
@@ -32,15 +32,16 @@ def writes_to_ticks(ticks: Ticks, setpoints: NDArray[np.void], units: Units) -> 
     if ticks.now_s.size == 0:
         return paired
     slack_mw = value_slack_mw(units)
-    newest = np.searchsorted(ticks.now_s, setpoints["t_s"], side="right") - 1
-    keep_alive = (setpoints["flags"] & recording.SetpointFlag.KEEP_ALIVE) != 0
-    for u in np.unique(setpoints["unit"]):
-        mine = np.flatnonzero((setpoints["unit"] == u) & ~keep_alive)
+    t_s, p_mw = setpoints["t_s"], setpoints["p_mw"]
+    newest = np.searchsorted(ticks.now_s, t_s, side="right") - 1
+    carries = (setpoints["flags"] & int(recording.SetpointFlag.KEEP_ALIVE)) == 0
+    for u, mine in enumerate(rows_by_unit(setpoints["unit"], carries, len(units.ids))):
         paired[mine] = _pair_unit(
             ticks.now_s,
             ticks.p_setpoint_mw[:, u],
-            setpoints["t_s"][mine],
-            setpoints["p_mw"][mine],
+            t_s[mine],
+            t_s[mine] - setpoints["link_s"][mine],
+            p_mw[mine],
             newest[mine],
             float(slack_mw[u]),
             units.latency_min_s,
@@ -52,26 +53,45 @@ def _pair_unit(
     now_s: F8,
     decided_mw: F8,
     t_s: F8,
+    left_s: F8,
     p_mw: F8,
-    newest: NDArray[np.intp],
+    newest: I8,
     slack_mw: float,
     in_flight_s: float,
-) -> list[int]:
-    """Pair the writes of one unit, in the order of their reception."""
-    paired: list[int] = []
-    last = -1
-    for at_s, value_mw, k in zip(t_s.tolist(), p_mw.tolist(), newest.tolist(), strict=True):
-        fits: list[int] = []
-        while k >= 0 and at_s - now_s[k] <= HORIZON_S and len(fits) < 2:
-            if abs(decided_mw[k] - value_mw) <= slack_mw:
-                fits.append(k)
-            k -= 1
+) -> I8:
+    """Pair the writes of one unit, in the order of their reception.
+
+    Almost every write has the value of the newest tick, which is old enough to have sent it: those
+    are paired at once, and the others one by one.
+    """
+    age_s = t_s - now_s[newest]
+    plain = (newest >= 0) & (np.abs(decided_mw[newest] - p_mw) <= slack_mw)
+    plain &= (age_s >= in_flight_s) & (left_s - now_s[newest] <= HORIZON_S)
+    paired = np.where(plain, newest, -1)
+    last = np.maximum.accumulate(paired)  # newest tick of the plain writes so far
+    of_others = -1  # and of the others
+    for j in np.flatnonzero(~plain).tolist():
+        fits = _fits(now_s, decided_mw, float(left_s[j]), float(p_mw[j]), int(newest[j]), slack_mw)
         choice = fits[0] if fits else -1
-        if len(fits) == 2 and fits[1] > last and at_s - now_s[fits[0]] < in_flight_s:
+        before = max(int(last[j]), of_others)
+        if len(fits) == 2 and fits[1] > before and t_s[j] - now_s[fits[0]] < in_flight_s:
             choice = fits[1]
-        paired.append(choice)
-        last = max(last, choice)
+        paired[j] = choice
+        of_others = max(of_others, choice)
     return paired
+
+
+def _fits(
+    now_s: F8, decided_mw: F8, left_s: float, value_mw: float, newest: int, slack_mw: float
+) -> list[int]:
+    """The one or two newest ticks, not after `newest`, that have decided a value."""
+    fits: list[int] = []
+    k = newest
+    while k >= 0 and left_s - now_s[k] <= HORIZON_S and len(fits) < 2:
+        if abs(decided_mw[k] - value_mw) <= slack_mw:
+            fits.append(k)
+        k -= 1
+    return fits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """Power of the simulated plant: sums over the processes that ran it, never over what is missing."""
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil import recording
 from hil.measure.inputs import Recording
+from hil.thinning import EXTREMES
 
 F8 = NDArray[np.float64]
 STEP_S = recording.PHYSICS_STEP_S
@@ -32,15 +33,53 @@ class Process:
     number: int
     units: NDArray[np.int64]
     rows: NDArray[np.void]
+    step_s: float = STEP_S  # from row to row, at most; a thinned trace has the totals, too
+    kinds: tuple[str, ...] = ()
+    totals: NDArray[np.void] | None = None
+    t_s: F8 = field(init=False)  # of `rows`, side by side: it is searched again and again
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "t_s", np.ascontiguousarray(self.rows["t_s"]))
+
+    @property
+    def gap_max_s(self) -> float:
+        """Rows that far apart are a late step of the bench, not a loss."""
+        return GAP_MAX_S + self.step_s - STEP_S
+
+    @property
+    def low_mw(self) -> NDArray[np.floating[Any]]:
+        """Least power of each unit since the row before, shape (rows, units)."""
+        return np.asarray(self.rows["p_mw" if self.totals is None else EXTREMES[0]])
+
+    @property
+    def high_mw(self) -> NDArray[np.floating[Any]]:
+        """Greatest power of each unit since the row before, shape (rows, units)."""
+        return np.asarray(self.rows["p_mw" if self.totals is None else EXTREMES[1]])
+
+    @property
+    def stands_s(self) -> F8:
+        """Time that each row stands for, up to its instant: one step, or more where thinned."""
+        since_s = np.diff(self.rows["t_s"], prepend=self.rows["t_s"][:1] - STEP_S)
+        steps_s = STEP_S * np.rint(since_s / STEP_S)
+        return np.where(since_s > self.gap_max_s, STEP_S, steps_s)
+
+    def lately(self, t_s: F8, back_s: float, each_s: float = STEP_S) -> list[NDArray[np.int64]]:
+        """Rows that tell of a time before each instant, the newest first; never one before all."""
+        each_s = max(each_s, self.step_s)
+        back_s += self.step_s - STEP_S
+        return [
+            np.maximum(self.before(t_s - each_s * k), 0)
+            for k in range(int(back_s / each_s + 1e-6) + 1)
+        ]
 
     def before(self, t_s: F8) -> NDArray[np.int64]:
         """Index of the newest row at or before each instant; -1 before the first."""
-        return np.searchsorted(self.rows["t_s"], t_s, side="right").astype(np.int64) - 1
+        return np.searchsorted(self.t_s, t_s, side="right").astype(np.int64) - 1
 
     def gaps(self) -> list[tuple[float, float]]:
         """Times in which the process was gone, s."""
-        t_s = self.rows["t_s"]
-        ends = np.flatnonzero(np.diff(t_s) > GAP_MAX_S)
+        t_s = self.t_s
+        ends = np.flatnonzero(np.diff(t_s) > self.gap_max_s)
         return [(float(t_s[k]), float(t_s[k + 1])) for k in ends]
 
 
@@ -48,8 +87,9 @@ def read_processes(run: Recording) -> list[Process]:
     """Power traces of all processes."""
     found = []
     for number in recording.processes(run.raw_dir):
-        units, rows = recording.read_power(run.raw_dir, number)
-        found.append(Process(number, np.array(units, dtype=np.int64), rows))
+        trace = recording.read_trace(run.raw_dir, number)
+        units = np.array(trace.units, dtype=np.int64)
+        found.append(Process(number, units, trace.rows, trace.step_s, trace.kinds, trace.totals))
     return found
 
 
@@ -68,7 +108,7 @@ def traces(run: Recording, processes: list[Process]) -> Traces:
         columns = [("", np.ones(len(of_kind), dtype=bool))]
         columns += [(kind, of_kind == kind) for kind in kinds if (of_kind == kind).any()]
         for kind, mask in columns:
-            power = _on_grid(process, mask, first, count)
+            power = _on_grid(*_summed(process, kind, mask, first, count), first, count)
             if kind:
                 kinds[kind] += power
             else:
@@ -91,16 +131,30 @@ def second_means(run: Recording, t_s: F8, value: F8) -> F8:
     return np.asarray(sums / counts)
 
 
-def _on_grid(process: Process, mask: NDArray[np.bool_], first: int, count: int) -> F8:
-    """Sum of some units of a process on the grid; short gaps by a line, long ones NaN."""
+def _summed(
+    process: Process, kind: str, mask: NDArray[np.bool_], first: int, count: int
+) -> tuple[F8, F8]:
+    """Instants and power of one kind ("": of all) of a process, of the time that is asked for."""
+    rows = process.rows if process.totals is None else process.totals
+    since_s, until_s = (first - 0.5) * STEP_S, (first + count - 0.5) * STEP_S
+    inside = slice(*np.searchsorted(rows["t_s"], [since_s, until_s]).tolist())
+    t_s = rows["t_s"][inside]
+    if process.totals is None:
+        return t_s, rows["p_mw"][inside][:, mask].sum(axis=1)
+    if kind:
+        return t_s, rows["kind_mw"][inside, process.kinds.index(kind)]
+    return t_s, rows["p_mw"][inside]
+
+
+def _on_grid(t_s: F8, p_mw: F8, first: int, count: int) -> F8:
+    """Power on the grid; short gaps by a line, long ones NaN."""
     power = np.full(count, np.nan)
-    at = np.rint(process.rows["t_s"] / STEP_S).astype(np.int64) - first
-    inside = (at >= 0) & (at < count)
-    power[at[inside]] = process.rows["p_mw"][inside][:, mask].sum(axis=1)
+    power[np.rint(t_s / STEP_S).astype(np.int64) - first] = p_mw
     known = np.flatnonzero(np.isfinite(power))
-    for left, right in pairwise(known.tolist()):
-        if 1 < right - left <= round(GAP_MAX_S / STEP_S):
-            power[left : right + 1] = np.linspace(power[left], power[right], right - left + 1)
+    apart = np.diff(known)
+    for k in np.flatnonzero((apart > 1) & (apart <= round(GAP_MAX_S / STEP_S))).tolist():
+        left, right = int(known[k]), int(known[k + 1])
+        power[left : right + 1] = np.linspace(power[left], power[right], right - left + 1)
     return power
 
 
@@ -113,7 +167,7 @@ def _soc(run: Recording, processes: list[Process]) -> F8:
             continue
         row = process.before(starts_s)
         at = np.maximum(row, 0)
-        old = (row < 0) | (starts_s - process.rows["t_s"][at] > GAP_MAX_S)
+        old = (row < 0) | (starts_s - process.rows["t_s"][at] > process.gap_max_s)
         for j, u in enumerate(process.units):
             if np.isfinite(run.units.energy_mwh[u]):
                 columns.append(np.where(old, np.nan, process.rows["soc"][at, j]))

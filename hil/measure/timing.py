@@ -68,8 +68,8 @@ def first_of_each(tick: I8, unit: NDArray[np.int32]) -> NDArray[np.bool_]:
     first = np.zeros(tick.size, dtype=bool)
     valid = np.flatnonzero(tick >= 0)
     if valid.size:
-        _, index = np.unique(np.stack((tick[valid], unit[valid])), axis=1, return_index=True)
-        first[valid[index]] = True
+        both = tick[valid] * (1 + int(unit.max())) + unit[valid]
+        first[valid[np.unique(both, return_index=True)[1]]] = True
     return first
 
 

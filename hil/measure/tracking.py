@@ -17,6 +17,7 @@ from vppd.market.tracking import accuracy_pct, mae_mw
 
 F8 = NDArray[np.float64]
 PJM_SHORTEST_S = 900.0
+BEYOND_PU = 0.05  # PJM's RegD reaches 1.02
 Notes = dict[str, str]
 
 
@@ -43,10 +44,10 @@ def seconds(run: Recording, plant: Traces, ticks: Ticks | None) -> Seconds:
 
     The first value counts from the start of the second in which it was sent.
     """
-    sent_s = run.agc.t_sent_s.copy()
+    sent_s, sent_pu = commands(run)
     if sent_s.size:
         sent_s[0] = run.t0_s + np.floor(sent_s[0] - run.t0_s)
-    signal_pu = hold_means(sent_s, run.agc.pu, run.edges_s)
+    signal_pu = hold_means(sent_s, sent_pu, run.edges_s)
     droop_mw = hold_means(run.frequency.t_sent_s, sent_droop_mw(run), run.edges_s)
     droop_mw = np.nan_to_num(droop_mw, nan=0.0)  # before the first frequency there is none
     unserved_mw = np.full(run.seconds, np.nan)
@@ -63,6 +64,16 @@ def seconds(run: Recording, plant: Traces, ticks: Ticks | None) -> Seconds:
     )
 
 
+def commands(run: Recording) -> tuple[F8, F8]:
+    """AGC values that ask for something: instants and values, shape (k,).
+
+    More than what was sold is not owed: a value a little beyond ±1, as recorded signals have them,
+    is clipped. One far beyond is no command, and the one before it stands.
+    """
+    asks = np.abs(run.agc.pu) <= 1.0 + BEYOND_PU
+    return run.agc.t_sent_s[asks], np.clip(run.agc.pu[asks], -1.0, 1.0)
+
+
 def sent_droop_mw(run: Recording) -> F8:
     """What the droop asks for at each frequency that was sent; nothing where there is no droop."""
     freq_hz, droop = run.frequency.freq_hz, run.grid.droop
@@ -73,10 +84,11 @@ def sent_droop_mw(run: Recording) -> F8:
 
 def request_steps(run: Recording) -> tuple[F8, F8]:
     """Request as it was sent: instants of the run's clock, and what holds from each on, MW."""
-    if not run.agc.t_sent_s.size:
+    sent_s, sent_pu = commands(run)
+    if not sent_s.size:
         return np.zeros(0), np.zeros(0)
-    t_s = np.union1d(run.agc.t_sent_s, run.frequency.t_sent_s)
-    pu = hold(run.agc.t_sent_s, run.agc.pu, t_s)
+    t_s = np.union1d(sent_s, run.frequency.t_sent_s)
+    pu = hold(sent_s, sent_pu, t_s)
     request_mw = run.units.basepoint_mw.sum() + pu * run.units.regulation_mw
     return t_s, request_mw + _droop_at(run, t_s)
 
@@ -154,7 +166,8 @@ def _unusable(run: Recording, t_s: F8, power_mw: F8) -> str:
         return "the run is too short"
     if not run.units.regulation_mw > 0.0:
         return "no regulation capacity"
-    if run.agc.t_sent_s.size == 0 or run.agc.t_sent_s[0] > t_s[0]:
+    sent_s, _ = commands(run)
+    if sent_s.size == 0 or sent_s[0] > t_s[0]:
         return "no AGC value had been sent when scoring begins"
     holes = int(np.isnan(power_mw).sum())
     return f"{holes / 10:.1f} s of the plant's power are not recorded" if holes else ""
@@ -168,12 +181,13 @@ def _china(
         notes.update(dict.fromkeys(keys, reason))
         return
     rated_mw = run.units.capacity_mw
-    later = (run.agc.t_sent_s > t_s[0]) & (run.agc.t_sent_s < t_s[-1])
-    sent_s = np.concatenate((t_s[:1], run.agc.t_sent_s[later]))
-    pu = hold(run.agc.t_sent_s, run.agc.pu, sent_s)
+    asked_s, asked_pu = commands(run)
+    later = (asked_s > t_s[0]) & (asked_s < t_s[-1])
+    sent_s = np.concatenate((t_s[:1], asked_s[later]))
+    pu = hold(asked_s, asked_pu, sent_s)
     request_mw = run.units.basepoint_mw.sum() + pu * run.units.regulation_mw
-    commands = china.new_commands(sent_s, request_mw, rated_mw)
-    rated = china.rate_commands(commands, t_s, power_mw, rated_mw)
+    new = china.new_commands(sent_s, request_mw, rated_mw)
+    rated = china.rate_commands(new, t_s, power_mw, rated_mw)
     try:
         score = china.summarise(rated, rated_mw)
     except ValueError:
@@ -202,7 +216,7 @@ def _pjm(
     if reason:
         notes["tracking.pjm"] = reason
         return
-    signal_pu = hold(run.agc.t_sent_s, run.agc.pu, t_s)
+    signal_pu = hold(*commands(run), t_s)
     response_pu = (power_mw - run.units.basepoint_mw.sum()) / run.units.regulation_mw
     score = pjm.combine(pjm.score_series(t_s, signal_pu, response_pu))
     found["pjm"] = {

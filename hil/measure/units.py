@@ -1,11 +1,12 @@
 """What became of each unit: writes, losses, and the time in which it did not follow."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.measure.inputs import Recording, spans
+from hil.measure.inputs import Recording, rows_by_unit, spans
 from hil.measure.journal import Ticks
 from hil.measure.plant import STEP_S, Process
 from hil.recording import SetpointFlag, UnitState
@@ -57,13 +58,16 @@ def unit_records(
     lost = carries & ((flags & SetpointFlag.LOST) != 0)
     offline = carries & ((flags & SetpointFlag.OFFLINE) != 0) & ~lost
     received = carries & ~lost & ~offline
-    for record in records:
-        mine = unit == record.index
-        record.received = int((received & mine).sum())
-        record.lost = int((lost & mine).sum())
-        record.offline = int((offline & mine).sum())
-        record.longest_silence_s = _silence_s(run, run.setpoints["t_s"][received & mine])
-        record.violations = violations.count(record.index)
+    got = [run.setpoints["t_s"][mine] for mine in rows_by_unit(unit, received, len(records))]
+    lost_of = np.bincount(unit[lost], minlength=len(records)).tolist()
+    offline_of = np.bincount(unit[offline], minlength=len(records)).tolist()
+    blamed = Counter(violations)
+    for record, t_s in zip(records, got, strict=True):
+        record.received = t_s.size
+        record.lost = lost_of[record.index]
+        record.offline = offline_of[record.index]
+        record.longest_silence_s = _silence_s(run, t_s)
+        record.violations = blamed[record.index]
     _states(run, processes, records)
     for span in spans(run):
         for u in span.units:
@@ -96,11 +100,13 @@ def _states(run: Recording, processes: list[Process], records: list[UnitRecord])
         t_s = process.rows["t_s"]
         inside = (t_s >= run.t0_s - 1e-6) & (t_s < run.t0_s + run.duration_s - 1e-6)
         states = process.rows["state"][inside]
-        missing = max(0, steps - states.shape[0])
+        stands_s = process.stands_s[inside]
+        missing = max(0, steps - round(float(stands_s.sum()) / STEP_S))
         # One late step is the bench's jitter, not a simulator that was gone.
         gone_s = missing * STEP_S if missing > round(1.0 / STEP_S) else 0.0
+        fallback_s = stands_s @ (states == int(UnitState.FALLBACK))
+        autonomous_s = stands_s @ (states == int(UnitState.AUTONOMOUS))
         for column, u in enumerate(process.units.tolist()):
-            of_unit = states[:, column]
-            records[u].fallback_s = float((of_unit == UnitState.FALLBACK).sum() * STEP_S)
-            records[u].autonomous_s = float((of_unit == UnitState.AUTONOMOUS).sum() * STEP_S)
+            records[u].fallback_s = float(fallback_s[column])
+            records[u].autonomous_s = float(autonomous_s[column])
             records[u].unrecorded_s = gone_s

@@ -55,6 +55,8 @@ def move(body: Records) -> None:
     for i in range(body.size):
         b = body[i]
         low_mw, high_mw = b["low_mw"], b["high_mw"]
+        if b["unguarded"] != 0.0:
+            low_mw, high_mw = b["bare_low_mw"], b["bare_high_mw"]
         if b["held_mw"] == b["held_mw"]:  # not nan
             b["reference_mw"] = b["ordered_mw"] = held(b["held_mw"], low_mw, high_mw)
             b["droop_mw"] = 0.0

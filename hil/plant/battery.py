@@ -139,7 +139,10 @@ def step(step_h: float, decay: float, own: Records, body: Records) -> None:
         rated_mw = u["rated_mw"]
         most_mw = rated_mw * b["permit_pu"]
         # a lag's tail must not carry the power past what the store can give or take
-        low_mw, high_mw = max(b["low_mw"], -most_mw), min(b["high_mw"], most_mw)
+        low_mw, high_mw = b["low_mw"], b["high_mw"]
+        if b["unguarded"] != 0.0:
+            low_mw, high_mw = b["bare_low_mw"], b["bare_high_mw"]
+        low_mw, high_mw = max(low_mw, -most_mw), min(high_mw, most_mw)
         b["ordered_mw"] = min(max(b["ordered_mw"], low_mw), high_mw)
         p_mw = min(max(b["ordered_mw"] + b["droop_mw"], low_mw), high_mw)
         mean_mw = 0.5 * (b["p_mw"] + p_mw)
@@ -158,3 +161,5 @@ def step(step_h: float, decay: float, own: Records, body: Records) -> None:
         soc_pu, cells_c, max_c = b["soc_pu"], b["temperature_c"], u["cell_max_c"]
         b["low_mw"] = -most_mw * charge_pu(soc_pu, u["soc_max_pu"], cells_c, max_c)
         b["high_mw"] = most_mw * discharge_pu(soc_pu, u["soc_min_pu"], cells_c, max_c)
+        b["bare_low_mw"] = -most_mw if soc_pu < 1.0 else 0.0
+        b["bare_high_mw"] = most_mw if soc_pu > 0.0 else 0.0

@@ -15,6 +15,9 @@ MOTION: Fields = [
     ("mean_mw", "f8"),  # its mean over the step
     ("low_mw", "f8"),  # what the unit can give now: the devices report it
     ("high_mw", "f8"),
+    ("bare_low_mw", "f8"),  # what it could without its own protection of store, room and cars
+    ("bare_high_mw", "f8"),
+    ("unguarded", "f8"),  # 1: that protection has failed
     ("reach_mw", "f8"),  # ramp times step
     ("lag_steps", "f8"),  # lag over step
     ("lag_decay", "f8"),  # exp(-step / lag)
@@ -55,6 +58,7 @@ def bodies(units: Sequence[Unit], step_s: float) -> Records:
     body["lag_decay"] = np.exp(-step_s / np.maximum(lag_s, SHORTEST_LAG_S))
     body["low_mw"] = column(units, "p_min_mw")
     body["high_mw"] = column(units, "p_max_mw")
+    body["bare_low_mw"], body["bare_high_mw"] = body["low_mw"], body["high_mw"]
     body["held_mw"] = np.nan
     body["permit_pu"] = 1.0
     rest(body, column(units, "basepoint_mw"))

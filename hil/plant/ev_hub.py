@@ -149,3 +149,5 @@ def step(
         b["owed_mwh"] = owed_mwh
         b["low_mw"] = max(hub["p_min_mw"], -can_mw)
         b["high_mw"] = max(b["low_mw"], min(hub["p_max_mw"], 0.0 - must_mw))
+        b["bare_low_mw"] = b["low_mw"]  # no car, no load
+        b["bare_high_mw"] = max(b["low_mw"], hub["p_max_mw"])

@@ -105,6 +105,7 @@ def step(own: Records, sites: Records, body: Records) -> None:
         colder = freedom(-b["room_k"], b["comfort_k"])
         low_mw = u["base_mw"] + (u["p_min_mw"] - u["base_mw"]) * colder
         high_mw = u["base_mw"] + (u["p_max_mw"] - u["base_mw"]) * warmer
+        b["bare_low_mw"], b["bare_high_mw"] = sites[k]["low_mw"], sites[k]["high_mw"]
         # what the chillers cannot do comes last: comfort may not start a machine that is locked
         b["high_mw"] = max(min(high_mw, sites[k]["high_mw"]), sites[k]["low_mw"])
         b["low_mw"] = min(max(low_mw, sites[k]["low_mw"]), b["high_mw"])

@@ -27,6 +27,7 @@ from hil.recording import UnitState
 
 U1 = NDArray[np.uint8]
 NOMINAL_HZ = 50.0
+FACTORY_WATCHDOG_S = 900.0  # of a watchdog that nobody has armed
 WITH_DROOP = ("battery", "pv")
 AUTONOMOUS, FOLLOW, FALLBACK = (
     int(state) for state in (UnitState.AUTONOMOUS, UnitState.FOLLOW, UnitState.FALLBACK)
@@ -77,8 +78,11 @@ class Plant:
         self._orders = Orders(n)
         self._dead_s = [unit.dead_time_true_s for unit in units]
         self._watchdog_at_s = np.full(n, np.inf)
-        self._watchdog_s = [unit.watchdog_s for unit in units]
-        self._fallback_mw = [unit.fallback_mw for unit in units]
+        self._next_expiry_s = math.inf  # no watchdog runs out before
+        self._watchdog_s = [FACTORY_WATCHDOG_S] * n
+        self._fallback_mw = [0.0] * n
+        for i in range(n):
+            self.disarm(i)
         self._inverters = self._with_droop()
         self._kinds = self._build()
 
@@ -102,7 +106,10 @@ class Plant:
     def order(self, i: int, p_mw: float, at_s: float) -> None:
         """Unit i follows a setpoint that it got at `at_s`; feeds its watchdog."""
         self.state[i] = FOLLOW
-        self._watchdog_at_s[i] = at_s + self._watchdog_s[i]
+        expires_s = at_s + self._watchdog_s[i]
+        self._watchdog_at_s[i] = expires_s
+        if expires_s < self._next_expiry_s:
+            self._next_expiry_s = expires_s
         self._orders.put(i, at_s + self._dead_s[i], p_mw)
 
     def release(self, i: int, at_s: float) -> None:
@@ -120,12 +127,25 @@ class Plant:
         if fallback_mw is not None:
             self._fallback_mw[i] = fallback_mw
 
+    def disarm(self, i: int) -> None:
+        """Time and fallback of a unit's watchdog as from the factory, which suit no plant.
+
+        A unit that nobody arms shows it: it takes very long, and goes to 0 MW or next to it.
+        """
+        unit = self.units[i]
+        self._watchdog_s[i] = FACTORY_WATCHDOG_S
+        self._fallback_mw[i] = min(max(0.0, unit.p_min_mw), unit.p_max_mw)
+
     def hold(self, i: int, p_mw: float | None) -> None:
         """Unit i stays at a power, MW, whatever it is told (0: tripped); None: it obeys again.
 
         Held anywhere but at 0, it still is within what its own protection allows.
         """
         self._body["held_mw"][i] = np.nan if p_mw is None else p_mw
+
+    def unguard(self, i: int, *, on: bool) -> None:
+        """Unit i protects its store, room or cars no longer, though it still says their range."""
+        self._body["unguarded"][i] = 1.0 if on else 0.0
 
     def watchdog(self, i: int) -> tuple[float, float]:
         """Time, s, and fallback, MW, of a unit's watchdog as armed."""
@@ -149,11 +169,14 @@ class Plant:
 
     def _expire(self, until_s: float) -> None:
         """Send units to their fallback whose watchdog runs out before `until_s`."""
+        if self._next_expiry_s >= until_s:
+            return
         for i in np.flatnonzero(self._watchdog_at_s < until_s).tolist():
             self.state[i] = FALLBACK
             at_s = float(self._watchdog_at_s[i])
             self._orders.put(i, at_s + self._dead_s[i], self._fallback_mw[i])
             self._watchdog_at_s[i] = np.inf
+        self._next_expiry_s = float(self._watchdog_at_s.min(initial=math.inf))
 
     def _with_droop(self) -> Inverters:
         """Protection and droop of the units that have them."""

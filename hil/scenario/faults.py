@@ -19,6 +19,8 @@ class LinkDelays:
     latency_ms: tuple[float, float] = ruled((20.0, 80.0), minimum=0.0, maximum=60000.0)
     # deadline of each answer that the daemon is configured with; default: its own
     timeout_s: float | None = ruled(None, minimum=0.05, maximum=10.0)
+    # and how old telemetry may be before it puts its unit out of the split; default: its own
+    telemetry_age_max_s: float | None = ruled(None, minimum=0.5, maximum=600.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from hil.scenario.frequency import checks as frequency_checks
 from hil.scenario.signal import SignalSource
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
+TRACED_MAX = 8e6  # rows of a unit at 0.1 s, some 40 bytes each: an hour of 210 units
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,17 @@ class Scenario:
     allocation: AllocationConfig = field(default_factory=AllocationConfig)
     guards: GuardsConfig = field(default_factory=GuardsConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)
+    # each unit's power is recorded so often, the plant's each 0.1 s; default: `trace_s`
+    unit_trace_s: float | None = ruled(None, minimum=0.1, maximum=10.0)
     acceptance: dict[str, Limit] = field(default_factory=dict)
+
+    @property
+    def trace_s(self) -> float:
+        """From row to row of the units' trace: 0.1 s, or 1 s where that would be a lot of them."""
+        if self.unit_trace_s is not None:
+            return self.unit_trace_s
+        units = sum(kind.units for kind in self.fleet.kinds.values())
+        return 0.1 if units * self.duration_s / 0.1 <= TRACED_MAX else 1.0
 
     @property
     def fleet_seed(self) -> int:

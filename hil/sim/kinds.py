@@ -18,7 +18,9 @@ from vppd.runtime.registry import Kind
 def memory_links(plugs: Mapping[int, Plug], broker: Broker) -> dict[str, Kind]:
     """Kinds of links that lead to the simulated units; `plugs` by port."""
 
-    def modbus(config: ModbusTcpConfig, *, rng: random.Random, **_: Any) -> ModbusTcpLink:
+    def modbus(
+        config: ModbusTcpConfig, *, rng: random.Random, clock: Callable[[], float], **_: Any
+    ) -> ModbusTcpLink:
         station = plugs[config.port]
         assert isinstance(station, Station)  # noqa: S101  (the bench wrote the configuration)
 
@@ -27,12 +29,14 @@ def memory_links(plugs: Mapping[int, Plug], broker: Broker) -> dict[str, Kind]:
         ) -> StationClient:
             return StationClient(station, timeout_s, on_lost)
 
-        return ModbusTcpLink(config, rng, client=client)
+        return ModbusTcpLink(config, rng, clock=clock, client=client)
 
-    def dnp3(config: Dnp3TcpConfig, *, rng: random.Random, **_: Any) -> MemoryPointLink:
+    def dnp3(
+        config: Dnp3TcpConfig, *, rng: random.Random, clock: Callable[[], float], **_: Any
+    ) -> MemoryPointLink:
         outstation = plugs[config.port]
         assert isinstance(outstation, MemoryOutstation)  # noqa: S101  (as above)
-        return MemoryPointLink(config, rng, outstation)
+        return MemoryPointLink(config, rng, outstation, clock)
 
     def mqtt(
         config: MqttConfig,

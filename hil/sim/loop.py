@@ -14,7 +14,7 @@ import heapq
 import itertools
 import math
 from asyncio import events
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from hil.sim.net import Net
 STUCK = 1_000_000  # callbacks at one instant: something asks for itself without end
 SLOTS_PER_S = 10  # of what is not due soon
 FOREVER_S = 1e12  # nobody gets there
+NEVER = int(FOREVER_S) * SLOTS_PER_S  # the slot of what is due then
 
 Callback = Callable[..., object]
 Entry = list[Any]  # what waits for its time: when, s; number; callback; its arguments
@@ -83,7 +84,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         # What is due soon is in a heap; the rest waits in slots of a tenth of a second. Most timers
         # are taken back before they ever get into the heap.
         self._timers: list[Entry] = []
-        self._far: dict[int, list[Entry]] = {}
+        self._far: defaultdict[int, list[Entry]] = defaultdict(list)
         self._slot = -1  # up to this one it is soon
         self._soon_until_s = -math.inf  # which is until then
         self._faults: list[dict[str, Any]] = []
@@ -155,31 +156,31 @@ class VirtualLoop(asyncio.BaseEventLoop):
         ready, timers, pop = self._ready, self._timers, heapq.heappop
         at_this_instant = 0
         while True:
-            while ready:
+            if ready:
                 callback, args = ready.popleft()
-                callback(*args)
-                at_this_instant += 1
-                if at_this_instant > STUCK:
-                    raise StuckError(f"time does not move on from {self.now_s:g} s")
-            if self._stopping:
+            elif self._stopping:
                 return
-            if not timers or timers[0][0] >= self._soon_until_s:
-                self._fetch()
-            entry = pop(timers)
-            if entry[0] > self.now_s:
-                self.now_s = entry[0]
-                at_this_instant = 0
-            ready.append((entry[2], entry[3]))
-            while timers and timers[0][0] <= self.now_s:
-                ready.append((_run, (pop(timers),)))  # the one before may take it back
+            else:
+                if not timers or timers[0][0] >= self._soon_until_s:
+                    self._fetch()
+                when, _, callback, args = pop(timers)
+                if when > self.now_s:
+                    self.now_s = when
+                    at_this_instant = 0
+                while timers and timers[0][0] <= self.now_s:
+                    ready.append((_run, (pop(timers),)))  # the one before may take it back
+            callback(*args)
+            at_this_instant += 1
+            if at_this_instant > STUCK:
+                raise StuckError(f"time does not move on from {self.now_s:g} s")
 
     def _wait(self, entry: Entry) -> Asked:
         """Let an entry wait for its time."""
-        slot = int(min(entry[0], FOREVER_S) * SLOTS_PER_S)
-        if slot > self._slot:
-            self._far.setdefault(slot, []).append(entry)
-        else:
+        when = entry[0]
+        if when < self._soon_until_s:
             heapq.heappush(self._timers, entry)
+        else:
+            self._far[NEVER if when >= FOREVER_S else int(when * SLOTS_PER_S)].append(entry)
         return Asked(entry)
 
     def _fetch(self) -> None:

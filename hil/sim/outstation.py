@@ -5,7 +5,9 @@ Deadlines, the count of unanswered requests that ends a connection, and back-off
 """
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +20,8 @@ from hil.wire.device import Device
 from hil.wire.dnp3 import ONLINE, LoadPoints
 from vppd.links.base import Answer, LinkError
 from vppd.links.dnp3 import Dnp3TcpConfig
-from vppd.links.modbus import Turn
 from vppd.links.supervise import Backoff, LinkState, keep_connected
+from vppd.links.turn import Turn
 
 Outputs = dict[int, float]
 Inputs = dict[int, tuple[float, int]]
@@ -94,13 +96,17 @@ class MemoryPointLink(LinkState):
     """PointLink to one outstation in memory."""
 
     def __init__(
-        self, config: Dnp3TcpConfig, rng: random.Random, outstation: MemoryOutstation
+        self,
+        config: Dnp3TcpConfig,
+        rng: random.Random,
+        outstation: MemoryOutstation,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._config = config
         self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng)
         self._outstation = outstation
-        self._turn = Turn()
+        self._turn = Turn(clock)
         self._silent = 0  # unanswered in a row
         self._client: OutstationClient | None = None
         self._lost: asyncio.Future[str] | None = None
@@ -109,9 +115,13 @@ class MemoryPointLink(LinkState):
         """Connect and stay connected until cancelled. Never raises but CancelledError."""
         await keep_connected(self, self._session, self._backoff)
 
-    async def operate(self, analog_outputs: Outputs, *, select: bool = False) -> Answer:
-        """Write analog outputs. Raises LinkError if there is no connection."""
+    async def operate(
+        self, analog_outputs: Outputs, *, select: bool = False, before_s: float = math.inf
+    ) -> Answer:
+        """Write analog outputs. Raises LinkError if there is no connection, or no turn in time."""
         del select  # one request in memory: nothing can come between the two
+        if not self._turn.take():
+            await self._turn.wait_to_write(before_s)
         statuses = await self._ask(analog_outputs)
         if statuses is None:
             return Answer.UNKNOWN
@@ -122,6 +132,8 @@ class MemoryPointLink(LinkState):
 
     async def read_analog_inputs(self) -> Inputs:
         """All analog inputs: index -> (value, DNP3 flags octet). Raises LinkError."""
+        if not self._turn.take():
+            await self._turn.wait_to_read()
         inputs: Inputs | None = await self._ask(None)
         if inputs is None:
             raise LinkError(f"no answer within {self._config.timeout_s:g} s")
@@ -161,9 +173,7 @@ class MemoryPointLink(LinkState):
         return True
 
     async def _ask(self, request: Request) -> Any:
-        """One request, once. None: not answered. Raises LinkError without a connection."""
-        if not self._turn.take():
-            await self._turn.wait_to_read()
+        """One request, once, with the turn. None: not answered. Raises LinkError if not up."""
         try:
             if self._client is None:
                 raise LinkError(self.reason or "not connected")

@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from hil import daemon_config, faults, fleet, folder, frequency
 from hil.faults.fault import NOBODY
 from hil.faults.fault import write as write_faults
@@ -45,6 +47,8 @@ LAST_STEPS_S = 0.3  # after the end: the last steps of the physics are written
 VIEW_S = 1.0  # virtual time between two views
 COLLECT_S = 300.0  # virtual time between two collections of cycles
 View = Callable[[float, float], None]  # seconds since t0, speed
+
+log = structlog.get_logger()
 
 
 class Simulation:
@@ -82,14 +86,16 @@ class Simulation:
         loop = VirtualLoop(START_S)
         collecting = gc.isenabled()
         try:
-            with SimulatedLog(self.out_dir / "daemon.log", loop.time) as log:
+            with SimulatedLog(self.out_dir / "daemon.log", loop.time) as written:
                 gc.disable()  # `_watch` collects, seldom
+                loop.set_exception_handler(_log_fault)
                 run(self._main(loop), loop)
-            self.errors = log.errors + loop.faults
+            self.errors = written.errors
             self._write_run(started, time.monotonic() - began_s)
         except StuckError as error:
             raise CouldNotRunError(f"virtual time: {error}") from error
         finally:
+            gc.unfreeze()
             if collecting:
                 gc.enable()
             os.close(marker)
@@ -175,6 +181,7 @@ class Simulation:
             if loop.time() >= collect_at_s:
                 collect_at_s += COLLECT_S
                 gc.collect()
+                gc.freeze()  # what is left stays: nobody needs to look at it again
             if self._view is not None:
                 spent_s = max(time.monotonic() - began_s, 1e-6)
                 self._view(loop.time() - self.t0_s, (loop.time() - began_virtual_s) / spent_s)
@@ -215,6 +222,12 @@ class Simulation:
             },
         }
         (self.raw_dir / "run.json").write_text(json.dumps(record, indent=1))
+
+
+def _log_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody caught in a task or a callback, as asyncio's own handler does."""
+    raised = context.get("exception")
+    log.error("loop_exception", message=context.get("message"), error=repr(raised))
 
 
 async def _first_of(wanted: asyncio.Task[None], tasks: list[asyncio.Task[None]]) -> None:

@@ -1,7 +1,6 @@
 """Modbus devices in memory: pymodbus' client, as `vppd.links.modbus` uses it, without frames."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from pymodbus.pdu import ExceptionResponse
 
@@ -17,10 +16,13 @@ DONE, LOST = Fate.DONE, Fate.LOST
 NOT_CONNECTED = "not connected"
 
 
-class Reply(NamedTuple):
+class Reply:
     """What a good answer says."""
 
-    registers: list[int]
+    __slots__ = ("registers",)
+
+    def __init__(self, registers: list[int]) -> None:
+        self.registers = registers
 
 
 WRITTEN = Reply([])

@@ -1,64 +1,82 @@
 """The daemon's ticks, taken from its own hand in virtual time instead of from its journal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.measure.journal import ARRAYS, OUT_REASONS, Ticks
+from hil.measure.journal import ARRAYS, NUMBERS, OUT_REASONS, Ticks
 from vppd.core.types import Mode, Reason, Verdict
 from vppd.runtime.loop import Done
 
 OUT = {int(reason): reason.name for reason in Reason if reason.name in OUT_REASONS}
+CHUNK = 512  # ticks
+KEPT: dict[str, tuple[str, Callable[[Done], Any]]] = {  # of each unit
+    "p_setpoint_mw": ("<f8", lambda done: done.decision.p_setpoint_mw),
+    "accepted_mw": ("<f8", lambda done: done.image.accepted_mw),
+    "accepted_at_s": ("<f8", lambda done: done.image.accepted_at_s),
+    "send": ("?", lambda done: done.decision.send),
+    "held_by": ("u1", lambda done: done.decision.held_by),
+}
 
 
 class TickRecorder:
-    """Keeps what `vppd export` would tell of each tick."""
+    """Keeps what `vppd export` would tell of each tick, and no more: a day has 86,400 of them."""
 
     def __init__(self) -> None:
-        self._done: list[Done] = []
+        self._numbers: list[tuple[float, ...]] = []
+        self._fresh: list[bool] = []
+        self._mode: list[str] = []
+        self._chunks: dict[str, list[NDArray[Any]]] = {key: [] for key in KEPT}
 
     def add(self, done: Done) -> None:
-        """Keep one finished tick; its arrays never change again."""
-        self._done.append(done)
+        """Keep one finished tick."""
+        image, decision, meta = done.image, done.decision, done.meta
+        place = len(self._numbers) % CHUNK
+        self._numbers.append(
+            (
+                image.now_s, image.agc_pu, image.agc_received_s, decision.regulation_mw,
+                decision.request_mw, decision.served_mw, decision.unserved_mw,
+                meta.late_s, meta.tick_us,
+            )
+        )  # fmt: skip
+        self._fresh.append(decision.verdict == Verdict.FRESH)
+        self._mode.append(Mode(decision.mode).name)
+        for key, (kind, of) in KEPT.items():
+            values, chunks = of(done), self._chunks[key]
+            if not place:
+                chunks.append(np.zeros((CHUNK, len(values)), dtype=kind))
+            chunks[-1][place] = values
 
     def ticks(self, daemon_ids: Sequence[str], ids: Sequence[str]) -> Ticks:
-        """All ticks so far, units in the order of `ids`."""
-        order = np.array([daemon_ids.index(name) for name in ids], dtype=np.intp)
-        done, shape = self._done, (len(self._done), len(ids))
-        arrays = {
-            "p_setpoint_mw": [d.decision.p_setpoint_mw for d in done],
-            "accepted_mw": [d.image.accepted_mw for d in done],
-            "accepted_at_s": [d.image.accepted_at_s for d in done],
-        }
-        assert tuple(arrays) == ARRAYS  # noqa: S101  (all that an export has)
-        sends = [d.decision.send for d in done]
+        """Give all ticks, units in the order of `ids`, and forget them."""
+        place = {name: k for k, name in enumerate(daemon_ids)}
+        order = np.array([place[name] for name in ids], dtype=np.intp)
+        numbers = np.array(self._numbers, dtype=np.float64).reshape(-1, len(NUMBERS))
+        columns: dict[str, Any] = dict(zip(NUMBERS, numbers.T.copy(), strict=True))
+        out = tuple(self._out(order))
         return Ticks(
-            now_s=np.array([d.image.now_s for d in done]),
-            agc_pu=np.array([d.image.agc_pu for d in done]),
-            agc_received_s=np.array([d.image.agc_received_s for d in done]),
-            regulation_mw=np.array([d.decision.regulation_mw for d in done]),
-            request_mw=np.array([d.decision.request_mw for d in done]),
-            served_mw=np.array([d.decision.served_mw for d in done]),
-            unserved_mw=np.array([d.decision.unserved_mw for d in done]),
-            late_s=np.array([d.meta.late_s for d in done]),
-            tick_us=np.array([d.meta.tick_us for d in done]),
-            fresh=np.array([d.decision.verdict == Verdict.FRESH for d in done], dtype=bool),
-            mode=tuple(Mode(d.decision.mode).name for d in done),
-            **{
-                key: np.array(a, dtype=np.float64).reshape(shape)[:, order]
-                for key, a in arrays.items()
-            },
-            send=np.array(sends, dtype=bool).reshape(shape)[:, order],
-            out=tuple(self._out(order)),
+            **columns,
+            fresh=np.array(self._fresh, dtype=bool),
+            mode=tuple(self._mode),
+            **{key: self._whole(key, order) for key in (*ARRAYS, "send")},
+            out=out,
         )
 
-    def _out(self, order: NDArray[np.intp]) -> list[tuple[int, int, str]]:
+    def _whole(self, key: str, order: NDArray[np.intp]) -> NDArray[Any]:
+        """Array of all ticks, shape (ticks, units); each chunk is freed once it is copied."""
+        chunks, total = self._chunks.pop(key), len(self._numbers)
+        whole = np.zeros((total, order.size), dtype=KEPT[key][0])
+        for first in range(0, total, CHUNK):
+            rows = chunks.pop(0)[: total - first]
+            whole[first : first + CHUNK] = rows[:, order]
+        return whole
+
+    def _out(self, order: NDArray[np.intp]) -> Iterator[tuple[int, int, str]]:
         """(row, unit, reason) of each unit that was out of the split."""
-        codes = np.array(sorted(OUT))
-        found: list[tuple[int, int, str]] = []
-        for row, done in enumerate(self._done):
-            held_by = done.decision.held_by[order]
-            units = np.flatnonzero(np.isin(held_by, codes)).tolist()
-            found += [(row, unit, OUT[int(held_by[unit])]) for unit in units]
-        return found
+        codes, total = np.array(sorted(OUT), dtype=np.uint8), len(self._numbers)
+        for number, chunk in enumerate(self._chunks.pop("held_by")):
+            held_by = chunk[: total - number * CHUNK][:, order]
+            for row, unit in np.argwhere(np.isin(held_by, codes)).tolist():
+                yield row + number * CHUNK, unit, OUT[int(held_by[row, unit])]

@@ -20,6 +20,7 @@ from hil.sim.frequency import Terminals
 from hil.sim.outstation import MemoryOutstation
 from hil.sim.station import Station
 from hil.sim.wires import Wires
+from hil.thinning import thin
 from hil.wire import dnp3
 from hil.wire.device import Device
 from hil.wire.mqtt import Depot
@@ -107,10 +108,13 @@ class SimulatedPlant:
         nominal_hz = NOMINAL_HZ if terminals is None else terminals.nominal_hz
         self.terminals = terminals
         self.plant = Plant(fleet.units, PHYSICS_STEP_S, loop.time(), fleet.seed * 1000, nominal_hz)
-        self.writer = Writer(raw_dir, 0, indices, limits=True, states=True)
+        how = thin(fleet.unit_trace_s, [unit.kind for unit in fleet.units])
+        self.writer = Writer(raw_dir, 0, indices, limits=True, states=True, thin=how)
         self.plugs: list[Plug] = []
         self.by_port: dict[int, Plug] = {}
         self._depots: list[DepotPlug] = []
+        # those that report in each step of a second
+        self._reporting: list[list[Depot]] = [[] for _ in range(STEPS_PER_SECOND)]
         self._loop = loop
         self._agenda: Agenda | None = None
         for slot, unit in enumerate(fleet.units):
@@ -128,6 +132,7 @@ class SimulatedPlant:
             depot = Depot(device, rng, latency_s, make_client=client, utc=utc)
             plug = DepotPlug(depot, self._loop)
             self._depots.append(plug)
+            self._reporting[-device.unit.index % STEPS_PER_SECOND].append(depot)
         elif device.unit.protocol == "dnp3":
             points = dnp3.HVAC if device.unit.kind == "hvac" else dnp3.INDUSTRIAL
             plug = MemoryOutstation(device, dnp3.LoadPoints(device, points), wires)
@@ -164,9 +169,8 @@ class SimulatedPlant:
         states = (plant.room_k, plant.temperature_c, plant.departure_missed_mwh)
         self.writer.power(plant.now_s, plant.p_mw, plant.soc_pu, plant.state, limits_mw, states)
         count = round(plant.now_s / PHYSICS_STEP_S)
-        for depot in self._depots:
-            if (count + depot.device.unit.index) % STEPS_PER_SECOND == 0:
-                depot.depot.report()
+        for depot in self._reporting[count % STEPS_PER_SECOND]:
+            depot.report()
         if self._agenda is not None and self._agenda.next_s() <= plant.now_s:
             self._agenda.run_due(plant.now_s)
         if count % STEPS_PER_SECOND == 0:

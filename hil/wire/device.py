@@ -1,6 +1,8 @@
 """One simulated device behind its protocol: what it reports, whom it obeys, what it records."""
 
-from collections.abc import Callable
+import math
+import random
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 from hil.faults import Fault, stream
@@ -14,6 +16,19 @@ OVERLOAD = 1.001  # a setpoint beyond nameplate is refused; rounding of a regist
 LOST, OFFLINE = int(SetpointFlag.LOST), int(SetpointFlag.OFFLINE)
 KEEP_ALIVE, VOID = int(SetpointFlag.KEEP_ALIVE), int(SetpointFlag.VOID)
 STATE_READY, STATE_FAULT = 1, 2
+
+
+def normal(rng: random.Random) -> Iterator[float]:
+    """Standard normal numbers, those of `rng.gauss(0, 1)` at a third of the cost.
+
+    Source: Box & Muller, Ann. Math. Stat. 29 (1958), p. 610.
+    """
+    uniform = rng.random
+    while True:
+        angle_rad = uniform() * math.tau
+        length = math.sqrt(-2.0 * math.log(1.0 - uniform()))
+        yield math.cos(angle_rad) * length
+        yield math.sin(angle_rad) * length
 
 
 class Fate(Enum):
@@ -59,7 +74,10 @@ class Device:
         self._loss = fleet.faults.write_loss_pct / 100.0
         self._noise = fleet.faults.telemetry_noise_pct / 100.0
         self._loss_rng = stream(fleet.seed, unit.index, "loss")
-        self._noise_rng = stream(fleet.seed, unit.index, "noise")
+        self._next_noise = normal(stream(fleet.seed, unit.index, "noise")).__next__
+        # of the slot; the arrays change with every step, and stay where they are
+        self._p_mw, self._soc_pu = plant.p_mw.item, plant.soc_pu.item
+        self._low_mw, self._high_mw = plant.low_mw.item, plant.high_mw.item
         self._most_mw = unit.rated_mw * OVERLOAD
         self._on_boot: list[Callable[[], None]] = []
 
@@ -70,18 +88,16 @@ class Device:
 
     def reading(self) -> Reading:
         """Say what is measured, as its faults let it."""
-        reading = self._measured()
-        return self.faults.shown(reading) if self.faults.active else reading
+        reading, faults = self._measured(), self.faults
+        return faults.shown(reading) if faults.active else reading
 
     def _measured(self) -> Reading:
         """Measure: the power with noise of the reading, the limits as they are."""
-        slot, plant = self._slot, self._plant
-        p_mw = plant.p_mw.item(slot)
+        slot = self._slot
+        p_mw = self._p_mw(slot)
         if self._noise:
-            p_mw *= 1.0 + self._noise * self._noise_rng.gauss(0.0, 1.0)
-        return Reading(
-            p_mw, plant.low_mw.item(slot), plant.high_mw.item(slot), plant.soc_pu.item(slot)
-        )
+            p_mw *= 1.0 + self._noise * self._next_noise()
+        return Reading(p_mw, self._low_mw(slot), self._high_mw(slot), self._soc_pu(slot))
 
     def admit(self, p_mw: float | None) -> Fate | None:
         """Say what becomes of a write before it has any effect; None: it may have it.
@@ -183,11 +199,10 @@ class Device:
 
     def _boot(self) -> None:
         """Forget mode, setpoint and dead man."""
-        unit, slot = self.unit, self._slot
         self.following = False
-        self.setpoint_mw = unit.basepoint_mw
-        self._plant.release(slot, self.clock())
-        self._plant.arm(slot, watchdog_s=unit.watchdog_s, fallback_mw=unit.fallback_mw)
+        self.setpoint_mw = self.unit.basepoint_mw
+        self._plant.release(self._slot, self.clock())
+        self._plant.disarm(self._slot)
         for listener in self._on_boot:
             listener()
 
@@ -198,8 +213,9 @@ class Device:
         self._plant.order(self._slot, p_mw, now_s)
 
     def _hold(self) -> None:
-        """Pin the power where a fault holds it, or let it go."""
+        """Pin the power where a fault holds it, or let it go; with or without own protection."""
         self._plant.hold(self._slot, 0.0 if self.faults.tripped else self.faults.stuck_mw)
+        self._plant.unguard(self._slot, on=self.faults.unguarded)
 
     def _note(self, p_mw: float | None, flags: int) -> None:
         """Record a write; without a setpoint, the one before it is shown."""

@@ -33,14 +33,14 @@ class PointMap:
     """Points of one maker: outputs from `first_ao` on (setpoint, mode, watchdog, fallback)."""
 
     first_ao: int
-    first_ai: int  # power, two limits, state, control
+    first_ai: int  # power, two limits, state, control; mode, watchdog, fallback in force
     per_mw: float  # of one point count; negative where a load is positive
     limits_swapped: bool  # the maker's lowest is our highest
 
 
 INDUSTRIAL = PointMap(0, 0, -1e3, limits_swapped=True)
 HVAC = PointMap(10, 10, 1e6, limits_swapped=False)
-N_INPUTS, N_OUTPUTS = 5, 4
+N_INPUTS, N_OUTPUTS = 8, 4
 
 
 class LoadPoints:
@@ -77,12 +77,15 @@ class LoadPoints:
         )
 
     def measured(self) -> dict[int, float]:
-        """Analog inputs as they are now, by index: power, two limits, state, control."""
-        reading, per_mw = self._device.reading(), self._map.per_mw
+        """Analog inputs as they are now, by index."""
+        device, per_mw = self._device, self._map.per_mw
+        reading = device.reading()
         limits = [reading.low_mw * per_mw, reading.high_mw * per_mw]
         if self._map.limits_swapped:
             limits.reverse()
-        values = [reading.p_mw * per_mw, *limits, self._device.state, REMOTE]
+        watchdog_s, fallback_mw = device.watchdog()
+        in_force = (int(device.following), watchdog_s, fallback_mw * per_mw)
+        values = [reading.p_mw * per_mw, *limits, device.state, REMOTE, *in_force]
         return dict(enumerate(values, start=self._map.first_ai))
 
     def select(self, controls: Sequence[Control]) -> list[CommandStatus]:

@@ -56,20 +56,25 @@ class LoadRegisters:
     def read(self, address: int, count: int) -> list[int]:
         """Words from an address on. Raises RefusalError."""
         memory, device = self._memory, self._device
-        load, control = self._load, self._at
+        first, control = self._load, self._at
         start = address - self._first
         if start < 0 or start + count > self._words:
             raise RefusalError(Code.ADDRESS)
         p_mw, low_mw, high_mw, _ = device.reading()
         watchdog_s, fallback_mw = device.watchdog()
-        # the highest power is the lowest load
-        powers_mw = (p_mw, high_mw, low_mw, device.setpoint_mw, fallback_mw)
         unit_kw = self._unit_kw
-        counts = [-each_mw * 1000.0 / unit_kw for each_mw in powers_mw]
+        # the highest power is the lowest load
+        load, lowest = -p_mw * 1000.0 / unit_kw, -high_mw * 1000.0 / unit_kw
+        highest, told = -low_mw * 1000.0 / unit_kw, -device.setpoint_mw * 1000.0 / unit_kw
+        after = -fallback_mw * 1000.0 / unit_kw
         pack, unpack = self._powers
-        words = unpack(pack(*(counts if self._floating else map(round, counts))))
+        if self._floating:
+            words = unpack(pack(load, lowest, highest, told, after))
+        else:
+            whole = (round(load), round(lowest), round(highest), round(told), round(after))
+            words = unpack(pack(*whole))
         memory[1] = device.state
-        memory[load : load + 6] = words[:6]
+        memory[first : first + 6] = words[:6]
         memory[control : control + CONTROL_WORDS] = (
             *words[6:8], int(device.following), round(watchdog_s), *words[8:],
         )  # fmt: skip

@@ -17,6 +17,7 @@ from hil.wire.line import Line
 
 TELEMETRY_S = 1.0
 KEEP_ALIVE_S = 10
+ENCODE = json.JSONEncoder(check_circular=False).encode  # as `json.dumps`, of what is flat
 WITH_WILL = 0x04  # reason code: end the connection and publish the last will
 
 
@@ -33,7 +34,7 @@ def garbled(item: tuple[str, bytes], rng: random.Random) -> tuple[str, bytes]:
 
 def _load_kw(p_mw: float) -> float | None:
     """Load as the maker counts it, kW; None, JSON's null, for what is not there."""
-    return None if math.isnan(p_mw) else round(-p_mw * 1000.0, 3)
+    return None if math.isnan(p_mw) else round(0.0 - p_mw * 1000.0, 3)  # no -0.0
 
 
 class Depot:
@@ -89,7 +90,9 @@ class Depot:
 
     def report(self) -> None:
         """Send telemetry."""
-        reading = self.device.reading()
+        device = self.device
+        reading = device.reading()
+        watchdog_s, fallback_mw = device.watchdog()
         self._put(
             "telemetry",
             {
@@ -97,7 +100,10 @@ class Depot:
                 "min_kw": _load_kw(reading.high_mw),
                 "max_kw": _load_kw(reading.low_mw),
                 "remote": True,
-                "t": round(self._utc() + self.device.faults.clock_step_s, 3),
+                "mode": "follow" if device.following else "autonomous",
+                "watchdog_s": watchdog_s,
+                "fallback_kw": _load_kw(fallback_mw),
+                "t": round(self._utc() + device.faults.clock_step_s, 3),
             },
         )
 
@@ -108,7 +114,7 @@ class Depot:
             "maker": "D",
             "rated_kw": unit.rated_mw * 1000.0,
             "watchdog_s": watchdog_s,
-            "fallback_kw": round(-fallback_mw * 1000.0, 3),
+            "fallback_kw": _load_kw(fallback_mw),
         }
         client.subscribe(f"{self._prefix}/set", qos=0)
         client.subscribe(f"{self._prefix}/mode", qos=1)
@@ -125,7 +131,7 @@ class Depot:
 
     def _put(self, topic: str, message: dict[str, Any]) -> None:
         if self._outbound is not None and not self.device.dark:
-            self._outbound.put((topic, json.dumps(message).encode()))
+            self._outbound.put((topic, ENCODE(message).encode()))
 
     def _publish(self, item: tuple[str, bytes]) -> None:
         topic, payload = item
@@ -138,7 +144,7 @@ class Depot:
         if self._inbound is not None:
             self.device.link_s = self._inbound.took_s
         try:
-            order = json.loads(payload)
+            order = json.loads(payload.decode())
             sequence = int(order["seq"])
             p_mw = -float(order["p_kw"]) / 1000.0 if topic == "set" else None
         except (ValueError, KeyError, TypeError):

@@ -22,6 +22,7 @@ from hil.faults.unit import UnitFaults
 from hil.fleet import Fleet, Unit
 from hil.plant.plant import Plant
 from hil.recording import PHYSICS_STEP_S, LinkChange, Writer
+from hil.thinning import thin
 from hil.tso.frequency import At, source
 from hil.wire import dnp3
 from hil.wire.device import Device
@@ -147,7 +148,10 @@ class WireProcess:
         self._open = False  # whether anybody hears what is said
         self.plant = self._plant(raw_dir)
         indices = [unit.index for unit in self.units]
-        self.writer = Writer(raw_dir, process, indices, limits=True, states=True, threaded=True)
+        how = thin(fleet.unit_trace_s, [unit.kind for unit in self.units])
+        self.writer = Writer(
+            raw_dir, process, indices, limits=True, states=True, threaded=True, thin=how
+        )
         self.endpoints: list[TcpEndpoint | DepotEndpoint] = []
         for slot, unit in enumerate(self.units):
             device = Device(unit, slot, fleet, self.plant, self.writer, clock)
@@ -184,8 +188,13 @@ class WireProcess:
         return Plant(self.units, PHYSICS_STEP_S, self.clock(), seed, nominal_hz)
 
     def _replay(self, plant: Plant, raw_dir: Path) -> None:
-        """Give the units again what they were told shortly before the predecessor died."""
+        """Give the units again what they were told shortly before the predecessor died.
+
+        What died is their simulator: their watchdogs are as the daemon had armed them.
+        """
         slots = {unit.index: slot for slot, unit in enumerate(self.units)}
+        for i, unit in enumerate(self.units):
+            plant.arm(i, watchdog_s=unit.watchdog_s, fallback_mw=unit.fallback_mw)
         for row in recording.read_setpoints(raw_dir):
             slot = slots.get(int(row["unit"]))
             if slot is not None and row["flags"] == 0 and row["t_s"] > plant.now_s - REPLAY_S:

@@ -8,6 +8,8 @@ on by their type; here 0xFFFF, as almost all of them are unsigned, and 0x8000 fo
 import math
 import struct
 
+from hil.wire import battery_bank
+from hil.wire.battery_bank import BatteryBank
 from hil.wire.device import Device, Fate
 from hil.wire.modbus import Code, RefusalError
 
@@ -23,7 +25,7 @@ W100 = 2  # of 704 WSet: 100 W
 W_PER_COUNT = 10.0**W100
 PCT100 = -2  # of percentages: 0.01 %
 VENDOR = 64901
-LENGTH = {1: 66, 701: 153, 702: 50, 704: 65, 713: 7, 715: 7, VENDOR: 2}
+LENGTH = {1: 66, 701: 153, 702: 50, 704: 65, 713: 7, 715: 7, 802: battery_bank.LENGTH, VENDOR: 2}
 
 
 def signed16(value: int) -> int:
@@ -68,6 +70,7 @@ class SunSpecRegisters:
             self.at[model] = len(self.memory)
             self.memory += [model, LENGTH[model], *([NONE16] * LENGTH[model])]
         self.memory += [0xFFFF, 0]
+        self._power_at = self.at[701] + 10
         self._shows_trip: bool | None = None  # None: its states are not written yet
         self._describe()
         device.on_boot(self._describe)
@@ -101,7 +104,7 @@ class SunSpecRegisters:
 
     def show_power(self, p_mw: float) -> None:
         """Write power and state into model 701."""
-        self.memory[self.at[701] + 10] = int16(p_mw * 1000.0)
+        self.memory[self._power_at] = int16(p_mw * 1000.0)
         tripped = self.device.faults.tripped
         if tripped is self._shows_trip:
             return
@@ -150,18 +153,25 @@ class SunSpecRegisters:
 
 
 class BatteryRegisters(SunSpecRegisters):
-    """Chain 1, 701, 702, 704, 713, 715. Discharging positive, as the standard counts export."""
+    """Chain 1, 701, 702, 704, 713, 802, 715. Discharging positive: the standard counts export."""
 
-    models = (1, 701, 702, 704, 713, 715)
+    models = (1, 701, 702, 704, 713, 802, 715)
     model_name = "battery"
     # 704: WSetEna 22, WSetMod 23, WSet 24-25, WSetRvrt 26-27, WSetPct 28, WSetPctRvrt 29,
     # WSetEnaRvrt 30, WSetRvrtTms 31-32, WSetRvrtRem 33-34
     FIRST, WORDS = 22, 11
     BY_POWER = 1
 
+    def __init__(self, device: Device) -> None:
+        self._bank = BatteryBank(device.unit)
+        super().__init__(device)
+
     def _describe(self) -> None:
         super()._describe()
+        self.put(802, 2, *self._bank.described())
         unit = self.device.unit
+        self._soc_at, self._left_at = self.at[713] + 4, self.at[704] + 33
+        self._bank_at = self.at[802]
         energy_kwh = round((unit.energy_mwh or 0.0) * 1000.0)
         self.put(704, 22, 0, self.BY_POWER, 0, 0, 0, 0, NONE16, NONE16, 0, 0, 0, 0, 0)
         self.put(704, 55, W100)
@@ -170,11 +180,14 @@ class BatteryRegisters(SunSpecRegisters):
 
     def refresh(self) -> None:
         """Write what is measured now into the memory."""
-        reading = self.device.reading()
+        memory, device = self.memory, self.device
+        reading = device.reading()
         self.show_power(reading.p_mw)
-        soc = reading.soc_pu
-        self.memory[self.at[713] + 4] = NONE16 if math.isnan(soc) else round(soc * 10000.0)
-        self.put(704, 33, *words32(math.ceil(self.device.watchdog_left_s())))
+        at = self._bank_at
+        soc_word, memory[at + 34], *memory[at + 44 : at + 48] = self._bank.measured(reading)
+        memory[self._soc_at] = memory[at + 11] = soc_word
+        left = self._left_at
+        memory[left], memory[left + 1] = words32(math.ceil(device.watchdog_left_s()))
 
     def control(self, offset: int, words: list[int]) -> Fate:
         """Write words of the WSet block; acts when WSet or WSetEna is among them."""
@@ -209,17 +222,19 @@ class PvRegisters(SunSpecRegisters):
 
     def _describe(self) -> None:
         super()._describe()
+        self._left_at, self._available_at = self.at[704] + 20, self.at[VENDOR] + 2
         self.put(704, 14, 0, self.FULL, self.FULL, 0, 0, 0, 0, 0)
         self.put(704, 54, signed16(PCT100))
 
     def refresh(self) -> None:
         """Write what is measured now into the memory."""
-        reading = self.device.reading()
-        self.show_power(reading.p_mw)
-        self.put(704, 20, *words32(math.ceil(self.device.watchdog_left_s())))
-        high_mw = reading.high_mw
+        memory, device = self.memory, self.device
+        p_mw, _, high_mw, _ = device.reading()
+        self.show_power(p_mw)
+        left, available = self._left_at, self._available_at
+        memory[left], memory[left + 1] = words32(math.ceil(device.watchdog_left_s()))
         watts = words32(round(high_mw * 1e6)) if math.isfinite(high_mw) else (NONE16, NONE16)
-        self.put(VENDOR, 2, *watts)
+        memory[available], memory[available + 1] = watts
 
     def control(self, offset: int, words: list[int]) -> Fate:
         """Write words of the WMaxLimPct block; acts when the limit or its enable is among them."""

@@ -102,6 +102,23 @@ def test_a_unit_that_can_be_told_but_not_read_goes_to_its_fallback_within_its_ra
     assert sent_mw == pytest.approx([-3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0, -9.0, -9.0])
 
 
+@pytest.mark.parametrize(("accepted_s", "begins_mw"), [(91.0, -6.0), (89.0, -2.0)])
+def test_a_refusal_leaves_the_last_accepted_setpoint_in_force_until_its_watchdog_is_over(
+    accepted_s, begins_mw
+):
+    """It came back from its fallback, refused, and was not read yet: -6 MW is long over."""
+    seen = image(
+        agc_pu=-1.0, quality=at(image().quality, 1, Quality.COMM_LOST),
+        measured_at_s=at(image().measured_at_s, 1, 80.0),
+        write_result=at(ONES, 1, WriteResult.REFUSED),
+        accepted_mw=at(ZEROS, 1, -6.0), accepted_at_s=at(image().accepted_at_s, 1, accepted_s),
+    )  # fmt: skip
+    p = params(**SLOW)
+    _, d = tick(running(p, [0.0, -2.0, 0.0], (0, Reason.FALLBACK, 0)), seen, p)
+    assert d.send[1] == 1
+    assert abs(d.p_setpoint_mw[1] - begins_mw) <= 1.0
+
+
 @pytest.mark.parametrize("order", [Order.AUTO, Order.SAFE])
 def test_a_unit_that_was_never_read_and_never_told_is_sent_nothing(order):
     """Nobody knows where it is, so no setpoint is known to keep its ramp."""

@@ -72,14 +72,21 @@ def unit(**keys: object) -> UnitConfig:
     )
 
 
-def driven(outstation: Outstation, body, *, table: str = "industrial", **keys: object) -> None:
+def driven(
+    outstation: Outstation,
+    body,
+    *,
+    table: str = "industrial",
+    clock=time.monotonic,
+    **keys: object,
+) -> None:
     """Run `body(driver)` with a driver on a link to the outstation."""
 
     async def scenario():
         async with Peer(outstation.answer) as peer, linked(peer.port) as link:
             await link.wait_connected()
             config = Dnp3LoadConfig(link="d", table=table)
-            await body(create(config, unit(**keys), link, time.monotonic))
+            await body(create(config, unit(**keys), link, clock))
 
     run_async(scenario())
 
@@ -154,6 +161,94 @@ def test_watchdog_that_cannot_be_armed_stops_the_start():
             await driver.start()
 
     driven(outstation, body)
+
+
+class ToldOutstation(Outstation):
+    """One that tells mode, watchdog and fallback, AI 5 to 7, and does what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__({**industrial().inputs, 5: 0.0, 6: 30.0, 7: 900.0})
+        self.obeys = True
+
+    def answer(self, request: Request) -> bytes:
+        answered = super().answer(request)
+        if request.function not in (READ, WRITE) and self.obeys:
+            for index in (1, 2, 3):
+                if index in self.written[-1]:
+                    self.inputs[index + 4] = self.written[-1][index]
+        return answered
+
+
+def test_mode_that_is_told_is_read_back():
+    outstation = ToldOutstation()
+
+    async def body(driver):
+        await driver.start()
+        assert (await driver.read()).following  # nothing was asserted yet
+        assert await driver.write(-0.9) is Answer.ACCEPTED
+        assert (await driver.read()).following
+        assert await driver.write(-0.9) is Answer.ACCEPTED
+        assert sorted(outstation.written[-1]) == [0]
+
+    driven(outstation, body, fallback_mw=-0.7501)  # no float32 has it
+
+
+@pytest.mark.parametrize(("index", "value"), [(5, 0.0), (6, 11.0), (7, 1000.0)])
+def test_mode_or_dead_man_that_fell_back_is_seen(index, value):
+    outstation = ToldOutstation()
+
+    async def body(driver):
+        await driver.start()
+        assert await driver.write(-0.9) is Answer.ACCEPTED
+        outstation.inputs[index] = value
+        assert not (await driver.read()).following
+        await driver.start()
+        assert await driver.write(-0.9) is Answer.ACCEPTED
+        assert (await driver.read()).following
+
+    driven(outstation, body, fallback_mw=-0.75)
+
+
+def test_mode_that_was_accepted_and_ignored_is_seen():
+    outstation = ToldOutstation()
+
+    async def body(driver):
+        await driver.start()
+        outstation.obeys = False
+        assert await driver.write(-0.9) is Answer.ACCEPTED
+        assert not (await driver.read()).following
+        outstation.inputs[3] = 2.0  # who says that it takes no orders has not lost the mode
+        assert (await driver.read()).following
+
+    driven(outstation, body)
+
+
+def test_watchdog_that_was_accepted_and_ignored_stops_the_start():
+    outstation = ToldOutstation()
+    outstation.obeys = False
+
+    async def body(driver):
+        with pytest.raises(LinkError, match="dead man not armed: watchdog is 30, wanted 12"):
+            await driver.start()
+
+    driven(outstation, body)
+
+
+def test_mode_that_is_not_told_is_asserted_again_twice_in_a_watchdog():
+    outstation, now_s = industrial(), [100.0]
+
+    async def body(driver):
+        await driver.start()
+        for _ in range(9):
+            assert (await driver.read()).following
+            assert await driver.write(-0.9) is Answer.ACCEPTED
+            now_s[0] += 2.0
+
+    driven(outstation, body, clock=lambda: now_s[0], watchdog_s=12.0)
+    whole, alone = [0, 1, 2, 3], [0]
+    assert [sorted(values) for values in outstation.written] == [
+        [2, 3], [0, 1], alone, alone, whole, alone, alone, whole, alone, alone
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,54 @@ def test_unit_that_restarted_does_not_follow_any_more():
     run_async(scenario())
 
 
+ARMED = {"mode": "follow", "watchdog_s": 10, "fallback_kw": 100.0}
+
+
+@pytest.mark.parametrize(
+    "lost", [{"mode": "autonomous"}, {"watchdog_s": 30}, {"fallback_kw": 165.0}]
+)
+def test_mode_or_dead_man_that_fell_back_is_seen_in_telemetry(lost):
+    wire, driver, _ = depot()
+
+    async def scenario():
+        wire.introduce()
+        wire.depot = wire.acknowledge
+        await driver.start()
+        wire.say("telemetry", telemetry(**ARMED | lost))
+        assert (await driver.read()).following  # nothing was asserted yet
+        await driver.write(-0.15)
+        assert (await driver.read()).following  # that was said before
+        wire.say("telemetry", telemetry(**ARMED))
+        assert (await driver.read()).following
+        wire.say("telemetry", telemetry(**ARMED | lost))
+        assert not (await driver.read()).following
+        await driver.start()
+        assert not (await driver.read()).following  # an order is no proof
+        await driver.write(-0.15)
+        assert [topic for topic, *_ in wire.sent[-2:]] == ["ev/e1/mode", "ev/e1/set"]
+        assert not (await driver.read()).following
+        wire.say("telemetry", telemetry(**ARMED))
+        assert (await driver.read()).following
+
+    run_async(scenario())
+
+
+def test_mode_that_is_not_told_is_asserted_again_twice_in_a_watchdog():
+    wire, driver, clocks = depot()
+
+    async def scenario():
+        wire.introduce()
+        wire.depot = wire.acknowledge
+        await driver.start()
+        for _ in range(9):
+            assert await driver.write(-0.15) is Answer.ACCEPTED
+            clocks.now_s += 2.0
+
+    run_async(scenario())
+    topics = [topic.removeprefix("ev/e1/") for topic, *_ in wire.sent]
+    assert topics == ["mode", *["set"] * 3, "mode", *["set"] * 3, "mode", *["set"] * 3]
+
+
 @pytest.mark.parametrize("age_s", [3.5, 60.0, -2.5])
 def test_late_telemetry_is_not_new(age_s):
     wire, driver, _ = depot()

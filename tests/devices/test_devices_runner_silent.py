@@ -37,6 +37,9 @@ class Depot:
             raise LinkError("no telemetry for 2.5 s")
         return Reading(p_meas_mw=-0.1, measured_at_s=self.clock())
 
+    async def write(self, p_setpoint_mw):
+        raise AssertionError(f"nobody has decided {p_setpoint_mw} MW")
+
 
 def test_a_depot_that_is_silent_behind_a_broker_is_lost_once_and_back_once():
     async def scenario(loop):

@@ -4,9 +4,9 @@ import asyncio
 import math
 
 import pytest
-from device_rigs import clock, make_unit, modbus_link
+from device_rigs import clock, modbus_link
 from helpers import run_async
-from modbus_peers import IndependentServer, RawPeer, Registers
+from modbus_peers import IndependentServer
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 from sunspec_images import (
     BASE,
@@ -36,35 +36,11 @@ from sunspec_images import (
     battery_image,
     pv_image,
 )
+from sunspec_rigs import battery_driver, pv_driver, run_with
 
 from vppd.core.types import Quality
-from vppd.devices import battery, pv
 from vppd.devices.sunspec import points_of
 from vppd.links.base import Answer, LinkError
-
-
-def battery_driver(link, **keys):
-    config_keys = {k: keys.pop(k) for k in tuple(keys) if k.startswith("nameplate")}
-    config = battery.SunspecBatteryConfig(link="link", **config_keys)
-    return battery.create(config, make_unit(config, "battery", **keys), link, clock)
-
-
-def pv_driver(link, **keys):
-    config = pv.SunspecPvConfig(link="link")
-    limits = {"p_min_mw": 0.0, "p_max_mw": 1.1, "basepoint_mw": 0.55}
-    return pv.create(config, make_unit(config, "pv", **(limits | keys)), link, clock)
-
-
-def run_with(image, make, scenario, **keys):
-    """Run `scenario(driver, device, peer)` against a device that has exactly these registers."""
-
-    async def main():
-        device = Registers(image)
-        async with RawPeer(device) as peer, modbus_link(peer.port) as link:
-            await scenario(make(link, **keys), device, peer)
-
-    run_async(main())
-
 
 # The battery
 
@@ -491,6 +467,14 @@ def test_offsets_of_the_models_against_the_standard():
         (713, "SoC"): 4,
         (715, "LocRemCtl"): 2,
         (715, "ControllerHb"): 5,
+        (802, "WChaRteMax"): 4,
+        (802, "WDisChaRteMax"): 5,
+        (802, "V"): 34,
+        (802, "AChaMax"): 45,
+        (802, "ADisChaMax"): 46,
+        (802, "WChaDisChaMax_SF"): 54,
+        (802, "V_SF"): 59,
+        (802, "AMax_SF"): 62,
         (64901, "WAvail"): 2,
     }
     assert {key: points_of(key[0])[key[1]].offset for key in offsets} == offsets

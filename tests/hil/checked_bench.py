@@ -186,7 +186,7 @@ class Scene:
         told = np.array(self.told, dtype=np.float64).reshape(-1, 4).T
         flags = told[2].astype(np.int64)
         sent = np.array(self.sent).reshape(-1, 2).T
-        rows = [(*each, LINK_S) for each in sorted(self.setpoints)]
+        rows = [(*each[:4], *(each[4:] or [LINK_S])) for each in sorted(self.setpoints)]
         return replace(
             inputs.read(raw),
             agc=AgcSent(sent[0], sent[0] + 0.005, sent[1]),

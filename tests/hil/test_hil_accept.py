@@ -16,6 +16,8 @@ from hil.scenario import load
 REPO = Path(__file__).parents[2]
 SLOW = "  timing.tick_us.p50: {maximum: 0.001}\n"
 
+CALM = "extends: storm\nname: calm\nduration_s: 20\nrandom_faults: []\n"
+
 
 def small(folder: Path, name: str, more: str = ""):
     path = folder / f"{name}.yaml"
@@ -44,6 +46,19 @@ def test_a_real_run_that_misses_one_limit(tmp_path):
     assert record["result"]["fleet"]["resources"] == 7
     assert f"bad, seed 3: {len(met) - 1} of {len(met)} limits met" in done.stdout
     assert (out / "bad" / "report.html").exists()
+
+
+def test_a_run_in_virtual_time(tmp_path):
+    out = tmp_path / "out"
+    path = tmp_path / "calm.yaml"
+    path.write_text(CALM)
+    done = vppd_hil("accept", path, "--clock", "virtual", "--seed", 3, "--out", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads((out / "calm.json").read_text())
+    assert record["result"]["clock"] == "virtual"
+    assert record["result"]["journal"]["replay_bit_exact"] is True
+    assert "calm, seed 3: 3 of 3 limits met" in done.stdout
+    assert (out / "calm" / "report.html").exists()
 
 
 def test_limits_are_judged_one_by_one(tmp_path):

@@ -143,6 +143,18 @@ def test_after_a_trip_a_ramp_begins_at_the_edge_of_the_rating(tmp_path):
     assert say(scene, tmp_path) == {}
 
 
+@pytest.mark.parametrize(("p_mw", "found"), [(-0.35, {}), (-0.39, RAMP)])
+def test_after_a_trip_a_unit_is_told_the_edge_of_its_range(tmp_path, p_mw, found):
+    """It stands at 0 MW, and has said that it can give no more than -.35 MW."""
+    scene = Scene(units={"dnp3_hvac": {"ramp_mw_per_s": 0.02}})
+    scene.high_mw[scene.rows(20.0, 60.0), HVAC] = -0.35
+    scene.p_mw[scene.rows(23.0, 32.0), HVAC] = 0.0
+    scene.spans = [("device_trip", 23.0, 30.9, HVAC)]
+    for k in range(31, 60):
+        send(scene, k, HVAC, p_mw)
+    assert say(scene, tmp_path) == found
+
+
 # ------------------------------------------------------------------------- age
 
 
@@ -196,6 +208,19 @@ def test_the_standstill_of_a_tick_is_no_age(tmp_path, size_s, found):
     row = next(s for s in scene.setpoints if s[:2] == [T0_S + 30 + RECEIVED_S, BAT])
     row[2] = scene.ticks[30]["p_setpoint_mw"][BAT] = 0.777
     row[0] += 2.5
+    assert say(scene, tmp_path) == found
+
+
+@pytest.mark.parametrize(("link_s", "found"), [
+    (2.2, {}), (0.1, {"setpoint_age": {age.NOBODYS}}),
+])  # fmt: skip
+def test_a_setpoint_that_a_standstill_met_on_its_way_is_its_tick_s(tmp_path, link_s, found):
+    """It left after 2 s, in its tick's standstill, and arrived after the next tick's."""
+    scene = Scene(timed=[Fault(29.0, "host_tick_overrun", -1, 36.0, size=2.0)])
+    row = next(s for s in scene.setpoints if s[:2] == [T0_S + 30 + RECEIVED_S, BAT])
+    row[2] = scene.ticks[30]["p_setpoint_mw"][BAT] = 0.777
+    row[0] = scene.ticks[30]["now_s"] + 4.2
+    row.append(link_s)
     assert say(scene, tmp_path) == found
 
 

@@ -219,6 +219,32 @@ def test_a_unit_on_its_way_to_its_fallback_may_be_counted_where_it_is(tmp_path):
     }
 
 
+def unanswered(counted_mw: float) -> Scene:
+    """The hub takes setpoints, and its answers are lost: at 30 s it is no longer in the split."""
+    scene = Scene()
+    for k in range(20, 40):
+        scene.ticks[k]["accepted_mw"][EV] = BASE_MW[EV]
+        scene.ticks[k]["accepted_at_s"][EV] = T0_S + 19.06
+    count(scene, 30, 31, "FALLBACK", counted_mw)
+    return scene
+
+
+def test_a_unit_without_answers_may_be_on_its_way_from_a_setpoint_that_it_took(tmp_path):
+    scene = unanswered(-0.55)
+    assert {what for what, _ in told(prediction.check, scene, tmp_path)} == {
+        prediction.NOT_FALLBACK
+    }
+    next(s for s in scene.setpoints if s[1] == EV and s[0] > T0_S + 26.0)[2] = -0.56
+    assert told(prediction.check, scene, tmp_path) == []
+
+
+@pytest.mark.parametrize(("second", "words"), [(29, set()), (27, {prediction.NOT_FALLBACK})])
+def test_a_unit_without_answers_may_go_by_a_setpoint_under_way(tmp_path, second, words):
+    scene = unanswered(-0.55)
+    scene.ticks[second]["p_setpoint_mw"][EV] = -0.56
+    assert {what for what, _ in told(prediction.check, scene, tmp_path)} == words
+
+
 def test_in_a_stop_units_are_told_where_to_go(tmp_path):
     scene = outage()
     count(scene, 30, 35, "FALLBACK", 0.0)

@@ -147,6 +147,7 @@ def test_the_simulated_units_keep_the_bound(
         fallback_mw=plain.p_min_mw + fallback_pu * width_mw,
     )  # fmt: skip
     plant = Plant([one], 0.1, T0_S, 1)
+    plant.arm(0, watchdog_s=one.watchdog_s, fallback_mw=one.fallback_mw)
     scene = Scene(units={"sunspec_battery": {key: getattr(one, key) for key in (
         "dead_time_true_s", "lag_true_s", "ramp_mw_per_s", "fallback_mw", "p_min_mw", "p_max_mw",
     )}})  # fmt: skip

@@ -17,6 +17,7 @@ from hil.cli import main
 from hil.daemon_config import text
 from hil.fleet import draw
 from hil.scenario import load
+from hil.scenario.fault_kinds import FAULT_KINDS
 
 REPO = Path(__file__).parents[2]
 FILES = {
@@ -74,6 +75,16 @@ def test_refusals_before_anything_starts(tmp_path, arguments, code, message):
     assert not out.exists()
 
 
+def test_each_kind_of_fault_is_listed_with_its_number():
+    done = subprocess.run(
+        [sys.executable, "-m", "hil.cli", "faults"], capture_output=True, text=True, check=True
+    )
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert set(FAULT_KINDS) == set(lines) - {"kind"}
+    assert "delay_ms: 500" in lines["link_latency"]
+    assert "virtual only" in lines["daemon_kill"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("notes.md", "is no scenario: that is a file .yaml, or one of"),
@@ -115,6 +126,22 @@ def test_an_oversold_plant_runs_and_is_told(small, tmp_path):
     head = next(line for line in written.splitlines() if line.startswith("# Generated: "))
     assert head.startswith(f"# Generated: vppd-hil run {small} --out ")
     assert "--set regulation_mw=500 --set 'acceptance={}'" in head
+
+
+def test_virtual_runs_of_one_seed_have_the_same_journal_wherever_they_go(small, tmp_path):
+    found = []
+    for out, more in ((tmp_path / "a", ()), (tmp_path / "b", ("--trace-devices",))):
+        told = CliRunner().invoke(
+            main,
+            ["run", str(small), "--clock", "virtual", "--duration", "3", "--no-oracle",
+             "--set", "acceptance={}", "--out", str(out), *more],
+        )  # fmt: skip
+        assert told.exit_code == 0, told.output
+        (journal,) = (out / "journal").iterdir()
+        found.append((journal.read_bytes(), (out / "trace.csv").read_bytes()))
+        # replayed in this process, as it was made
+        assert result.compute(out)["journal"]["replay_bit_exact"] is True
+    assert found[0] == found[1]
 
 
 def test_only_an_oversold_plant_is_configured_so():

@@ -8,6 +8,7 @@ from small_bench import Bench, unit
 
 from hil import recording
 from hil.faults import Fault
+from hil.plant.plant import FACTORY_WATCHDOG_S
 from hil.recording import SetpointFlag, UnitState
 from hil.wire import dnp3
 from hil.wire.device import STATE_FAULT, STATE_READY, Fate
@@ -27,7 +28,9 @@ def make(tmp_path):
     made = []
 
     def one(maker="sunspec_battery", *, following=True, **changes):
-        made.append(Bench(tmp_path, unit(maker, **changes)))
+        one_unit = unit(maker, **changes)
+        made.append(Bench(tmp_path, one_unit))
+        made[-1].device.arm(watchdog_s=one_unit.watchdog_s, fallback_mw=one_unit.fallback_mw)
         made[-1].device.follow(on=following)
         return made[-1]
 
@@ -109,6 +112,28 @@ def test_a_stuck_battery_still_protects_its_store(make):
     made.run(120.0)
     assert float(made.plant.soc_pu[0]) > 0.0
     assert made.run(0.1) < 0.1
+
+
+def test_an_unguarded_battery_empties_its_store_and_no_further(make):
+    made = make(energy_mwh=0.01, soc_min_pu=0.1)
+    made.device.begin(fault("device_unguarded"))
+    for _ in range(40):
+        told(made, 1.0)
+    assert float(made.plant.soc_pu[0]) == 0.0
+    assert made.device.reading().high_mw == 0.0  # it still says what it should not give
+    assert told(made, 1.0)[1] == 0.0
+    made.device.end(fault("device_unguarded"))
+    assert told(made, -1.0)[1] == pytest.approx(-1.0)
+
+
+def test_an_unguarded_building_leaves_its_comfort_band(make):
+    guarded, unguarded = make("modbus_hvac", room_tau_s=60.0), make("modbus_hvac", room_tau_s=60.0)
+    unguarded.device.begin(fault("device_unguarded"))
+    for _ in range(300):
+        for made in (guarded, unguarded):
+            told(made, -0.08)
+    comfort_k = float(guarded.plant.comfort_k[0])
+    assert float(guarded.plant.room_k[0]) < comfort_k < float(unguarded.plant.room_k[0])
 
 
 @pytest.mark.parametrize(
@@ -206,7 +231,7 @@ def test_a_reboot_forgets_mode_setpoint_and_dead_man(make):
     assert made.device.watchdog() == (7.0, -0.1)
     made.device.begin(fault("device_reboot"))
     assert not made.device.following
-    assert made.device.watchdog() == (10.0, 0.0)
+    assert made.device.watchdog() == (FACTORY_WATCHDOG_S, 0.0)
     assert made.plant.state[0] == UnitState.AUTONOMOUS
     assert made.run(20.0) == pytest.approx(0.0)
     assert registers.read(40000 + registers.at[704] + 22, 4) == [0, 1, 0, 0]

@@ -6,6 +6,7 @@ ten units. The same run without a mutant passes every check.
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from small_campaign import SMALL
 
@@ -15,17 +16,29 @@ import vppd.runtime.loop as loop
 import vppd.runtime.shell as shell
 import vppd.runtime.telling as telling
 from hil import result
+from hil.checkers import registry
 from hil.scenario import load
 from hil.sim.run import Simulation
+from vppd.devices.modbus_load import ModbusLoad
 from vppd.devices.sunspec_driver import SunspecDriver
 
 SEED = 5
 # One unit silent for longer than its watchdog, another one cut, the signal away for a while.
 EVENTS = """
   - {at_s: 5, kind: link_half_open, units: [bat001], duration_s: 14}
+  - {at_s: 5, kind: link_half_open, units: [ev001], duration_s: 14}
   - {at_s: 8, kind: link_reset, units: [ind001], duration_s: 6}
 """
 SCENARIO = SMALL.replace("duration_s: 20", f"duration_s: 40\nfaults: none\nevents: {EVENTS}")
+# Stores, rooms and cars are all at their limits, and no unit protects them itself.
+AT_THE_LIMITS = (
+    ("events", "[{at_s: 0, kind: device_unguarded, share_pct: 100, duration_s: 100}]"),
+    ("regulation_mw", "6.0"),
+    ("fleet.kinds.battery.ambient_c", "57"),
+    ("fleet.kinds.hvac.room", "{comfort_k: [0.05, 0.05], start_k: [0.2, 0.2]}"),
+    ("fleet.kinds.ev_hub.cars", "{stay_h: [1, 2], need_pct: 80, leave_s: [10, 30]}"),
+    ("signal", "{kind: steps, steps: [[0, 1]]}"),
+)
 
 
 def checks(folder, *overrides):
@@ -97,6 +110,28 @@ def requested_as_delivered(patch):
     patch.setattr(telling, "plant_report", told)
 
 
+def ranges_ignored(patch):
+    """What the units say they can give is not looked at."""
+    tick = loop.tick
+
+    def blind(state, image, params):
+        unknown_mw = np.full_like(image.p_avail_min_mw, np.nan)
+        image = replace(image, p_avail_min_mw=unknown_mw, p_avail_max_mw=unknown_mw)
+        return tick(state, image, params)
+
+    patch.setattr(loop, "tick", blind)
+
+
+def never_armed(patch):
+    """The watchdog in the unit stays as it came from the factory."""
+
+    async def nothing(self):
+        """Believe that it is done."""
+
+    patch.setattr(ModbusLoad, "_arm", nothing)
+    patch.setattr(ModbusLoad, "_is_armed", lambda self, value: value["mode"] == self._follow)
+
+
 def no_watchdog(patch):
     """The watchdog in the unit is armed with an hour."""
     start = SunspecDriver.start
@@ -156,29 +191,41 @@ def cries(patch):
 
 
 OVERSOLD = ("regulation_mw", "6.0")
-MUTANTS = {  # mutant: the check that must find it, and what the run needs
-    turned_sign: ("setpoint_age", ()),
-    no_ramp: ("limits", (("signal", "{kind: steps, steps: [[0, -1], [20, 1]]}"),)),
-    stale_setpoint: ("setpoint_age", ()),
-    unserved_dropped: ("balance", (OVERSOLD,)),
-    regulation_halved: ("balance", ()),
-    requested_as_delivered: ("told", (OVERSOLD,)),
-    no_watchdog: ("fallback", ()),
-    counted_for_ever: ("prediction", ()),
-    not_taken_back: ("back", ()),
-    never_again: ("resume", ()),
-    cries: ("log", ()),
-}
+MUTANTS = (  # mutant, the check that must find it, and what the run needs
+    (turned_sign, "setpoint_age", ()),
+    (no_ramp, "limits", (("signal", "{kind: steps, steps: [[0, -1], [20, 1]]}"),)),
+    (ranges_ignored, "comfort", AT_THE_LIMITS),
+    (ranges_ignored, "departure", AT_THE_LIMITS),
+    (ranges_ignored, "thermal", AT_THE_LIMITS),
+    (stale_setpoint, "setpoint_age", ()),
+    (unserved_dropped, "balance", (OVERSOLD,)),
+    (regulation_halved, "balance", ()),
+    (requested_as_delivered, "told", (OVERSOLD,)),
+    (no_watchdog, "fallback", ()),
+    (never_armed, "fallback", ()),
+    (counted_for_ever, "prediction", ()),
+    (not_taken_back, "back", ()),
+    (never_again, "resume", ()),
+    (cries, "log", ()),
+)
 
 
-def test_without_a_mutant_every_check_passes(tmp_path):
-    assert checks(tmp_path) == {}
+def test_there_is_a_mutant_for_each_check():
+    assert {check for _, check, _ in MUTANTS} == set(registry.ALL)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_killed(mutant, tmp_path, monkeypatch):
+@pytest.mark.parametrize("overrides", [(), AT_THE_LIMITS], ids=["as it is", "at the limits"])
+def test_without_a_mutant_every_check_passes(overrides, tmp_path):
+    assert checks(tmp_path, *overrides) == {}
+
+
+@pytest.mark.parametrize(
+    ("mutant", "check", "overrides"),
+    MUTANTS,
+    ids=[f"{mutant.__name__}-{check}" for mutant, check, _ in MUTANTS],
+)
+def test_killed(mutant, check, overrides, tmp_path, monkeypatch):
     print(f"seed {SEED}")
-    check, overrides = MUTANTS[mutant]
     mutant(monkeypatch)
     found = checks(tmp_path, *overrides)
     assert check in found, f"{mutant.__doc__} {found}"

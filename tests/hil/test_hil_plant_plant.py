@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_bench import unit
 
-from hil.plant.plant import Plant
+from hil.plant.plant import FACTORY_WATCHDOG_S, Plant
 from hil.recording import UnitState
 
 STEP_S = 0.1
@@ -48,7 +48,8 @@ def test_setpoints_within_one_dead_time_are_all_acted_on():
 
 
 def test_watchdog_takes_a_silent_unit_to_its_fallback():
-    made = plant(unit("sunspec_battery", watchdog_s=4.0, fallback_mw=0.25))
+    made = plant(unit("sunspec_battery"))
+    made.arm(0, watchdog_s=4.0, fallback_mw=0.25)
     made.order(0, 1.0, 1000.0)
     assert run(made, 3.9)[0] == pytest.approx(1.0)
     assert made.state[0] == UnitState.FOLLOW
@@ -57,6 +58,39 @@ def test_watchdog_takes_a_silent_unit_to_its_fallback():
     made.order(0, -1.0, made.now_s)
     assert run(made, 0.1)[0] == pytest.approx(-1.0)
     assert made.state[0] == UnitState.FOLLOW
+
+
+def test_each_watchdog_runs_out_in_its_own_step_whatever_the_others_do():
+    made = plant(*(unit("sunspec_battery", k) for k in range(4)))
+    for k, watchdog_s in enumerate((5.0, 3.0, 4.0, 9.0)):
+        made.arm(k, watchdog_s=watchdog_s, fallback_mw=0.25)
+        made.order(k, 1.0, 1000.0)
+    made.release(1, 1000.0)  # it would have been the first
+    made.arm(3, watchdog_s=1.0)
+    ran_out = {}
+    for step in range(1, 71):
+        made.step()
+        if step == 10:
+            made.order(3, 1.0, 1001.0)  # sooner than all the others now
+        for k in np.flatnonzero(made.state == UnitState.FALLBACK).tolist():
+            ran_out.setdefault(k, step)
+    assert ran_out == {3: 21, 2: 41, 0: 51}
+
+
+def test_a_watchdog_that_nobody_armed_is_as_from_the_factory():
+    made = plant(
+        unit("sunspec_battery", watchdog_s=4.0, fallback_mw=0.25),
+        unit("dnp3_industrial", watchdog_s=4.0),
+    )
+    for i in (0, 1):
+        made.order(i, made.units[i].p_min_mw, 1000.0)
+    assert [made.watchdog(i) for i in (0, 1)] == [
+        (FACTORY_WATCHDOG_S, 0.0),
+        (FACTORY_WATCHDOG_S, made.units[1].p_max_mw),  # this load cannot be at 0
+    ]
+    made.arm(0, watchdog_s=4.0, fallback_mw=0.25)
+    made.disarm(0)
+    assert made.watchdog(0) == (FACTORY_WATCHDOG_S, 0.0)
 
 
 def test_each_setpoint_feeds_the_watchdog_and_arming_changes_it():

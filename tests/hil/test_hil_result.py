@@ -136,6 +136,26 @@ def test_values_that_were_not_sent_are_not_asked_for(tmp_path):
     assert found["io"]["agc_values_not_sent"] == 10
 
 
+@pytest.mark.parametrize(
+    ("sent", "asked_pu"), [("-38.8", None), ("-1.06", None), ("-1.02", -1.0), ("1.05", 1.0)]
+)
+def test_what_was_not_sold_is_not_asked_for(sent, asked_pu, tmp_path):
+    run = Run(lag_s=0.0)
+    command = run.write(tmp_path)
+    path = tmp_path / "raw" / "tso.csv"
+    rows = [row.split(",") for row in path.read_text().splitlines()]
+    for row in rows[1:]:
+        if 1040.0 <= float(row[0]) < 1050.0:
+            row[3] = sent
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    found = result.compute(tmp_path, command)["tracking"]
+    signal_pu = trace(tmp_path)["signal_pu"]
+    assert (signal_pu[40:50] == (signal_pu[39] if asked_pu is None else asked_pu)).all()
+    assert found["seconds_not_measured"] == 0
+    kept = np.abs(trace(tmp_path)["request_mw"] - trace(tmp_path)["plant_mw"])[15:]
+    assert found["mae_mw"] == pytest.approx(kept.mean(), abs=1e-6)
+
+
 def test_the_first_value_counts_from_the_start_of_its_second(tmp_path):
     run = Run()
     command = run.write(tmp_path)
@@ -279,6 +299,7 @@ def test_a_step_over_the_ramp_is_found(tmp_path):
     planted(run, 30, 2, before - 0.75)
     found = figures(run, tmp_path)["limits"]
     assert found["by_kind"] == {"ramp": 1}  # the step back is within .6 MW/s
+    assert found["unexplained"] == 1
     assert found["first"][0]["t_s"] == pytest.approx(30.082)
 
 

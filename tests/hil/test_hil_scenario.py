@@ -7,6 +7,7 @@ import yaml
 
 from hil import daemon_config, fleet
 from hil import scenario as scenarios
+from hil.checkers import settings
 from hil.records import RecordError
 from hil.scenario import FaultsConfig, Limit, Scenario, load, missed
 
@@ -225,6 +226,21 @@ def test_guards_go_into_the_daemon_s_configuration():
     assert guards() == {"agc_interval_s": 2.0, "agc_stale_after_s": 6.0}
     told = {"agc_stale_after_s": 4.5, "hold_s": 0.0, "return_rate_pu_per_s": 0.005}
     assert guards(("guards", str(told))) == {"agc_interval_s": 2.0, **told}
+
+
+def test_links_go_into_the_daemon_s_configuration(tmp_path):
+    def configured(name):
+        made = load(name)
+        text = daemon_config.text(fleet.draw(made, 20000), made, state_dir=".", command="test")
+        return text, yaml.safe_load(text)
+
+    _, plain = configured("zhejiang")
+    assert {"timeout_s", "telemetry_age_max_s"}.isdisjoint(plain["links"][1] | plain["fleet"][0])
+    text, wan = configured("degraded-wan")
+    assert all(link["timeout_s"] == 3.0 for link in wan["links"][1:])
+    assert all(unit["telemetry_age_max_s"] == 15.0 for unit in wan["fleet"])
+    (tmp_path / "daemon.yaml").write_text(text)
+    assert settings.read(tmp_path / "daemon.yaml", {}).telemetry_age_max_s == 15.0
 
 
 def test_the_shipped_files_are_plain_yaml():

@@ -1,11 +1,13 @@
 """Virtual time: the same bits from the same seed, and the same plant as on sockets."""
 
+import asyncio
 import filecmp
 import json
 
 import numpy as np
 import pytest
 
+import vppd.runtime.telling as telling
 from hil import result
 from hil.scenario import load
 from hil.sim.run import Simulation
@@ -113,6 +115,22 @@ def test_the_machine_fails_and_the_plant_goes_on(tmp_path, fault, event):
     assert ticks.mode[at_the_end] == "REGULATING"
     if "overrun" in fault:
         assert measured["timing"]["missed_ticks"] >= 3
+
+
+def test_what_nobody_caught_in_a_callback_is_an_error_of_the_log(tmp_path, monkeypatch):
+    tell = telling.Teller.tell
+
+    def careless(self, done):
+        tell(self, done)
+        if done.image.tick == 20:
+            asyncio.get_running_loop().call_soon([].pop)
+
+    monkeypatch.setattr(telling.Teller, "tell", careless)
+    simulation = calm(tmp_path / "calm", ("faults", "none"))
+    assert [each["event"] for each in simulation.errors] == ["loop_exception"]
+    found = figures(tmp_path / "calm", simulation)["checks"]
+    assert found["by_check"]["log"] == 1
+    assert "IndexError" in found["first"][0]["what"]
 
 
 def test_what_the_daemon_raises_ends_the_run(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import math
 import random
 
 import pytest
@@ -215,6 +216,19 @@ def test_a_program_that_stays_at_one_instant_is_stuck(monkeypatch, how):
 
     with pytest.raises(StuckError, match="does not move on from 3 s"):
         runs(scenario, start_s=3.0)
+
+
+def test_what_is_due_when_nobody_gets_there_waits_for_ever():
+    done = []
+
+    async def scenario(loop):
+        for when in (math.inf, 1e300):
+            loop.call_at(when, done.append, when)
+        await asyncio.sleep(1e6)
+        done.append(loop.time())
+
+    runs(scenario)
+    assert done == [1e6]
 
 
 def test_many_callbacks_at_many_instants_are_not(monkeypatch):

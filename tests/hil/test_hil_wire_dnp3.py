@@ -47,12 +47,17 @@ def test_industrial_load_counts_load_positive_in_kw(tmp_path):
     async def scenario():
         async with device(tmp_path, "dnp3_industrial") as (bench, master):
             found = await inputs(master)
-            assert found == pytest.approx({0: 600.0, 1: 240.0, 2: 960.0, 3: 1.0, 4: 1.0})
+            watchdog_s, fallback_mw = bench.device.watchdog()
+            in_force = {5: 0.0, 6: watchdog_s, 7: -1e3 * fallback_mw}
+            expected = {0: 600.0, 1: 240.0, 2: 960.0, 3: 1.0, 4: 1.0, **in_force}
+            assert found == pytest.approx(expected)
             order = {0: 750.0, 1: 1.0, 2: 8.0, 3: 500.0}
             result = await master.operate(analog_outputs=order, variation=3)
             assert result.accepted
             assert bench.run(1.0) == pytest.approx(-0.75)
             assert bench.device.watchdog() == (8.0, pytest.approx(-0.5))
+            found = await inputs(master)
+            assert [found[5], found[6], found[7]] == pytest.approx([1.0, 8.0, 500.0])
             assert bench.run(8.0) == pytest.approx(-0.5)
 
     run_async(scenario())
@@ -63,9 +68,13 @@ def test_hvac_of_maker_c_counts_generation_positive_in_w(tmp_path):
         async with device(tmp_path, "dnp3_hvac") as (bench, master):
             found = await inputs(master)
             expected = {10: -500e3, 11: -920e3, 12: -80e3, 13: 1.0, 14: 1.0}
-            assert found == pytest.approx(expected)
+            watchdog_s, fallback_mw = bench.device.watchdog()
+            in_force = {15: 0.0, 16: watchdog_s, 17: 1e6 * fallback_mw}
+            assert found == pytest.approx(expected | in_force)
             result = await master.operate(
-                analog_outputs={10: -250e3, 11: 1.0, 13: -600e3}, variation=3, mode="select"
+                analog_outputs={10: -250e3, 11: 1.0, 12: 8.0, 13: -600e3},
+                variation=3,
+                mode="select",
             )
             assert result.accepted
             assert bench.run(1.0) == pytest.approx(-0.25)

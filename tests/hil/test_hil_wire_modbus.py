@@ -12,6 +12,7 @@ from small_bench import Bench, unit
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
 from hil import recording
+from hil.plant.plant import FACTORY_WATCHDOG_S
 from hil.recording import SetpointFlag, UnitState
 from hil.wire.process import TcpEndpoint
 
@@ -174,7 +175,7 @@ def test_a_lost_write_has_no_effect_and_no_answer(tmp_path):
             with pytest.raises(ModbusIOException):
                 await client.write_registers(100, [*words32(9000), 1, 3])
             assert bench.run(1.0) == pytest.approx(-0.5)
-            assert bench.device.watchdog()[0] == 10.0
+            assert bench.device.watchdog()[0] == FACTORY_WATCHDOG_S
             bench.writer.flush()
             row = recording.read_setpoints(tmp_path)[0]
             assert (row["flags"], row["p_mw"]) == (SetpointFlag.LOST, -0.9)
@@ -237,7 +238,7 @@ def test_sunspec_battery_as_others_read_it(tmp_path):
             bench.plant.restore(bench.plant.p_mw + 0.25, bench.plant.soc_pu)
             port = bench.device.unit.port
             models = await asyncio.to_thread(sunspec_scan, port)
-            assert [m for m in models if isinstance(m, int)] == [1, 701, 702, 704, 713, 715]
+            assert [m for m in models if isinstance(m, int)] == [1, 701, 702, 704, 713, 802, 715]
             measured, nameplate = models[701][0], models[702][0]
             assert (measured.W.cvalue, measured.St.value, measured.ConnSt.value) == (250e3, 1, 1)
             assert nameplate.WMaxRtg.cvalue == nameplate.WMax.cvalue == 1e6

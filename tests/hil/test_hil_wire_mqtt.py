@@ -62,7 +62,7 @@ def test_a_depot_says_what_it_is_and_follows(tmp_path, embedded):
             await until(lambda: "config" in heard and "state" in heard)
             assert heard["config"] == [
                 (
-                    '{"maker": "D", "rated_kw": 1000.0, "watchdog_s": 10.0, "fallback_kw": 500.0}',
+                    '{"maker": "D", "rated_kw": 1000.0, "watchdog_s": 900.0, "fallback_kw": 0.0}',
                     True,
                 )
             ]
@@ -74,8 +74,14 @@ def test_a_depot_says_what_it_is_and_follows(tmp_path, embedded):
             assert not retained
             assert told["t"] == pytest.approx(time.time(), abs=5.0)
             assert (told["p_kw"], told["min_kw"], told["max_kw"]) == (500.0, 0.0, 1000.0)
-            mode = {"mode": "follow", "watchdog_s": 6, "fallback_kw": 125.0, "seq": 16}
-            assert await ask(client, heard, "mode", mode) == {"seq": 16, "ok": True}
+            assert (told["mode"], told["watchdog_s"], told["fallback_kw"]) == (
+                "autonomous", 900.0, 0.0
+            )  # fmt: skip
+            mode = {"mode": "follow", "watchdog_s": 6, "fallback_kw": 125.0}
+            assert await ask(client, heard, "mode", {**mode, "seq": 16}) == {"seq": 16, "ok": True}
+            made.report()
+            await until(lambda: len(heard["telemetry"]) == 2)
+            assert json.loads(heard["telemetry"][1][0]).items() >= mode.items()
             order = {"p_kw": 300.0, "seq": 17}
             assert await ask(client, heard, "set", order) == {"seq": 17, "ok": True}
             assert bench.run(1.0) == pytest.approx(-0.3)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 from helpers import run_async, until
-from small_bench import fleet, unit
+from small_bench import Bench, Clock, fleet, unit
 
 from hil import recording
 from hil.faults import Outage, outages, stream
@@ -19,6 +19,7 @@ from hil.plumbing import Child
 from hil.recording import PHYSICS_STEP_S, UnitState
 from hil.scenario import FaultsConfig
 from hil.wire.line import Line
+from hil.wire.process import WireProcess
 
 MAKERS = ("sunspec_battery", "modbus_ev_hub", "modbus_hvac", "dnp3_industrial", "sunspec_pv")
 
@@ -103,6 +104,29 @@ def test_killed_and_back_the_record_has_no_hole_and_the_plant_no_jump(tmp_path):
         assert wire.child.returncode == 0
 
     run_async(scenario())
+
+
+def test_a_new_simulator_finds_the_watchdogs_of_its_units_armed(tmp_path):
+    one = unit("sunspec_battery", watchdog_s=4.0, fallback_mw=0.25)
+    before = Bench(tmp_path, one)
+    for k in range(1, 21):
+        before.plant.step()
+        before.writer.power(
+            1000.0 + 0.1 * k, before.plant.p_mw, before.plant.soc_pu, before.plant.state
+        )
+    before.device.follow(on=True)
+    before.clock.now_s = 1001.9
+    before.device.setpoint(1.0)
+    before.writer.close()
+
+    after = WireProcess(fleet([one]), 0, tmp_path, Clock(1002.0))
+    after.plant.step()
+    assert after.plant.state[0] == UnitState.FOLLOW
+    for _ in range(45):
+        after.plant.step()
+    assert after.plant.state[0] == UnitState.FALLBACK
+    assert after.plant.p_mw[0] == pytest.approx(0.25)
+    after.writer.close()
 
 
 def test_cut_links_come_back(tmp_path):

@@ -11,7 +11,7 @@ from dnp3_frames import DIRECT, READ, WRITE, Peer, Request, floats, fragment, fr
 from dnp3_links import linked
 from helpers import run_async, until
 
-from vppd.links.base import Answer, LinkError
+from vppd.links.base import Answer, ExpiredError, LinkError
 from vppd.links.dnp3 import Dnp3Link, Dnp3TcpConfig
 from vppd.links.dnp3_wire import OCTETS_MAX
 
@@ -145,6 +145,53 @@ def test_unanswered_command_is_unknown_and_on_the_wire_once():
             assert [r.function for r in peer.requests] == [DIRECT, DIRECT, READ]
             assert [struct.unpack("<f", r.objects[5:9])[0] for r in peer.requests[:2]] == [7.0, 8.0]
             assert link.unanswered == 3
+
+    run_async(scenario())
+
+
+def test_command_that_grew_old_behind_a_poll_is_not_sent():
+    async def scenario():
+        async with Peer(lambda request: b"") as peer, linked(peer.port, dead_after=100) as link:
+            await link.wait_connected()
+            poll = asyncio.create_task(link.read_analog_inputs())
+            await until(lambda: peer.requests)
+            with pytest.raises(ExpiredError):
+                await link.operate({0: 7.0}, before_s=time.monotonic() + 0.05)
+            assert not poll.done()
+            with pytest.raises(LinkError):
+                await poll
+            assert await link.operate({0: 8.0}, before_s=time.monotonic() + 5.0) is Answer.UNKNOWN
+            assert [r.function for r in peer.requests] == [READ, DIRECT]
+
+    run_async(scenario())
+
+
+def test_command_that_grew_old_while_a_restart_was_cleared_is_not_sent():
+    def answer(request: Request) -> bytes:
+        if request.function == WRITE:
+            return b""
+        return fragment(response(request.sequence, floats(GOOD), iin=RESTART))
+
+    async def scenario():
+        async with Peer(answer) as peer, linked(peer.port, dead_after=100) as link:
+            await link.wait_connected()
+            await link.read_analog_inputs()
+            with pytest.raises(ExpiredError):
+                await link.operate({0: 7.0}, before_s=time.monotonic() + 0.1)
+            assert [r.function for r in peer.requests] == [READ, WRITE]
+
+    run_async(scenario())
+
+
+def test_command_goes_before_polls_that_wait():
+    async def scenario():
+        async with Peer(good) as peer, linked(peer.port) as link:
+            await link.wait_connected()
+            polls = [asyncio.create_task(link.read_analog_inputs()) for _ in range(3)]
+            await asyncio.sleep(0)
+            assert await link.operate({0: 7.0}) is Answer.ACCEPTED
+            await asyncio.wait(polls)
+            assert [r.function for r in peer.requests] == [READ, DIRECT, READ, READ]
 
     run_async(scenario())
 

@@ -20,8 +20,9 @@ from modbus_peers import (
     reply,
 )
 
-from vppd.links.base import Answer, LinkError, RefusedError
-from vppd.links.modbus import ModbusTcpConfig, ModbusTcpLink, Turn
+from vppd.links.base import Answer, ExpiredError, LinkError, RefusedError
+from vppd.links.modbus import ModbusTcpConfig, ModbusTcpLink
+from vppd.links.turn import Turn
 
 
 def config(port: int, **keys) -> ModbusTcpConfig:
@@ -580,6 +581,19 @@ def test_a_write_that_gets_no_turn_is_not_sent():
         assert peer.writes == []
 
     run_against(lambda _frame: None, scenario, timeout_s=10.0, write_wait_max_s=0.05)
+
+
+def test_a_write_that_grows_old_before_its_turn_is_not_sent():
+    async def scenario(link, peer):
+        reader = asyncio.create_task(link.read_registers(1, 0, 1))
+        await until(lambda: peer.frames)
+        with pytest.raises(ExpiredError):
+            await link.write_registers(1, 0, [1], time.monotonic() + 0.05)
+        peer.send(reply(peer.frames[0], registers_body([4])))
+        assert await reader == [4]
+        assert peer.writes == []
+
+    run_against(lambda _frame: None, scenario, timeout_s=10.0)
 
 
 def test_a_cancelled_wait_for_the_turn_does_not_block_the_others():

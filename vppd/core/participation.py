@@ -76,14 +76,16 @@ def is_adrift(image: Image, params: Params) -> Mask:
 def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, adrift: Mask) -> F8:
     """Where each unit's ramp starts from, MW: its setpoint in force, shape (n,).
 
-    That is the last one sent. One that refused the last stands at the last that it accepted, and
-    so does one that was counted by a prediction and has accepted a setpoint since. A unit that
-    never accepted one, or none for too long, starts from where it is measured to be; but a
-    reading from before the last tick says nothing of the setpoint that was sent in it.
+    That is the last one sent. One that refused the last stands at the last that it accepted, unless
+    its watchdog has ended that one, and so does one that was counted by a prediction and has
+    accepted a setpoint since. A unit that never accepted one, or none for too long, starts from
+    where it is measured to be; but a reading from before the last tick says nothing of the setpoint
+    that was sent in it.
     """
     measured_mw = np.where(np.isnan(image.p_meas_mw), params.fallback_mw, image.p_meas_mw)
     never = _never_accepted(image)
     refused = image.write_result == REFUSED_WRITE
+    in_force = image.now_s - image.accepted_at_s <= params.watchdog_s
     # After a reconnect the newest setpoint is said again, and the last tick knew nothing of it.
     told_since = (state.out_reason != IN_SPLIT) & (image.accepted_at_s > state.now_s)
     unsent = np.isnan(state.p_setpoint_mw) | (state.mode == STARTING)
@@ -92,7 +94,7 @@ def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, ad
     is_back = (state.out_reason == FALLBACK) & (reason != FALLBACK)
     from_reading = (never | adrift) & (unsent | refused | read_since | is_back)
     last_mw = np.where(np.isnan(state.p_setpoint_mw), measured_mw, state.p_setpoint_mw)
-    last_mw = np.where((refused | told_since) & ~never, image.accepted_mw, last_mw)
+    last_mw = np.where(((refused & in_force) | told_since) & ~never, image.accepted_mw, last_mw)
     last_mw = np.where(from_reading, measured_mw, last_mw)
     return np.minimum(np.maximum(last_mw, params.p_min_mw), params.p_max_mw)
 

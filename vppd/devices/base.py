@@ -1,5 +1,6 @@
 """What the shell needs of a device driver, and what a driver gives back."""
 
+import math
 from typing import NamedTuple, Protocol
 
 from vppd.links.base import Answer
@@ -36,8 +37,12 @@ class Driver(Protocol):
         reason when the device is not what it should be.
         """
 
-    async def write(self, p_setpoint_mw: float) -> Answer:
-        """Send one setpoint, once."""
+    async def write(self, p_setpoint_mw: float, before_s: float = math.inf) -> Answer:
+        """Send one setpoint, once; before that instant, monotonic s, or not at all.
+
+        Raises ExpiredError when it could not leave before. A driver that never lets a setpoint
+        wait may leave `before_s` out.
+        """
 
     async def read(self) -> Reading:
         """Ask for telemetry. Raises LinkError."""

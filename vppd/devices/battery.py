@@ -1,4 +1,7 @@
-"""A battery that speaks SunSpec (models 701, 702, 704, 713, 715). Discharging is positive."""
+"""A battery that speaks SunSpec (models 701, 702, 704, 713, 715). Discharging is positive.
+
+Model 802, where a device has it, tells what its cells leave of its power now.
+"""
 
 import math
 import time
@@ -9,11 +12,13 @@ from typing import ClassVar
 
 from vppd.config.schema import UnitConfig
 from vppd.core.types import Quality
-from vppd.devices.base import Driver, Reading
+from vppd.devices.base import NAN, Driver, Reading
+from vppd.devices.dc_side import DcSide, charging, discharging
 from vppd.devices.sunspec import TO_MW, TO_PU
 from vppd.devices.sunspec_driver import ENABLED, SunspecConfig, SunspecDriver, Wanted, beat
 from vppd.links.base import Answer, RegisterLink
 from vppd.points.encoder import Encoder
+from vppd.points.register import Words
 
 IN_WATTS = 1  # 704 WSetMod
 ONLINE, REFERENCE_ERR = int(Quality.ONLINE), int(Quality.REFERENCE_ERR)
@@ -48,16 +53,40 @@ class SunspecBattery(SunspecDriver):
         "heartbeat": (715, "ControllerHb", 0),
     }
 
-    LIVE = ("p_meas", "soc")
+    OPTIONAL: ClassVar[Wanted] = {
+        "dc_v": (802, "V", 0),
+        "charge_a": (802, "AChaMax", 0),
+        "discharge_a": (802, "ADisChaMax", 0),
+        "charge_dc": (802, "WChaRteMax", TO_MW),
+        "discharge_dc": (802, "WDisChaRteMax", TO_MW),
+    }
+
+    AT_START = ("nameplate", "charge_dc", "discharge_dc")
+    LIVE = ("p_meas", "soc", "dc_v", "charge_a", "discharge_a")
     WRITTEN = ("p_setpoint", "p_revert", "heartbeat")
     KEPT = ("percent", "percent_revert")
 
     _beats = 0
     _beat_due = False
+    _dc_sides: tuple[DcSide, DcSide] | None = None  # charging, discharging; None: not reported
+    _count_v = NAN  # what one count of the registers stands for
+    _count_a = NAN
 
-    async def write(self, p_setpoint_mw: float) -> Answer:
+    def _look(self, words: Words) -> None:
+        super()._look(words)
+        self._dc_sides = None
+        if "dc_v" in self._points:
+            charge, discharge = (self._points[n] for n in ("charge_dc", "discharge_dc"))
+            count_mw = charge.scale(charge.exponent(words))  # of both: they share it
+            lower, upper = max(-self._unit.p_min_mw, 0.0), max(self._unit.p_max_mw, 0.0)
+            self._dc_sides = (
+                charging(lower, charge.value(words), count_mw),
+                discharging(upper, discharge.value(words), count_mw),
+            )
+
+    async def write(self, p_setpoint_mw: float, before_s: float = math.inf) -> Answer:
         """Send one setpoint. The heartbeat follows with the next `read`, never before it."""
-        answer = await super().write(p_setpoint_mw)
+        answer = await super().write(p_setpoint_mw, before_s)
         self._beat_due = answer is Answer.ACCEPTED
         return answer
 
@@ -90,12 +119,34 @@ class SunspecBattery(SunspecDriver):
             *self._timer_words,
         ]
 
+    def _note_states(self) -> None:
+        super()._note_states()
+        if self._dc_sides is not None:
+            volts, amperes = self._points["dc_v"], self._points["charge_a"]
+            self._count_v = volts.scale(self._polled.exponent(volts))
+            self._count_a = amperes.scale(self._polled.exponent(amperes))
+
+    def _range_mw(self) -> tuple[float, float]:
+        """What the cells leave, MW, lowest and highest. NaN: not reported."""
+        if self._dc_sides is None:
+            return NAN, NAN
+        charge, discharge = self._dc_sides
+        value, count_v, count_a = self._values, self._count_v, self._count_a
+        volts = value["dc_v"]
+        return (
+            0.0 - charge.left_mw(volts, value["charge_a"], count_v, count_a),
+            discharge.left_mw(volts, value["discharge_a"], count_v, count_a),
+        )
+
     def _reading(self, measured_at_s: float) -> Reading:
         p_meas_mw, reason = self._values["p_meas"], self._reason
+        lowest_mw, highest_mw = self._range_mw()
         return Reading(
             p_meas_mw=p_meas_mw,
             measured_at_s=measured_at_s,
             soc_pu=self._values["soc"],
+            p_avail_min_mw=lowest_mw,
+            p_avail_max_mw=highest_mw,
             remote=not reason,
             quality=REFERENCE_ERR if math.isnan(p_meas_mw) else ONLINE,
             following=self._is_following(),

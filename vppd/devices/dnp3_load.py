@@ -2,6 +2,10 @@
 
 Setpoint, mode, watchdog and fallback are analog outputs; power, range, state and control are
 analog inputs (`docs/points.md`). The sign is turned in the table and nowhere else.
+
+An accepted mode is not yet one that is in force, and may be lost without a word. A device that
+tells mode, watchdog and fallback as analog inputs, too, is held against them with each poll; one
+that does not tell the mode is told it again twice in each watchdog time.
 """
 
 import math
@@ -17,7 +21,7 @@ from vppd.core.types import Quality
 from vppd.devices.base import NAN, Reading
 from vppd.links.base import Answer, LinkError, PointLink
 from vppd.points.dnp3_table import ONLINE as FLAG_ONLINE
-from vppd.points.dnp3_table import Dnp3Table, load_table, quality_of
+from vppd.points.dnp3_table import TOLD, Dnp3Table, load_table, quality_of
 
 TABLES = Path(__file__).parent / "tables"
 BUILT_IN = ("industrial", "hvac")
@@ -26,6 +30,8 @@ FOLLOW_SETPOINT = 1.0  # mode
 READY = 1.0  # state
 REMOTE = 1.0  # control
 ONLINE = int(Quality.ONLINE)
+DEAD_MAN = ("watchdog", "fallback")
+ASSERT_PU = 0.5  # of the watchdog time: a mode that is not told is asserted again after that
 VITAL = ("p_meas", "state", "control")  # whose quality is that of the reading
 STATES = {0.0: "off", 2.0: "fault"}
 
@@ -53,12 +59,18 @@ class Dnp3Load:
     def __init__(
         self, table: Dnp3Table, unit: UnitConfig, link: PointLink, clock: Callable[[], float]
     ) -> None:
-        self._inputs = [(n, p.index, p.factor) for n, p in table.inputs.items()]
+        inputs = [(n, p.index, p.factor) for n, p in table.inputs.items()]
+        self._inputs = [each for each in inputs if each[0] not in TOLD]
+        self._tellable = [each for each in inputs if each[0] in TOLD]
         self._outputs = table.outputs
-        self._unit = unit
         self._link = link
         self._clock = clock
-        self._assert_mode = True
+        fallback_mw = unit.basepoint_mw if unit.fallback_mw is None else unit.fallback_mw
+        self._dead_man = {"watchdog": unit.watchdog_s, "fallback": fallback_mw}
+        self._wanted = {"mode": FOLLOW_SETPOINT, **self._dead_man}
+        self._told: dict[str, float] = {}  # of those, what the device told in its last answer
+        self._assert_mode = True  # with the next setpoint
+        self._asserted_s = -math.inf
 
     async def start(self, read_only: bool = False) -> None:
         """Check that the points are there, and arm the watchdog. Raises LinkError.
@@ -69,18 +81,27 @@ class Dnp3Load:
         self._assert_mode = True
         if read_only:
             return
-        unit = self._unit
-        fallback_mw = unit.basepoint_mw if unit.fallback_mw is None else unit.fallback_mw
-        answer = await self._operate(watchdog=unit.watchdog_s, fallback=fallback_mw)
+        answer = await self._operate(self._dead_man)
         if answer is not Answer.ACCEPTED:
             raise LinkError(f"watchdog not armed: {answer.name.lower()}")
+        if any(name in self._told for name in DEAD_MAN):
+            await self.read()
+            wrong = [name for name in DEAD_MAN if not self._is_in_force(name)]
+            if wrong:
+                told, wanted = self._told[wrong[0]], self._wanted[wrong[0]]
+                raise LinkError(f"dead man not armed: {wrong[0]} is {told:g}, wanted {wanted:g}")
 
-    async def write(self, p_setpoint_mw: float) -> Answer:
+    async def write(self, p_setpoint_mw: float, before_s: float = math.inf) -> Answer:
         """Send one setpoint, once; with the mode, until both were accepted."""
-        if not self._assert_mode:
-            return await self._operate(p_setpoint=p_setpoint_mw)
-        answer = await self._operate(p_setpoint=p_setpoint_mw, mode=FOLLOW_SETPOINT)
-        self._assert_mode = answer is not Answer.ACCEPTED
+        values = {"p_setpoint": p_setpoint_mw}
+        if self._assert_mode:
+            values["mode"] = FOLLOW_SETPOINT
+        elif "mode" not in self._told and self._clock() >= self._assert_again_s():
+            values |= self._wanted
+        answer = await self._operate(values, before_s)
+        if "mode" in values:
+            self._assert_mode = answer is not Answer.ACCEPTED
+            self._asserted_s = self._clock()
         return answer
 
     async def read(self) -> Reading:
@@ -90,6 +111,8 @@ class Dnp3Load:
         measured_at_s = 0.5 * (asked_s + self._clock())
         value, bad = self._decoded(raw)
         reason = _reason(value)
+        self._told = _told(raw, self._tellable)
+        in_force = all(map(self._is_in_force, TOLD))
         return Reading(
             p_meas_mw=value["p_meas"],
             measured_at_s=measured_at_s,
@@ -97,8 +120,18 @@ class Dnp3Load:
             p_avail_max_mw=NAN if "p_avail_max" in bad else value["p_avail_max"],
             remote=not reason,
             quality=int(next((bad[n] for n in VITAL if n in bad), ONLINE)) if bad else ONLINE,
+            following=bool(reason) or self._assert_mode or in_force,
             reason=reason,
         )
+
+    def _is_in_force(self, name: str) -> bool:
+        """False if the device tells another value than the one that it was told."""
+        told, wanted = self._told.get(name), self._wanted[name]
+        # a float32 of the wire, which may have gone through a device's own arithmetic
+        return told is None or math.isclose(told, wanted, rel_tol=1e-6, abs_tol=1e-9)
+
+    def _assert_again_s(self) -> float:
+        return self._asserted_s + ASSERT_PU * self._dead_man["watchdog"]
 
     def _decoded(
         self, raw: dict[int, tuple[float, int]]
@@ -120,14 +153,25 @@ class Dnp3Load:
             raise LinkError(f"outstation has no analog input {', '.join(missing)}") from error
         return value, bad
 
-    async def _operate(self, **values: float) -> Answer:
+    async def _operate(self, values: dict[str, float], before_s: float = math.inf) -> Answer:
         points = self._outputs
         try:
-            return await self._link.operate(
-                {points[name].index: points[name].encode(v) for name, v in values.items()}
-            )
+            outputs = {points[name].index: points[name].encode(v) for name, v in values.items()}
+            return await self._link.operate(outputs, before_s=before_s)
         except ValueError as error:  # not finite: nothing was sent
             raise LinkError(str(error)) from error
+
+
+def _told(
+    raw: dict[int, tuple[float, int]], tellable: list[tuple[str, int, float]]
+) -> dict[str, float]:
+    """What the device tells of mode, watchdog and fallback in force, by our names."""
+    told = {}
+    for name, index, factor in tellable:
+        number, flags = raw.get(index, (NAN, FLAG_ONLINE))
+        if math.isfinite(number) and flags == FLAG_ONLINE:
+            told[name] = number * factor
+    return told
 
 
 def _reason(value: dict[str, float]) -> str:

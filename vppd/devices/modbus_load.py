@@ -15,7 +15,7 @@ from vppd.config.fields import number, text
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.core.types import Quality
 from vppd.devices.base import NAN, Driver, Reading
-from vppd.links.base import Answer, LinkError, RefusedError, RegisterLink
+from vppd.links.base import Answer, ExpiredError, LinkError, RefusedError, RegisterLink
 from vppd.points.decoder import Decoder, joined, picker
 from vppd.points.encoder import Encoder
 from vppd.points.register import Register, Span, join_writes, plan_reads, widest_gap
@@ -96,7 +96,7 @@ class ModbusLoad:
         if not read_only and self._dead_man:
             await self._arm()
 
-    async def write(self, p_setpoint_mw: float) -> Answer:
+    async def write(self, p_setpoint_mw: float, before_s: float = math.inf) -> Answer:
         """Send one setpoint, once; together with the mode, until that was accepted."""
         try:
             words = self._encoder.encode(p_setpoint_mw)
@@ -104,9 +104,9 @@ class ModbusLoad:
             raise LinkError(str(error)) from error
         if not self._assert_mode or self._follow is None:
             address = self._setpoint.address
-            return await self._link.write_registers(self._unit_id, address, words)
+            return await self._link.write_registers(self._unit_id, address, words, before_s)
         mode = self._table.registers["mode"].encode(float(self._follow))
-        answer = await self._write({"p_setpoint": words, "mode": mode})
+        answer = await self._write({"p_setpoint": words, "mode": mode}, before_s)
         self._assert_mode = answer is not Answer.ACCEPTED
         return answer
 
@@ -237,13 +237,22 @@ class ModbusLoad:
             words = joined(words, span, answer)
         return words
 
-    async def _write(self, words: Words16) -> Answer:
-        """Write named registers, neighbours in one transaction; stop at the first not accepted."""
-        answer = Answer.ACCEPTED
+    async def _write(self, words: Words16, before_s: float = math.inf) -> Answer:
+        """Write named registers, neighbours in one transaction; stop at the first not accepted.
+
+        UNKNOWN, too: a part of it left, and the rest could not before `before_s`.
+        """
+        answer, left = Answer.ACCEPTED, False
         for address, raw in join_writes((self._table.registers[n], w) for n, w in words.items()):
-            answer = await self._link.write_registers(self._unit_id, address, raw)
+            try:
+                answer = await self._link.write_registers(self._unit_id, address, raw, before_s)
+            except ExpiredError:
+                if not left:
+                    raise
+                return Answer.UNKNOWN
             if answer is not Answer.ACCEPTED:
                 break
+            left = True
         return answer
 
 

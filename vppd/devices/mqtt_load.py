@@ -2,6 +2,10 @@
 
 The depot speaks by itself; `on_news` tells when it did. A retained telemetry or acknowledgement is
 somebody's old one and is ignored; what we send is never retained.
+
+An acknowledged mode is not yet one that is in force, and may be lost without a word. A depot that
+tells mode, watchdog and fallback in its telemetry is held against them; one that does not tell the
+mode is told it again twice in each watchdog time.
 """
 
 import asyncio
@@ -27,6 +31,8 @@ from vppd.points.messages import MessageError, parse_object
 MAKER = "D"
 RATING_TOLERANCE = 1.01
 EXPIRY_S = 2.0
+FOLLOW = "follow"
+ASSERT_PU = 0.5  # of the watchdog time: a mode that is not told is asserted again after that
 FUTURE_MAX_S = 2.0  # a time tag further ahead is that of a wrong clock
 
 log = structlog.get_logger()
@@ -87,14 +93,21 @@ class MqttLoad:
         self._acks: dict[int, asyncio.Future[Answer]] = {}
         self._news = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
-        self._assert_mode = True
+        fallback_mw = unit.basepoint_mw if unit.fallback_mw is None else unit.fallback_mw
+        self._dead_man = {
+            "watchdog_s": unit.watchdog_s,
+            **messages.DEPOT_FALLBACK.encode(fallback_mw),
+        }
+        self._assert_mode = True  # before the next setpoint
+        self._asserted_s = -math.inf
+        self._tells_mode = False
         self._log = log.bind(device=unit.id)
         self._state = ""  # as said; empty: nothing yet
         self._rated_mw = math.nan
         self._reading: Reading | None = None
         self._heard_s = -math.inf
         self._late = ""
-        self._restarted = False
+        self._fell_back = False
         for name, listener in (
             ("config", self._configured),
             ("state", self._state_said),
@@ -123,14 +136,17 @@ class MqttLoad:
                 f"depot is rated {-self._rated_mw:g} MW, p_min_mw is {self._unit.p_min_mw:g}"
             )
         self._assert_mode = True
-        self._restarted = False
+        if not self._tells_mode:
+            self._fell_back = False  # else its telemetry tells when it is so
 
     async def write(self, p_setpoint_mw: float) -> Answer:
         """Send one setpoint, once; behind the mode, until that was accepted.
 
-        Raises LinkError when it did not leave.
+        It leaves at once or not at all: then this raises LinkError.
         """
         self._require_online()
+        if not self._tells_mode and self._clock() >= self._assert_again_s():
+            self._assert_mode = True
         try:
             setpoint = messages.DEPOT_SETPOINT.encode(p_setpoint_mw)
         except ValueError as error:
@@ -140,7 +156,7 @@ class MqttLoad:
         expiry = asyncio.get_running_loop().call_later(timeout_s, self._give_up, sent)
         try:
             if self._assert_mode:
-                sent.append(self._send("mode", self._mode(), qos=1))
+                sent.append(self._send("mode", {"mode": FOLLOW, **self._dead_man}, qos=1))
             sent.append(self._send("set", setpoint, qos=0))
             answers = [await self._acks[sequence] for sequence in sent]
         finally:
@@ -151,7 +167,9 @@ class MqttLoad:
             return Answer.UNKNOWN
         if Answer.REFUSED in answers:
             return Answer.REFUSED
-        self._assert_mode = False
+        if self._assert_mode:
+            self._assert_mode = False
+            self._asserted_s = self._clock()
         return Answer.ACCEPTED
 
     async def read(self) -> Reading:
@@ -164,7 +182,7 @@ class MqttLoad:
         self._require_online()
         if self._reading is None or self._clock() - self._heard_s > self._config.silence_s:
             raise LinkError(self._late or f"no telemetry for {self._config.silence_s:g} s")
-        return self._reading._replace(following=not self._restarted)
+        return self._reading._replace(following=not self._fell_back)
 
     # ----------------------------------------------------------------- messages
 
@@ -182,7 +200,7 @@ class MqttLoad:
         if payload not in (b"online", b"offline"):
             raise MessageError(f"state is {payload[:20]!r}")
         self._state = payload.decode()
-        self._restarted = self._restarted or not retained
+        self._fell_back = self._fell_back or not retained
         if self._state == "online" and not retained:
             self._tell()
 
@@ -199,6 +217,7 @@ class MqttLoad:
         remote = document.get("remote")
         if not isinstance(remote, bool):
             raise MessageError("remote is not true or false")
+        in_force = self._mode_in_force(document)
         now_s = self._clock()
         self._reading = Reading(
             p_meas_mw=messages.DEPOT_P_MEAS.decode(document),
@@ -208,9 +227,29 @@ class MqttLoad:
             remote=remote,
             reason="" if remote else "local control",
         )
+        self._note_mode(in_force, remote=remote)
         self._heard_s = now_s
         self._late = ""
         self._tell()
+
+    def _mode_in_force(self, document: dict[str, object]) -> bool | None:
+        """Whether it says that mode and dead man are as we left them; None: it does not say."""
+        if document.get("mode") is None:
+            return None
+        told = [key for key in self._dead_man if document.get(key) is not None]
+        same = (
+            math.isclose(messages.number(document, key), self._dead_man[key], abs_tol=1e-3)
+            for key in told
+        )
+        return all(same) and document["mode"] == FOLLOW
+
+    def _note_mode(self, in_force: bool | None, *, remote: bool) -> None:
+        """Note what became of the mode. A depot in local control takes none, and says so."""
+        self._tells_mode = in_force is not None
+        if in_force:
+            self._fell_back = False
+        elif self._tells_mode and remote and not self._assert_mode:
+            self._fell_back = True
 
     def _acknowledged(self, payload: bytes, retained: bool) -> None:
         document = parse_object(payload)
@@ -243,14 +282,8 @@ class MqttLoad:
         for listener in self._listeners:
             listener()
 
-    def _mode(self) -> dict[str, object]:
-        unit = self._unit
-        fallback_mw = unit.basepoint_mw if unit.fallback_mw is None else unit.fallback_mw
-        return {
-            "mode": "follow",
-            "watchdog_s": unit.watchdog_s,
-            **messages.DEPOT_FALLBACK.encode(fallback_mw),
-        }
+    def _assert_again_s(self) -> float:
+        return self._asserted_s + ASSERT_PU * self._unit.watchdog_s
 
     def _send(self, name: str, document: Mapping[str, object], *, qos: int) -> int:
         """Send one message and expect its acknowledgement. Raises LinkError if it did not leave."""
@@ -280,7 +313,7 @@ class MqttLoad:
         self._rated_mw = math.nan
         self._reading = None
         self._heard_s = -math.inf
-        self._restarted = False
+        self._fell_back = self._tells_mode = False
         self._news.set()
 
     async def _wait_for(self, condition: Callable[[], bool]) -> None:

@@ -5,16 +5,17 @@ Nothing waits for a device. The control loop leaves a setpoint with `submit` and
 """
 
 import asyncio
+import inspect
 import math
-from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import structlog
 
 from vppd.core.types import Quality, WriteResult
 from vppd.devices.alarm import Alarm, Bell
 from vppd.devices.base import Driver, Reading
-from vppd.links.base import Answer, Link, LinkError
+from vppd.links.base import Answer, ExpiredError, Link, LinkError
 
 log = structlog.get_logger()
 
@@ -47,7 +48,8 @@ class DeviceRunner:
     clock
         Monotonic s, the clock of `decided_s`.
     setpoint_age_max_s
-        An older setpoint is never sent.
+        An older setpoint is never sent. One that grows old while it waits for its turn on the
+        connection is dropped there, and the newest goes in its place.
     poll_s
         Without a setpoint, telemetry is read that often.
     phase_s
@@ -63,7 +65,7 @@ class DeviceRunner:
     __slots__ = (
         "_clock", "_driver", "_errors", "_hold_writes", "_link", "_log", "_mailbox", "_mode_lost",
         "_newest", "_online", "_phase_s", "_poll_s", "_read_due", "_retry", "_setpoint_age_max_s",
-        "_settle_s", "_started_s", "_wake", "_why_lost", "_writing",
+        "_settle_s", "_started_s", "_takes_deadlines", "_wake", "_why_lost", "_writing",
         "accepted_mw", "accepted_s", "latest", "lost_since_s", "read_errors", "reads",
         "reconnects", "setpoints_dropped", "setpoints_expired", "setpoints_unsent", "unit_id",
         "write_result", "writes", "writes_accepted", "writes_refused", "writes_unknown",
@@ -93,12 +95,13 @@ class DeviceRunner:
         self.writes_refused = 0
         self.writes_unknown = 0
         self.setpoints_dropped = 0  # replaced by a newer one before they were sent
-        self.setpoints_expired = 0  # too old to be sent
+        self.setpoints_expired = 0  # too old to be sent, or without a turn on their connection
         self.setpoints_unsent = 0  # taken from the mailbox, but the link was down
         self.reads = 0
         self.read_errors = 0
         self.reconnects = 0  # times the device came back
         self._driver = driver
+        self._takes_deadlines = len(inspect.signature(driver.write).parameters) > 1
         self._link = link
         self._clock = clock
         self._setpoint_age_max_s = setpoint_age_max_s
@@ -258,9 +261,12 @@ class DeviceRunner:
         self._writing = True
         self._read_due.hold()
         try:
-            answer = await self._driver.write(p_mw)
+            answer = await self._send(p_mw, decided_s + self._setpoint_age_max_s)
             if answer is not UNKNOWN:
                 settle_s = self._settle_s
+        except ExpiredError:  # no error of the device: it had to wait for another request's answer
+            self.setpoints_expired += 1
+            return
         except LinkError as error:  # it never left
             self.setpoints_unsent += 1
             self._note_error(str(error))
@@ -282,6 +288,12 @@ class DeviceRunner:
             self.write_result = WriteResult.UNKNOWN
             self.writes_unknown += 1
             self._note_error("no answer to a setpoint")
+
+    def _send(self, p_mw: float, before_s: float) -> Coroutine[Any, Any, Answer]:
+        """Let the driver send it; a driver made for an earlier vppd knows of no deadlines."""
+        if self._takes_deadlines:
+            return self._driver.write(p_mw, before_s)
+        return self._driver.write(p_mw)
 
     def _note_error(self, why: str) -> None:
         self._errors += 1

@@ -193,9 +193,13 @@ class PolledPoints:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Models of one device: id -> (address of its ID register, length without ID and L)."""
+    """Models of one device: id -> (address of its ID register, length without ID and L).
+
+    Of a model that stands there several times, the first; its id is in `repeated`, too.
+    """
 
     models: Mapping[int, tuple[int, int]]
+    repeated: Collection[int] = ()
 
     def point(self, model_id: int, name: str, shift: int = 0) -> SunspecPoint:
         """Find one point. Raises LinkError if the device has not got it."""
@@ -209,6 +213,18 @@ class Chain:
             return SunspecPoint(register, None, shift)
         factor = self._register(model_id, factor_name, points[factor_name])
         return SunspecPoint(register, factor, shift)
+
+    def all_or_none(self, wanted: Mapping[str, tuple[int, str, int]]) -> dict[str, SunspecPoint]:
+        """Find points that a device may do without; none if one of them is missing.
+
+        Those of a repeated model count as missing: each speaks for a part of the device only.
+        """
+        if any(model_id in self.repeated for model_id, _, _ in wanted.values()):
+            return {}
+        try:
+            return {name: self.point(*where) for name, where in wanted.items()}
+        except LinkError:
+            return {}
 
     def _register(self, model_id: int, name: str, point: PointDef) -> Register:
         address, length = self.models[model_id]
@@ -228,7 +244,7 @@ async def scan(
     The words of the `wanted` models come along (the last 123 registers of each: scale factors
     stand at the end). Raises LinkError if there is no chain or no end to it.
     """
-    words, models = Words(), dict[int, tuple[int, int]]()
+    words, models, repeated = Words(), dict[int, tuple[int, int]](), set[int]()
     head = await link.read_registers(unit_id, base_address, 4)
     if tuple(head[:2]) != MARK:
         raise LinkError(f"no SunSpec device: {head[0]:#06x} {head[1]:#06x} at {base_address}")
@@ -237,10 +253,11 @@ async def scan(
         following = address + 2 + length  # where the next header stands
         if len(models) >= MODELS_MAX or following + 2 > 0x10000:
             raise LinkError(f"SunSpec chain without an end: model {model_id} at {address}")
-        models.setdefault(model_id, (address, length))
+        if models.setdefault(model_id, (address, length)) != (address, length):
+            repeated.add(model_id)
         ahead = min(length, READ_MAX - 2) if model_id in wanted else 0
         span = Span(following - ahead, ahead + 2)
         answer = await link.read_registers(unit_id, span.address, span.count)
         words.add(span, answer)
         address, model_id, length = following, answer[-2], answer[-1]
-    return Chain(MappingProxyType(models)), words
+    return Chain(MappingProxyType(models), frozenset(repeated)), words

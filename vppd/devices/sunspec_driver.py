@@ -77,12 +77,14 @@ def unit_problems(unit: UnitConfig) -> list[tuple[str, str]]:
 class SunspecDriver:
     """Base of the SunSpec drivers.
 
-    `WANTED`: our name -> model, point, exponent to our unit. Of those, `AT_START` are not polled,
-    `LIVE` change all the time, `WRITTEN` are only written (their scale factors are polled), and
-    `KEPT` are not ours: they are written as they were read.
+    `WANTED`: our name -> model, point, exponent to our unit; `OPTIONAL`: as well, all of them, if
+    the device has them all. Of both, `AT_START` are not polled, `LIVE` change all the time,
+    `WRITTEN` are only written (their scale factors are polled), and `KEPT` are not ours: they are
+    written as they were read.
     """
 
     WANTED: ClassVar[Wanted]
+    OPTIONAL: ClassVar[Wanted] = {}
     AT_START: ClassVar[tuple[str, ...]] = ("nameplate",)
     LIVE: ClassVar[tuple[str, ...]]
     WRITTEN: ClassVar[tuple[str, ...]]  # the setpoint first
@@ -123,11 +125,12 @@ class SunspecDriver:
     async def start(self, read_only: bool = False) -> None:  # noqa: ARG002  (nothing is written)
         """Find the points, check the nameplate, and that every setpoint can be encoded."""
         self._asserted = False
-        models = {model for model, _, _ in self.WANTED.values()}
+        models = {model for model, _, _ in (*self.WANTED.values(), *self.OPTIONAL.values())}
         chain, words = await scan(
             self._link, self._config.unit_id, self._config.base_address, models
         )
         self._points = points = {n: chain.point(*where) for n, where in self.WANTED.items()}
+        points |= chain.all_or_none(self.OPTIONAL)
         self._nameplate_mw = points["nameplate"].value(words)
         self._check_nameplate(points["nameplate"].exponent(words))
         self._look(words)
@@ -147,16 +150,16 @@ class SunspecDriver:
         self._plan = plan_reads((r for p in polled for r in p.registers), gap_max=GAP_MAX)
         self._polled = PolledPoints(
             {name: p for name, p in points.items() if name not in not_seen},
-            self.LIVE,
+            [name for name in self.LIVE if name in points],
             [points[name] for name in self.WRITTEN],
             self._plan,
         )
         self._pick_kept, _ = picker([points[name].register for name in self.KEPT], self._plan)
 
-    async def write(self, p_setpoint_mw: float) -> Answer:
+    async def write(self, p_setpoint_mw: float, before_s: float = math.inf) -> Answer:
         """Send setpoint, enable flag, revert value and revert timer in one transaction."""
         address, words = self._encode(p_setpoint_mw)
-        answer = await self._link.write_registers(self._config.unit_id, address, words)
+        answer = await self._link.write_registers(self._config.unit_id, address, words, before_s)
         if answer is Answer.ACCEPTED:
             self._asserted = True
         return answer

@@ -6,6 +6,7 @@ a change of `epoch` means a new connection, after which mode and setpoint are as
 Liveness is the age of the last good answer, never `connected`.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol
@@ -17,6 +18,10 @@ class LinkError(Exception):
 
 class RefusedError(LinkError):
     """The device answered, and said no to a read. The text has its words for it."""
+
+
+class ExpiredError(LinkError):
+    """A write that did not get its turn in time. It was not sent; whom it waited for is busy."""
 
 
 class Answer(Enum):
@@ -58,18 +63,30 @@ class RegisterLink(Link, Protocol):
     async def read_registers(self, unit_id: int, address: int, count: int) -> list[int]:
         """Read holding registers. Raises RefusedError, or LinkError (no answer, malformed)."""
 
-    async def write_registers(self, unit_id: int, address: int, words: Sequence[int]) -> Answer:
+    async def write_registers(
+        self, unit_id: int, address: int, words: Sequence[int], before_s: float = math.inf
+    ) -> Answer:
         """Write holding registers in one transaction (function 16). Never re-sent.
 
-        Raises LinkError when nothing was sent, because there is no connection.
+        Raises LinkError when nothing was sent, because there is no connection; ExpiredError when
+        it could not leave before `before_s`, monotonic s.
         """
 
 
 class PointLink(Link, Protocol):
     """DNP3: one outstation's points. Values are raw, as on the wire."""
 
-    async def operate(self, analog_outputs: dict[int, float], *, select: bool = False) -> Answer:
-        """Write analog outputs (group 41), direct or select-before-operate. Never re-sent."""
+    async def operate(
+        self,
+        analog_outputs: dict[int, float],
+        *,
+        select: bool = False,
+        before_s: float = math.inf,
+    ) -> Answer:
+        """Write analog outputs (group 41), direct or select-before-operate. Never re-sent.
+
+        Raises ExpiredError when it could not leave before `before_s`, monotonic s.
+        """
 
     async def read_analog_inputs(self) -> dict[int, tuple[float, int]]:
         """All analog inputs: index -> (value, DNP3 flags octet). Raises LinkError."""

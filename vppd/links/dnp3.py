@@ -6,8 +6,11 @@ neither "refused" nor "may have arrived".
 """
 
 import asyncio
+import math
 import random
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from vppd.links.base import Answer, LinkError, RefusedError
 from vppd.links.dnp3_wire import Dnp3Wire
 from vppd.links.supervise import Backoff, LinkState, keep_connected
 from vppd.links.tls import client_context, tls_words
+from vppd.links.turn import Turn
 from vppd.points.dnp3_table import ONLINE
 
 # Variation of group 41. Left to itself py1815 sends 50.0 as int16, which a point with a scale
@@ -107,6 +111,7 @@ class Dnp3Link(LinkState):
         config: Dnp3TcpConfig,
         rng: random.Random | None = None,
         *,
+        clock: Callable[[], float] = time.monotonic,
         base_dir: Path = Path(),
     ) -> None:
         super().__init__()
@@ -121,7 +126,7 @@ class Dnp3Link(LinkState):
         if config.ca_file is not None:
             self._tls = client_context(base_dir, config.ca_file, config.cert_file, config.key_file)
         self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng or random.Random())
-        self._turn = asyncio.Lock()
+        self._turn = Turn(clock)
         self._wire: Dnp3Wire | None = None
         self._silent = 0  # unanswered in a row
         self._restarted = False  # the outstation says so
@@ -131,28 +136,45 @@ class Dnp3Link(LinkState):
         """Connect and stay connected until cancelled. Never raises but CancelledError."""
         await keep_connected(self, self._session, self._backoff)
 
-    async def operate(self, analog_outputs: dict[int, float], *, select: bool = False) -> Answer:
+    async def operate(
+        self,
+        analog_outputs: dict[int, float],
+        *,
+        select: bool = False,
+        before_s: float = math.inf,
+    ) -> Answer:
         """Write analog outputs as 32-bit floats in one request. Never re-sent.
 
         UNKNOWN: no whole answer in time, or one that is not about this request. With `select` an
         unanswered select is UNKNOWN too, though then nothing was operated. Raises LinkError if
-        there is no connection, ValueError for a value that no float can carry.
+        there is no connection, ExpiredError if it could not leave before `before_s`, ValueError
+        for a value that no float can carry.
         """
         commands = controls.commands(analog_outputs=analog_outputs, variation=FLOAT32)
         body = controls.encode(commands)
-        async with self._turn:
+        if not self._turn.take():
+            await self._turn.wait_to_write(before_s)
+        try:
             await self._clear_restart()
-            if not select:
-                return self._judge(commands, await self._ask(FunctionCode.DIRECT_OPERATE, body))
-            answer = self._judge(commands, await self._ask(FunctionCode.SELECT, body))
-            if answer is not Answer.ACCEPTED:
-                return answer
-            return self._judge(commands, await self._ask(FunctionCode.OPERATE, body))
+            if select:
+                self._turn.hold_to(before_s)
+                answer = self._judge(commands, await self._ask(FunctionCode.SELECT, body))
+                if answer is not Answer.ACCEPTED:
+                    return answer
+            self._turn.hold_to(before_s)
+            function = FunctionCode.OPERATE if select else FunctionCode.DIRECT_OPERATE
+            return self._judge(commands, await self._ask(function, body))
+        finally:
+            self._turn.give()
 
     async def read_analog_inputs(self) -> dict[int, tuple[float, int]]:
         """All analog inputs: index -> (value, DNP3 flags octet). Raises LinkError, RefusedError."""
-        async with self._turn:
+        if not self._turn.take():
+            await self._turn.wait_to_read()
+        try:
             exchange = await self._ask(FunctionCode.READ, POLLS[self._config.poll])
+        finally:
+            self._turn.give()
         if exchange is None:
             raise LinkError(f"no answer within {self._config.timeout_s:g} s")
         refusal = _refusal(exchange)

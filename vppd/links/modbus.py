@@ -7,10 +7,10 @@ wait for a read. A request is sent once or not at all.
 
 import asyncio
 import logging
+import math
 import random
-from collections import deque
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from vppd.config.schema import LinkConfig
 from vppd.links.base import Answer, LinkError, RefusedError
 from vppd.links.modbus_wire import GuardedClient
 from vppd.links.supervise import Backoff, LinkState, keep_connected
+from vppd.links.turn import Turn
 
 # Exceptions after which the write may still be carried out: the device is at it, or the gateway
 # passed it on and heard nothing.
@@ -80,66 +81,6 @@ class ModbusTcpConfig(LinkConfig):
         return []
 
 
-class Turn:
-    """One holder at a time. Writers go first; within a kind, first come, first served."""
-
-    def __init__(self) -> None:
-        self._taken = False
-        self._writers: deque[asyncio.Future[None]] = deque()
-        self._readers: deque[asyncio.Future[None]] = deque()
-
-    def take(self) -> bool:
-        """Take the turn, to be given back, if it is free. Else one has to wait for it."""
-        if self._taken:
-            return False
-        self._taken = True
-        return True
-
-    async def wait_to_write(self, wait_max_s: float) -> None:
-        """Wait for the turn. Raises LinkError if it does not come in time."""
-        await self._wait(self._writers, wait_max_s)
-
-    async def wait_to_read(self) -> None:
-        """Wait for the turn, however long it takes to come."""
-        await self._wait(self._readers, None)
-
-    def give(self) -> None:
-        """Give it to the next, if anybody waits."""
-        if not self._writers and not self._readers:
-            self._taken = False
-            return
-        for queue in (self._writers, self._readers):
-            while queue:
-                turn = queue.popleft()
-                if not turn.done():
-                    turn.set_result(None)
-                    return
-        self._taken = False
-
-    async def _wait(self, queue: deque[asyncio.Future[None]], wait_max_s: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        queue.append(turn)
-        expiry = loop.call_later(wait_max_s, _too_late, turn, wait_max_s) if wait_max_s else None
-        try:
-            await turn
-        except BaseException:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.give()  # cancelled in the very moment it came
-            else:
-                with suppress(ValueError):
-                    queue.remove(turn)
-            raise
-        finally:
-            if expiry is not None:
-                expiry.cancel()
-
-
-def _too_late(turn: asyncio.Future[None], wait_max_s: float) -> None:
-    if not turn.done():
-        turn.set_exception(LinkError(f"no turn on the shared connection within {wait_max_s:g} s"))
-
-
 class ModbusTcpLink(LinkState):
     """RegisterLink to one device or gateway.
 
@@ -151,6 +92,7 @@ class ModbusTcpLink(LinkState):
         config: ModbusTcpConfig,
         rng: random.Random | None = None,
         *,
+        clock: Callable[[], float] = time.monotonic,
         client: Callable[[str, int, float, Callable[[str], None]], Any] = GuardedClient,
     ) -> None:
         super().__init__()
@@ -158,8 +100,8 @@ class ModbusTcpLink(LinkState):
         self.unanswered = 0  # requests without a good answer, since the start
         self._config = config
         self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng or random.Random())
-        self._read_turn = Turn()
-        self._write_turn = Turn() if config.pipelining else self._read_turn
+        self._read_turn = Turn(clock)
+        self._write_turn = Turn(clock) if config.pipelining else self._read_turn
         self._client: Any = None  # as GuardedClient
         self._silent = 0  # unanswered requests in a row
         self._proven = False  # a good answer came, since the last one that did not
@@ -189,14 +131,16 @@ class ModbusTcpLink(LinkState):
         registers: list[int] = reply.registers  # of this answer alone
         return registers
 
-    async def write_registers(self, unit_id: int, address: int, words: Sequence[int]) -> Answer:
+    async def write_registers(
+        self, unit_id: int, address: int, words: Sequence[int], before_s: float = math.inf
+    ) -> Answer:
         """Write holding registers in one transaction (function 16). Never re-sent.
 
-        Raises LinkError when nothing was sent: no connection, or no turn in time.
+        Raises LinkError when nothing was sent: no connection; ExpiredError: no turn in time.
         """
         turn = self._write_turn
         if not turn.take():
-            await turn.wait_to_write(self._config.write_wait_max_s)
+            await turn.wait_to_write(before_s, self._config.write_wait_max_s)
         try:
             client = self._client
             if client is None or not client.connected:

@@ -37,9 +37,12 @@ _QUALITY_OF_FLAG = (
 MW_PER = {"MW": 1.0, "kW": 1e-3, "W": 1e-6}  # powers become MW
 UNITS = {**MW_PER, "s": 1.0, "": 1.0}
 
-INPUTS = ("p_meas", "p_avail_min", "p_avail_max", "state", "control")
+VITAL_INPUTS = ("p_meas", "p_avail_min", "p_avail_max", "state", "control")
+TOLD = ("mode", "watchdog", "fallback")  # outputs that may be read back, if the device tells them
+INPUTS = (*VITAL_INPUTS, *TOLD)
 OUTPUTS = ("p_setpoint", "mode", "watchdog", "fallback")
 SECTIONS = {"inputs": INPUTS, "outputs": OUTPUTS}
+NEEDED = {"inputs": len(VITAL_INPUTS), "outputs": len(OUTPUTS)}  # the first of them
 
 
 def quality_of(flags: int) -> Quality:
@@ -131,7 +134,7 @@ class _Reader:
         """Points of a section, by our names."""
         if node is None:
             return {}  # complained of already
-        nodes = self.entries(node, section, SECTIONS[section])
+        nodes = self.entries(node, section, SECTIONS[section], NEEDED[section])
         found = {name: self._point(each, f"{section}.{name}") for name, each in nodes.items()}
         taken: dict[int, str] = {}
         for name, point in found.items():

@@ -167,10 +167,10 @@ class ControlLoop:
             freeze_us=1e6 * freeze_s,
             tick_us=1e6 * tick_s,
             missed_ticks=self._ticks.missed,
-            writes_accepted=sum(device.writes_accepted for device in self._devices),
-            writes_refused=sum(device.writes_refused for device in self._devices),
-            writes_unknown=sum(device.writes_unknown for device in self._devices),
-            reconnects=sum(device.reconnects for device in self._devices),
+            writes_accepted=sum([device.writes_accepted for device in self._devices]),
+            writes_refused=sum([device.writes_refused for device in self._devices]),
+            writes_unknown=sum([device.writes_unknown for device in self._devices]),
+            reconnects=sum([device.reconnects for device in self._devices]),
         )
 
     def _has_stopped(self, decision: Decision, stop_at_s: float) -> bool:

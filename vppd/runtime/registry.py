@@ -38,22 +38,22 @@ def _dnp3_link(
     config: dnp3.Dnp3TcpConfig,
     *,
     rng: random.Random,
-    clock: Callable[[], float],  # noqa: ARG001 - every link is created by the same call
+    clock: Callable[[], float],
     base_dir: Path,
     shadow: bool,  # noqa: ARG001 - its user writes nothing: reads are all that it sends
 ) -> dnp3.Dnp3Link:
-    return dnp3.Dnp3Link(config, rng, base_dir=base_dir)
+    return dnp3.Dnp3Link(config, rng, clock=clock, base_dir=base_dir)
 
 
 def _modbus_link(
     config: modbus.ModbusTcpConfig,
     *,
     rng: random.Random,
-    clock: Callable[[], float],  # noqa: ARG001 - every link is created by the same call
-    base_dir: Path,  # noqa: ARG001 - likewise
+    clock: Callable[[], float],
+    base_dir: Path,  # noqa: ARG001 - every link is created by the same call
     shadow: bool,  # noqa: ARG001 - its user writes nothing: reads are all that it sends
 ) -> modbus.ModbusTcpLink:
-    return modbus.ModbusTcpLink(config, rng)
+    return modbus.ModbusTcpLink(config, rng, clock=clock)
 
 
 def _mqtt_link(
