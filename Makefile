@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup broker demo test bench accept campaign nightly lint lock docs clean
+.PHONY: help setup broker demo test bench accept campaign nightly mutate lint lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,6 +46,7 @@ bench: setup  ## benchmarks, peers side by side; writes build/bench/
 
 accept: setup broker  ## the runs that take longer, each against its limits; writes build/accept/
 	@$(BIN)/vppd-hil accept --seed $(SEED) --out build/accept
+	@$(BIN)/vppd-hil accept --clock virtual --seed $(SEED) --out build/accept/virtual
 
 campaign: setup  ## SCENARIO (storm) over SEEDS (1..1000) in virtual time, on all cores; writes build/campaign/
 	@$(BIN)/vppd-hil campaign $(SCENARIO) --seeds $(SEEDS) --out build/campaign
@@ -54,6 +55,14 @@ campaign: setup  ## SCENARIO (storm) over SEEDS (1..1000) in virtual time, on al
 nightly: setup  ## 10,000 seeds that no night had before; writes build/nightly/
 	@first=$$(( $$(date +%s) / 86400 * 10000 )); \
 	    $(BIN)/vppd-hil campaign $(SCENARIO) --seeds $$first..$$((first + 9999)) --out build/nightly
+
+mutate: $(VENV)/.mutate  ## mutants of the core and the kernels against their tests; writes docs/mutation.md (half an hour)
+	@$(BIN)/python tests/mutation/run.py
+
+# Apart from requirements.lock: it brings 30 packages that nothing else needs.
+$(VENV)/.mutate: $(STAMP) requirements-mutate.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-mutate.lock
+	@touch $@
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
@@ -64,9 +73,10 @@ lint: setup  ## ruff, mypy --strict, import-linter
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
     --no-emit-find-links --allow-unsafe --strip-extras
 
-lock: setup  ## pin every dependency anew: requirements.lock (all), requirements-run.lock (the daemon)
+lock: setup  ## pin every dependency anew: requirements.lock (all), -run.lock (the daemon), -mutate.lock
 	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(COMPILE) --extra hil --extra dev --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --extra mutate --output-file requirements-mutate.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --build-deps-for wheel --output-file requirements-run.lock pyproject.toml
 
 docs: setup  ## write docs/config.md from the schema

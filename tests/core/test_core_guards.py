@@ -68,3 +68,29 @@ def test_a_move_is_judged_by_what_would_come_of_it():
     full = dataclasses.replace(HEARD, agc_pu=1.0)
     slow = params(agc_rate_max_pu_per_s=0.01)
     assert judge_agc(full, image(agc_pu=1.04), slow) == (Verdict.FRESH, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"agc_transit_s": -2.0}, Verdict.FRESH),
+        ({"agc_transit_s": -1.5}, Verdict.FRESH),
+        ({"agc_transit_s": 6.0}, Verdict.FRESH),
+        ({"agc_sequence": 0}, Verdict.REPEATED),
+        ({"agc_sequence": -1}, Verdict.FRESH),
+    ],
+)
+def test_on_the_edge(changes, verdict):
+    assert judge_agc(HEARD, image(**changes), P)[0] is verdict
+
+
+def test_a_move_just_as_fast_as_the_market_allows_is_heard():
+    quarter = params(agc_rate_max_pu_per_s=0.25)
+    zero = dataclasses.replace(HEARD, agc_pu=0.0)
+    assert judge_agc(zero, image(agc_pu=0.5), quarter) == (Verdict.FRESH, 0.5)
+
+
+def test_before_the_first_value_was_accepted_none_stays_none():
+    """A value that was refused, and then nothing new: no verdict turns into a good one."""
+    none = dataclasses.replace(HEARD, agc_seen_s=99.0, verdict=Verdict.NONE)
+    assert judge_agc(none, image(agc_received_s=99.0), P)[0] is Verdict.NONE

@@ -41,6 +41,9 @@ def test_up_and_down_capacity_may_differ():
         (49.964, 0.0),
         (48.714, 30.0 * 1.25 / 2.5),  # (1.286 - .036) Hz of 5 % x 50 Hz
         (51.286, -30.0 * 1.25 / 2.5),
+        (50.536, -30.0 * 0.5 / 2.5),
+        (49.464, 30.0 * 0.5 / 2.5),
+        (0.5, 30.0),
         (40.0, 30.0),
         (60.0, -30.0),
     ],
@@ -59,6 +62,7 @@ def test_droop(freq_hz, expected_mw):
         {"freq_quality": Quality.COMM_LOST},
         {"freq_hz": NAN},
         {"freq_hz": 0.0},
+        {"freq_hz": -50.0},
         {"freq_hz": float("inf")},
     ],
 )

@@ -147,9 +147,10 @@ def test_crossed_limits_are_refused():
 
 
 @pytest.mark.parametrize("which", range(5))
-def test_shapes_that_differ_are_refused(which):
+@pytest.mark.parametrize("size", [2, 4])
+def test_shapes_that_differ_are_refused(which, size):
     arrays = [np.zeros(3), np.ones(3), np.zeros(3), np.ones(3), np.full(3, 7.25)]
-    arrays[which] = arrays[which][:2].copy()
+    arrays[which] = np.full(size, arrays[which][0])
     *given_arrays, out = arrays
     assert split_exact(1.0, *given_arrays, NAN, out)[0] == status.BAD_INPUT
     assert np.all(out == 7.25)
@@ -194,7 +195,7 @@ def test_nothing_is_asked_of_units_that_are_at_their_targets():
     assert np.abs(out - p.target_mw).max() < 1e-13
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(st.sampled_from(FAMILIES), st.integers(0, 2**32 - 1), st.integers(4000, 9000), st.booleans())
 def test_large_fleets_which_begin_with_a_sample(family, seed, n, in_order):
     """Also where the sample misleads: the fleet sorted by weight."""
@@ -234,8 +235,9 @@ def test_the_number_of_passes_is_bounded(monkeypatch):
         return count
 
     for name, function in vars(exact).copy().items():
-        if hasattr(function, "py_func"):
-            monkeypatch.setattr(exact, name, counted(name, function.py_func))
+        if callable(function) and getattr(function, "__module__", "") == exact.__name__:
+            plain = getattr(function, "py_func", function)  # itself with NUMBA_DISABLE_JIT=1
+            monkeypatch.setattr(exact, name, counted(name, plain))
 
     most: dict[str, int] = {}
     for k in range(330):

@@ -11,7 +11,7 @@ from kernels_limits_cases import NAN, guard, one, random_fleet
 from vppd.core.types import Reason
 from vppd.kernels import status
 from vppd.kernels.exact import split_exact
-from vppd.kernels.guard import NOT_FINITE, RAMP, RATING
+from vppd.kernels.guard import NOT_FINITE, RAMP, RATING, TOLERANCE_MW
 from vppd.kernels.merit_order import split_merit_order
 from vppd.kernels.pro_rata import split_pro_rata
 
@@ -54,6 +54,32 @@ VERDICTS = {
     "what a unit in local control measures": ({"out_reason": Reason.LOCAL_CONTROL}, 10.2, 0),
     "the operator's order obeys the ramp": ({"out_reason": Reason.OPERATOR}, 3.0, RAMP),
     "pinned, and moved": ({"out_reason": Reason.CROSSED}, 3.0, RAMP),
+    "a prediction of a unit that refused obeys no ramp": (
+        {"last_mw": 8.0, "out_reason": Reason.REFUSED}, 0.0, 0,
+    ),
+    "but lies within the rating": ({"out_reason": Reason.REFUSED}, 11.0, RATING),
+    "rounding above": ({"last_mw": 10.0}, 10.0 + TOLERANCE_MW, 0),
+    "rounding below": ({"last_mw": -10.0}, -10.0 - TOLERANCE_MW, 0),
+    "rounding of the ramp": ({}, 2.0 + TOLERANCE_MW, 0),
+    "up, back into the rating": ({"last_mw": -15.0}, -10.0, 0),
+    "up, back into the rating, with more available": (
+        {"last_mw": -15.0, "p_avail_min_mw": -99.0}, -10.0, 0,
+    ),
+    "time that is no number moves nobody": ({"dt_s": NAN}, 0.0, 0),
+    "time that ran backwards moves nobody": ({"dt_s": -0.5}, 0.0, 0),
+    "just less than a store can carry": ({"last_mw": 8.0, "soc_pu": 0.125}, 0.9999, RAMP),
+    "a store below its band does not take": ({"last_mw": 8.0, "soc_pu": 0.05}, -0.5, RAMP),
+    # 2.3 MWh in stock; 5 MW at the terminals drain 10 MW, 2.5 MWh in 900 s
+    "what losses drain": (
+        {"last_mw": 8.0, "soc_pu": 0.33, "efficiency_discharge_pu": 0.5}, 5.0, 0,
+    ),
+    # 0.7 MWh of room; 5 MW at the terminals store 2.5 MW, 0.625 MWh in 900 s
+    "what losses leave to be stored": (
+        {"last_mw": -8.0, "soc_pu": 0.83, "efficiency_charge_pu": 0.5}, -5.0, RAMP,
+    ),
+    "what does not fit in spite of losses": (
+        {"last_mw": -8.0, "soc_pu": 0.84, "efficiency_charge_pu": 0.5}, -5.0, 0,
+    ),
 }  # fmt: skip
 
 
@@ -63,6 +89,10 @@ def test_verdict(case):
     count, failed = guard(one(**numbers), np.array([p_mw]))
     assert failed[0] == mask
     assert count == (mask != 0)
+
+
+def test_the_bits_of_the_mask():
+    assert (NOT_FINITE, RATING, RAMP) == (1, 2, 4)
 
 
 def split(policy: str, request_mw: float, fleet, box) -> np.ndarray:

@@ -47,6 +47,9 @@ BOXES = {
     "crossed, and outside the rating": (
         {"p_max_mw": 5.0, "last_mw": 8.0, "p_avail_min_mw": 6.0}, 5.0, CROSSED, 5.0, CROSSED,
     ),
+    "crossed, and below the rating": (
+        {"p_min_mw": -5.0, "last_mw": -8.0, "p_avail_max_mw": -6.0}, -5.0, CROSSED, -5.0, CROSSED,
+    ),
     # 10 MWh, 900 s: 0.025 pu above the floor is 0.25 MWh, for a quarter of an hour 1 MW.
     "nearly empty": ({"soc_pu": 0.125}, -2.0, RAMP, 1.0, SOC),
     "nearly full": ({"soc_pu": 0.875}, -1.0, SOC, 2.0, RAMP),
@@ -80,6 +83,25 @@ BOXES = {
     ),
     "must give, and is empty": (
         {"soc_pu": 0.1, "last_mw": 1.0, "p_avail_min_mw": 0.5}, 1.0, CROSSED, 1.0, CROSSED,
+    ),
+    "time that ran backwards": ({"dt_s": -0.5, "last_mw": 3.0}, 3.0, RAMP, 3.0, RAMP),
+    "no ramp at all": (
+        {"p_max_mw": 0.0, "ramp_up_mw_per_s": np.inf, "ramp_down_mw_per_s": np.inf},
+        -10.0, RATING, 0.0, RATING,
+    ),
+    "a unit of no power": ({"p_min_mw": 0.0, "p_max_mw": 0.0}, 0.0, RATING, 0.0, RATING),
+    "a store of no band": (
+        {"soc_min_pu": 0.5, "soc_max_pu": 0.5}, 0.0, SOC, 0.0, SOC,
+    ),
+    "available is just what the ramp allows at least": (
+        {"last_mw": 2.0, "p_avail_max_mw": 0.0}, 0.0, RAMP, 0.0, AVAILABLE,
+    ),
+    "available is just what the ramp allows at most": (
+        {"last_mw": -2.0, "p_avail_min_mw": 0.0}, 0.0, AVAILABLE, 0.0, RAMP,
+    ),
+    "state of charge unknown, and one power available": (
+        {"soc_pu": NAN, "last_mw": 3.0, "p_avail_min_mw": 1.0, "p_avail_max_mw": 1.0},
+        1.0, TELEMETRY_AGE, 1.0, TELEMETRY_AGE,
     ),
     "takes no part": (
         {"out_reason": Reason.FALLBACK, "pinned_mw": -4.0, "soc_pu": 0.9},
@@ -156,6 +178,7 @@ def test_a_nan_is_never_a_limit_that_is_not_there(name, reason):
     box = one(**{"last_mw": 3.0, name: NAN}).fold()
     assert box.lower_mw[0] == box.upper_mw[0] == 3.0
     assert box.lower_reason[0] == box.upper_reason[0] == reason
+    assert box.crossed == (reason is CROSSED)
 
 
 @pytest.mark.parametrize("soc_pu", [0.5, 0.1, 0.9, NAN])

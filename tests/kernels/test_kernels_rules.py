@@ -34,6 +34,16 @@ def test_every_kernel_is_loaded_at_start():
     files = {path.stem for path in FOLDER.glob("*.py")}
     assert files - {"__init__", "jit", "status", "warm"} == set(warm.MODULES)
     assert warm.load() == len(warm.MODULES)
+
+
+def test_loading_imports_each_of_them(monkeypatch):
+    seen = []
+    monkeypatch.setattr(warm, "import_module", seen.append)
+    warm.load()
+    assert seen == [f"vppd.kernels.{name}" for name in warm.MODULES]
+
+
+def test_these_kernels_are_called_from_outside():
     assert {name for _, name, _ in PUBLIC} == {
         "fold_limits", "guard_setpoints", "kkt_violation_mw", "split_exact", "split_merit_order",
         "split_pro_rata", "sum_in_order",
@@ -85,9 +95,14 @@ def test_numbers_are_those_of_the_core():
     assert {n: int(getattr(limits, n)) for n in names} == {n: int(Reason[n]) for n in names}
     names = ("NONE", "OPERATOR", "CROSSED", "LOCAL_CONTROL")
     assert {n: getattr(guard, n) for n in names} == {n: int(Reason[n]) for n in names}
-    codes = {status.OK, status.UNSERVED_UP, status.UNSERVED_DOWN}
-    codes |= {status.BAD_INPUT, status.MISMATCH}
-    assert set(status.NAMES) == codes
+
+
+def test_status_codes_stand_in_the_journal():
+    assert status.NAMES == {
+        0: "ok", 1: "unserved_up", 2: "unserved_down", -1: "bad_input", -2: "mismatch",
+    }  # fmt: skip
+    assert (status.OK, status.UNSERVED_UP, status.UNSERVED_DOWN) == (0, 1, 2)
+    assert (status.BAD_INPUT, status.MISMATCH) == (-1, -2)
 
 
 def elsewhere(tmp_path: Path, **environment: str) -> str:

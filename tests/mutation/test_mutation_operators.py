@@ -1,0 +1,68 @@
+"""The operators and the choice of mutants; where cosmic-ray is installed (`make mutate`)."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cosmic_ray")
+sys.path.append(str(Path(__file__).parent))
+
+import extra_operators
+import mutants
+from cosmic_ray.mutating import mutate_code
+
+KINDS = [*mutants.OURS.values(), *mutants.LAST_RESORT.values()]
+SOURCE = '''"""A module."""
+N: int = 2
+
+
+@cache(1)
+def f(a: float, *, b: float = 1e100) -> float:
+    """A function of 2."""
+    n = a.shape[0]
+    total = 0.0
+    total += -a
+    if a < b and total is not None:
+        a = b
+    return total
+'''
+
+
+@pytest.mark.parametrize("operator", KINDS, ids=lambda o: type(o).__name__)
+def test_each_operator_does_what_its_example_says(operator):
+    for example in operator.examples():
+        code = mutate_code(example.pre_mutation_code, operator, example.occurrence)
+        assert code == example.post_mutation_code
+
+
+def changes(path):
+    lines = SOURCE.splitlines()
+    found = mutants.mutants_of(path, SOURCE)
+    texts = [(m.start[0], mutants.mutated(SOURCE, m).splitlines()) for m in found]
+    assert len({tuple(text) for _, text in texts}) == len(found)
+    return [(line, text[line - 1].strip()) for line, text in texts if text != lines]
+
+
+def test_nothing_is_changed_that_could_say_nothing():
+    seen = changes("vppd/core/x.py")
+    assert {line for line, _ in seen} == {2, 9, 10, 11, 12, 13}
+    assert (2, "N: int = 3") in seen
+    assert (10, "pass") in seen
+    assert (10, "total -= -a") in seen
+    assert (10, "total += a") in seen
+    assert (12, "pass") in seen
+    assert not [text for _, text in seen if "<<" in text or "a is b" in text]
+
+
+def test_in_kernels_each_line_has_one():
+    seen = changes("vppd/kernels/x.py")
+    assert (8, "n = -(a.shape[0])") in seen
+    first = [line for line, _ in mutants.statements(SOURCE)]
+    assert {line for line, _ in seen} == set(first) == {2, 8, 9, 10, 11, 12, 13}
+
+
+def test_the_extra_operators_are_all_used():
+    kinds = [v for v in vars(extra_operators).values() if isinstance(v, type)]
+    ours = {kind for kind in kinds if kind.__module__ == extra_operators.__name__}
+    assert ours == {type(o) for o in KINDS}
