@@ -20,7 +20,7 @@ from rich.text import Text
 
 from hil import report, result, running
 from hil.rig import Rig
-from hil.scenario import Scenario, figure, in_words, shortfall
+from hil.scenario import Scenario, applicable, figure, in_words, shortfall
 from hil.scorecard import BAD, GOOD
 
 SCENARIOS = {  # by clock
@@ -90,10 +90,11 @@ def accept(scenarios: Sequence[Scenario], out: Path, clock: str = "real") -> int
 
 def judge(scenario: Scenario, measured: dict[str, Any]) -> Verdict:
     """Hold a result against the limits of its scenario."""
-    told = {key: shortfall(measured, key, limit) for key, limit in scenario.acceptance.items()}
+    acceptance = applicable(scenario, measured)
+    told = {key: shortfall(measured, key, limit) for key, limit in acceptance.items()}
     limits = tuple(
         Judged(key, figure(measured, key), in_words(limit), not told[key])
-        for key, limit in scenario.acceptance.items()
+        for key, limit in acceptance.items()
     )
     missed = tuple(text for text in told.values() if text)
     code = running.MISSED if missed else 0
@@ -110,7 +111,7 @@ def _run_one(scenario: Scenario, out: Path, view: View, clock: str) -> Verdict:
     except running.RunError as error:
         text = str(error)
         return Verdict(scenario.name, scenario.seed, text, error.code, (), (text,), None)
-    report.write(measured, acceptance=scenario.acceptance)
+    report.write(measured, acceptance=applicable(scenario, measured.result))
     return judge(scenario, measured.result)
 
 

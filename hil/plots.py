@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from hil import decimate, oracle
 from hil.fault_marks import CROWDED, Mark, Objects, drawn, is_crowded
 from hil.measure import inputs, tracking
+from hil.measure.journal import Ticks
 from hil.measure.plant import second_means
 from hil.result import Measured
 
@@ -174,10 +175,12 @@ def latency(run: Measured) -> Plot | None:
 
 
 def tick_time(run: Measured) -> Plot | None:
-    """Length and lateness of each tick."""
+    """Length and lateness of each tick; in virtual time a tick takes none, and few are late."""
     ticks = run.ticks
     if ticks is None or ticks.now_s.size == 0:
         return None
+    if run.run.run.get("clock") == "virtual":
+        return _lateness(run, ticks)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
     style(figure, run, "", 320)
     t_s = ticks.now_s - run.run.t0_s
@@ -196,6 +199,20 @@ def tick_time(run: Measured) -> Plot | None:
     figure.update_layout(showlegend=False)
     caption = "Computation of each tick, and how late it began against its deadline."
     return Plot("Tick time and lateness", caption, figure)
+
+
+def _lateness(run: Measured, ticks: Ticks) -> Plot | None:
+    """How late ticks began; None where none was."""
+    t_s = ticks.now_s - run.run.t0_s
+    late = (t_s >= 0.0) & (t_s <= run.run.duration_s) & (ticks.late_s > 0.0)
+    if not late.any():
+        return None
+    figure = go.Figure(
+        _dots(t_s[late], 1e3 * ticks.late_s[late], "lateness", ORANGE, "diamond", "ms")
+    )
+    style(figure, run, "lateness, ms", 320)
+    figure.update_yaxes(rangemode="tozero")
+    return Plot("Late ticks", "How late ticks began against their deadlines.", figure)
 
 
 def charge(run: Measured) -> Plot | None:
@@ -285,9 +302,29 @@ def _lanes(run: Measured) -> dict[str, list[Mark]]:
     for event in run.run.events:
         if event["kind"] == "write_lost":
             add("write_lost", float(event["t_s"]), float(event["t_s"]), int(event["unit"]))
-    for violation in run.limits.violations:
-        add(f"VIOLATION {violation.kind}", violation.t_s, violation.t_s, violation.unit)
+    for violation in violations(run):
+        add(f"VIOLATION {violation.what}", violation.t_s, violation.t_s, violation.unit)
     return lanes
+
+
+class Blamed(NamedTuple):
+    """A violation that no fault explains. `unit`: -1 for the plant as a whole."""
+
+    what: str
+    t_s: float
+    unit: int
+
+
+def violations(run: Measured) -> list[Blamed]:
+    """What the checkers found; where they did not look, setpoints beyond a limit."""
+    checks, t0_s = run.result.get("checks"), run.run.t0_s
+    if not checks or run.result["limits"]["unexplained"] is None:
+        return [Blamed(each.kind, each.t_s, each.unit) for each in run.limits.violations]
+    index = {name: i for i, name in enumerate(run.run.units.ids)}
+    return [
+        Blamed(each["check"], each["t_s"] + t0_s, index.get(each["unit"], -1))
+        for each in checks["first"]
+    ]
 
 
 def _fault_mark(colour: str, count: int) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from plotly.offline import get_plotlyjs
 from hil.decimate import COLUMNS, DOT_COLUMNS
 from hil.frequency_plot import frequency_event
 from hil.frequency_table import frequency_card
+from hil.limits_card import checks_card, limits_card, verdict
 from hil.measure.units import UnitRecord, unit_records
 from hil.page import Column, card, page, pairs, table, tile_html
-from hil.plots import Plot, all_plots
+from hil.plots import Plot, all_plots, violations
 from hil.recovery_card import recovery_card
 from hil.result import Measured
 from hil.scenario import Limit
@@ -50,18 +51,21 @@ def write(
         Limits of the scenario by dotted key of the result; tiles then say whether they are met.
     """
     path = path or run.out_dir / "report.html"
+    acceptance = acceptance or {}
     title = f"{run.result['scenario']}, seed {run.result['seed']}"
     body = "".join(
         (
-            _header(run),
+            _header(run, verdict(run.result, acceptance)),
             '<div class="tiles">',
-            *(tile_html(tile) for tile in tiles(run.result, acceptance or {})),
+            *(tile_html(tile) for tile in tiles(run.result, acceptance)),
             "</div>",
             '<div class="plots">',
             *(_plot(i, plot) for i, plot in enumerate(_plots(run))),
             "</div>",
             frequency_card(run.result),
             recovery_card(run.result["recovery"]),
+            limits_card(run.result, acceptance),
+            checks_card(run.result),
             _units(run),
             _notes(run.result),
             _configuration(run),
@@ -82,7 +86,7 @@ def _shown(run: Measured) -> str:
     )
 
 
-def _header(run: Measured) -> str:
+def _header(run: Measured, verdict_: str) -> str:
     result, fleet = run.result, run.result["fleet"]
     title = run.run.run.get("title") or f"Run of {result['scenario']}"
     protocols = ", ".join(f"{n} {name}" for name, n in fleet["by_protocol"].items())
@@ -97,6 +101,8 @@ def _header(run: Measured) -> str:
     ]
     if "started_utc" in run.run.run:
         facts.insert(0, ("started", str(run.run.run["started_utc"])))
+    if verdict_:
+        facts.insert(0, ("verdict", verdict_))
     items = "".join(f"<li><span>{escape(k)}</span> <b>{escape(v)}</b></li>" for k, v in facts)
     return f'<h1>{escape(title)}</h1><ul class="facts">{items}</ul>'
 
@@ -120,9 +126,8 @@ def _plot(i: int, plot: Plot) -> str:
 
 
 def _units(run: Measured) -> str:
-    records = unit_records(
-        run.run, run.processes, run.ticks, [v.unit for v in run.limits.violations]
-    )
+    blamed = [each.unit for each in violations(run)]
+    records = unit_records(run.run, run.processes, run.ticks, blamed)
     rows = [_unit_row(run, record) for record in records]
     body = table(UNIT_COLUMNS, rows[:UNIT_ROWS])
     if len(rows) > UNIT_ROWS:
@@ -164,6 +169,7 @@ def _configuration(run: Measured) -> str:
     result = run.result
     rows = [
         ("seed", f"{result['seed']} (fleet: {result['fleet']['seed']})"),
+        ("again with", _command(run)),
         ("units by kind", _counts(result["fleet"]["by_kind"])),
         ("units by protocol", _counts(result["fleet"]["by_protocol"])),
         ("sum of basepoints", f"{result['fleet']['basepoint_mw']:.2f} MW"),
@@ -178,6 +184,15 @@ def _configuration(run: Measured) -> str:
         + f"<details><summary>result.json</summary><pre>{escape(whole)}</pre></details>"
     )
     return card("Configuration and versions", "", body)
+
+
+def _command(run: Measured) -> str:
+    """Command that makes the run again, if no key of the scenario was set by hand."""
+    result = run.result
+    return (
+        f"vppd-hil run {result['scenario']} --clock {result['clock']} --seed {result['seed']}"
+        f" --duration {result['duration_s']:g} --out OUT"
+    )
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -8,6 +8,7 @@ from hil.scenario import Limit, in_words, shortfall
 
 REAL_ONLY = ("process.", "timing.tick_us")
 SMALL_MW = 1.0  # with less capacity, an error of 10 kW is no small one
+NAMED_KINDS = 4  # of faults, on a tile; all of them stand in the plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,10 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
             ),
         ),
         (
-            "limits.violations",
+            "limits.unexplained",
             Tile(
                 "Limit violations",
-                number(limits["violations"], 0),
+                number(_unexplained(limits), 0),
                 "",
                 _limits_note(limits),
             ),
@@ -137,10 +138,14 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
 def _limits_note(limits: dict[str, Any]) -> str:
     """Say out of how many, and how many of them a fault explains: a ramp that begins elsewhere."""
     note = f"of {counted(limits['checked'], 'setpoint')} received"
+    explained = limits["violations"] - _unexplained(limits)
+    return f"{note}; {explained} more explained by faults" if explained > 0 else note
+
+
+def _unexplained(limits: dict[str, Any]) -> int:
+    """Setpoints beyond a limit that no fault explains; all of them where nobody looked for one."""
     unexplained = limits.get("unexplained")
-    if not limits["violations"] or unexplained is None:
-        return note
-    return f"{note}; {limits['violations'] - unexplained} explained by faults"
+    return int(limits["violations"] if unexplained is None else unexplained)
 
 
 def _recovery_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
@@ -232,5 +237,7 @@ def _realtime_tile(told: dict[str, Any] | None) -> list[tuple[str, Tile]]:
 
 
 def _kinds(result: dict[str, Any]) -> str:
-    kinds = result["faults"]["kinds"].items()
-    return ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds)
+    kinds = [f"{n} {kind.replace('_', ' ')}" for kind, n in result["faults"]["kinds"].items()]
+    if len(kinds) <= NAMED_KINDS:
+        return ", ".join(kinds)
+    return f"{len(kinds)} kinds: {', '.join(kinds[: NAMED_KINDS - 1])}, …"

@@ -22,6 +22,7 @@ from hil.measure.journal import Ticks
 from hil.measure.pairing import value_slack_mw
 
 NAME = "prediction"
+Mask = NDArray[np.bool_]
 TOLERANCE_MW = 1e-6
 CLOCK_S = 1e-6
 
@@ -36,7 +37,7 @@ def check(evidence: Evidence) -> Found:
     ticks, units = evidence.ticks, evidence.run.units
     if ticks is None:
         return Found(done=False, note="the journal could not be read")
-    row, unit, held, falling = _out(evidence, ticks)
+    row, unit, held, falling, aged = _out(evidence, ticks)
     found = Found(checked=int(row.size))
     if not row.size:
         return found
@@ -44,6 +45,10 @@ def check(evidence: Evidence) -> Found:
     since_s = ticks.now_s[row] - ticks.accepted_at_s[row, unit]
     watchdog_s, fallback_mw = units.watchdog_s[unit], units.fallback_mw[unit]
     off_mw = np.abs(counted_mw - accepted_mw)
+    # a store whose charge is not told stays where it was sent last, heard of or not
+    sent_mw = ticks.p_setpoint_mw[np.maximum(row - 1, 0), unit]
+    stays = aged & np.isfinite(units.energy_mwh[unit])
+    off_mw[stays & (np.abs(counted_mw - sent_mw) <= TOLERANCE_MW)] = 0.0
     elsewhere = falling & ~(np.abs(counted_mw - fallback_mw) <= TOLERANCE_MW)
     for k in np.flatnonzero(elsewhere).tolist():
         elsewhere[k] = not _on_its_way(evidence, int(unit[k]), float(ticks.now_s[row[k]]),
@@ -64,15 +69,15 @@ def check(evidence: Evidence) -> Found:
     return found
 
 
-def _out(evidence: Evidence, ticks: Ticks) -> tuple[I8, I8, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Row, unit, and which of the two kinds, of each unit that was out of the split."""
+def _out(evidence: Evidence, ticks: Ticks) -> tuple[I8, I8, Mask, Mask, Mask]:
+    """Row and unit of each that was out of the split: held there, falling back, held by its age."""
     safe = np.array([mode == "SAFE" for mode in ticks.mode], dtype=bool)
-    kind = {"UNREACHABLE": 1, "TELEMETRY_AGE": 1, "FALLBACK": 2}
+    kind = {"UNREACHABLE": 1, "FALLBACK": 2, "TELEMETRY_AGE": 3}
     out = np.array([(r, u, kind.get(why, 0)) for r, u, why in ticks.out], dtype=np.int64)
     out = out.reshape(-1, 3)
     asked = (out[:, 2] > 0) & ~safe[out[:, 0]] & evidence.inside(ticks.now_s[out[:, 0]])
     row, unit, what = out[asked].T
-    return row, unit, what == 1, what == 2
+    return row, unit, what != 2, what == 2, what == 3
 
 
 def _on_its_way(evidence: Evidence, unit: int, at_s: float, counted_mw: float) -> bool:

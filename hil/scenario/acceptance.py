@@ -21,6 +21,12 @@ class Limit:
     equals: bool | None = None
     unless: Other | None = None
 
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            return [("minimum", f"{self.minimum:g} is over maximum, {self.maximum:g}")]
+        return []
+
 
 def figure(result: dict[str, Any], dotted: str) -> Any:
     """Value at a dotted key of `result.json`, places in lists by number; None if there is none."""
@@ -68,6 +74,8 @@ def shortfall(result: dict[str, Any], key: str, limit: Limit) -> str:
     value = figure(result, key)
     if value is None:
         return f"{key}: could not be measured ({_reason(result.get('notes') or {}, key)})"
+    if not isinstance(value, int | float):
+        return f"{key}: is no figure, it holds several; name one of them"
     if limit.equals is not None and value is not limit.equals:
         return f"{key}: is {value}, must be {limit.equals}"
     if limit.maximum is not None and value > limit.maximum:

@@ -118,8 +118,8 @@ def nodes(name_or_path: str, overrides: list[tuple[str, str]] | None = None) -> 
     return root
 
 
-def _with_base(path: Path) -> yaml.Node:
-    """Nodes of a file, put over those of the scenario that it `extends`."""
+def _with_base(path: Path, under: tuple[Path, ...] = ()) -> yaml.Node:
+    """Nodes of a file, put over those of the scenario that it `extends`; `under`: who asks."""
     node = compose_file(path)
     base_node = lookup(node, "extends")
     if base_node is None:
@@ -127,8 +127,15 @@ def _with_base(path: Path) -> yaml.Node:
     assert isinstance(node, yaml.MappingNode)  # noqa: S101  (only a mapping has keys)
     node.value = [(k, v) for k, v in node.value if k.value != "extends"]
     try:
-        base = _with_base(find(str(base_node.value)))
+        found = find(str(base_node.value))
     except FileNotFoundError as error:
-        line = base_node.start_mark.line + 1
-        raise RecordError([Problem(str(path), line, "extends", str(error))]) from error
+        raise _no_base(path, base_node, str(error)) from error
+    if found.resolve() in {each.resolve() for each in (*under, path)}:
+        raise _no_base(path, base_node, f"goes in a circle: {found} extends this one")
+    base = _with_base(found, (*under, path))
     return merge(base, node)
+
+
+def _no_base(path: Path, node: yaml.Node, why: str) -> RecordError:
+    """Complain about what a file extends."""
+    return RecordError([Problem(str(path), node.start_mark.line + 1, "extends", why)])

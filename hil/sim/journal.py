@@ -31,8 +31,9 @@ class SimulatedJournal(JournalWriter):
         """Write what waits in one go, again and again, as the thread does."""
         while self._queue:
             group = list(self._queue)
-            self._queue.clear()
-            await asyncio.sleep(self._host.slow_s)
+            await asyncio.sleep(self._host.slow_s)  # until then they wait: `close` may come
+            for _ in group:
+                self._queue.popleft()
             self._write(group)
         self._pump = None
 

@@ -92,6 +92,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         # For who asks very often, and takes nothing back: `push([when, number(), callback, args])`.
         self.push: Callable[[Entry], None] = partial(heapq.heappush, self._timers)
         self.number = itertools.count().__next__
+        # as asyncio's own loop does, without a frame of Python for each
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
 
     get_debug = staticmethod(bool)  # never; each future asks
     _stopping: bool  # asyncio's own: somebody called `stop`

@@ -95,6 +95,7 @@ class Simulation:
         except StuckError as error:
             raise CouldNotRunError(f"virtual time: {error}") from error
         finally:
+            loop.set_exception_handler(lambda *_: None)  # of tasks that an interrupt has ended
             gc.unfreeze()
             if collecting:
                 gc.enable()

@@ -66,6 +66,7 @@ class TsoLink(asyncio.Protocol):
         self._answer: asyncio.Future[Exchange | None] | None = None
         self._turn = asyncio.Lock()
         self._restarted = False
+        self._asked = b""  # request under way
 
     @property
     def connected(self) -> bool:
@@ -122,7 +123,8 @@ class TsoLink(asyncio.Protocol):
 
     def _send(self, data: bytes) -> None:
         if self._transport is not None:
-            self.socket_s = self._clock()
+            if data is self._asked:  # confirmations leave, too
+                self.socket_s = self._clock()
             self._transport.write(data)
 
     async def _ask(self, function: FunctionCode, body: bytes) -> Exchange | None:
@@ -131,7 +133,8 @@ class TsoLink(asyncio.Protocol):
             return None
         self.socket_s = float("nan")
         self._answer = asyncio.get_running_loop().create_future()
-        self._outbound.put(self._association.request(function, body))
+        self._asked = self._association.request(function, body)
+        self._outbound.put(self._asked)
         try:
             async with asyncio.timeout(self._timeout_s):
                 exchange = await self._answer

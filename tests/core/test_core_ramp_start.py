@@ -119,6 +119,19 @@ def test_a_refusal_leaves_the_last_accepted_setpoint_in_force_until_its_watchdog
     assert abs(d.p_setpoint_mw[1] - begins_mw) <= 1.0
 
 
+def test_a_unit_whose_watchdog_ended_out_of_reach_is_ramped_from_its_fallback():
+    """It is connected again, and neither read nor told yet."""
+    p = params(fallback_mw=np.array([0.0, 8.0, 0.0]), **SLOW)
+    back = image(
+        quality=at(image().quality, 1, Quality.COMM_LOST),
+        measured_at_s=at(image().measured_at_s, 1, 89.0),
+        accepted_mw=at(ZEROS, 1, 1.0), accepted_at_s=at(image().accepted_at_s, 1, 89.5),
+    )  # fmt: skip
+    _, d = tick(running(p, [0.0, 1.0, 0.0], (0, Reason.UNREACHABLE, 0)), back, p)
+    assert (Reason(d.held_by[1]), d.send[1]) == (Reason.FALLBACK, 1)
+    assert d.p_setpoint_mw[1] == pytest.approx(8.0)
+
+
 @pytest.mark.parametrize("order", [Order.AUTO, Order.SAFE])
 def test_a_unit_that_was_never_read_and_never_told_is_sent_nothing(order):
     """Nobody knows where it is, so no setpoint is known to keep its ramp."""

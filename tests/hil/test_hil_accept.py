@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hand_made import Run
 from test_hil_rig import SMALL
 
 from hil import accept, result
+from hil.cli import main
 from hil.running import MISSED, RunError, StoppedError
 from hil.scenario import load
 
@@ -33,6 +35,11 @@ def vppd_hil(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def here(*arguments: object):
+    """The command in this process."""
+    return CliRunner().invoke(main, [str(each) for each in arguments])
+
+
 def test_a_real_run_that_misses_one_limit(tmp_path):
     out = tmp_path / "out"
     done = vppd_hil("accept", small(tmp_path, "bad", SLOW), "--seed", 3, "--out", out)
@@ -52,8 +59,8 @@ def test_a_run_in_virtual_time(tmp_path):
     out = tmp_path / "out"
     path = tmp_path / "calm.yaml"
     path.write_text(CALM)
-    done = vppd_hil("accept", path, "--clock", "virtual", "--seed", 3, "--out", out)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = here("accept", path, "--clock", "virtual", "--seed", 3, "--out", out)
+    assert done.exit_code == 0, done.output
     record = json.loads((out / "calm.json").read_text())
     assert record["result"]["clock"] == "virtual"
     assert record["result"]["journal"]["replay_bit_exact"] is True
@@ -111,6 +118,6 @@ def test_who_interrupts_one_run_interrupts_all(tmp_path, failing):
 
 
 def test_an_unknown_scenario_is_bad_usage(tmp_path):
-    done = vppd_hil("accept", "nowhere", "--out", tmp_path)
-    assert done.returncode == 2
+    done = here("accept", "nowhere", "--out", tmp_path)
+    assert done.exit_code == 2
     assert "no such scenario" in done.stderr

@@ -1,5 +1,6 @@
 """The command line of the bench: refusals that name what was typed, before anything starts."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from test_hil_rig import SMALL, vppd_hil
+from test_hil_rig import SMALL
 
 from hil import result
 from hil.cli import main
@@ -76,9 +77,8 @@ def test_refusals_before_anything_starts(tmp_path, arguments, code, message):
 
 
 def test_each_kind_of_fault_is_listed_with_its_number():
-    done = subprocess.run(
-        [sys.executable, "-m", "hil.cli", "faults"], capture_output=True, text=True, check=True
-    )
+    done = CliRunner().invoke(main, ["faults"])
+    assert done.exit_code == 0, done.output
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
     assert set(FAULT_KINDS) == set(lines) - {"kind"}
     assert "delay_ms: 500" in lines["link_latency"]
@@ -102,29 +102,30 @@ def test_files_that_are_no_scenario(tmp_path, name, message):
 def test_a_foreign_folder_is_refused_in_one_line(small, tmp_path):
     (tmp_path / "out" / "journal").mkdir(parents=True)
     (tmp_path / "out" / "journal" / "1.vj").write_text("ticks")
-    done = vppd_hil(small, "--out", tmp_path / "out")
-    assert done.returncode == 3
+    done = CliRunner().invoke(main, ["run", small, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 3
     assert done.stderr.splitlines()[-1].startswith(f"{tmp_path / 'out'}: is not empty, and")
     assert (tmp_path / "out" / "journal" / "1.vj").read_text() == "ticks"
 
 
 def test_an_oversold_plant_runs_and_is_told(small, tmp_path):
     out = tmp_path / "x" / ".." / "out"
-    done = vppd_hil(
-        small, "--out", out, "--duration", 2, "--set", "regulation_mw=500",
-        "--set", "acceptance={}", "--set", "faults.offline_pct=0",
+    done = CliRunner().invoke(
+        main,
+        ["run", small, "--clock", "virtual", "--out", str(out), "--duration", "2", "--no-oracle",
+         "--set", "regulation_mw=500", "--set", "acceptance={}", "--set", "faults.offline_pct=0"],
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit_code == 0, done.output
     assert "oversold: 500 MW of regulation, but from its basepoints the fleet can rise" in (
         done.stderr
     )
     assert f"report: {tmp_path / 'out' / 'report.html'}" in done.stdout
-    notes = result.compute(tmp_path / "out")["notes"]
+    notes = json.loads((tmp_path / "out" / "result.json").read_text())["notes"]
     assert notes["fleet.regulation_mw"].startswith("oversold: 500 MW")
     written = (tmp_path / "out" / "daemon.yaml").read_text()
     assert yaml.safe_load(written)["plan"]["allow_oversold"] is True
     head = next(line for line in written.splitlines() if line.startswith("# Generated: "))
-    assert head.startswith(f"# Generated: vppd-hil run {small} --out ")
+    assert head.startswith(f"# Generated: vppd-hil run {small} ")
     assert "--set regulation_mw=500 --set 'acceptance={}'" in head
 
 
@@ -139,9 +140,11 @@ def test_virtual_runs_of_one_seed_have_the_same_journal_wherever_they_go(small, 
         assert told.exit_code == 0, told.output
         (journal,) = (out / "journal").iterdir()
         found.append((journal.read_bytes(), (out / "trace.csv").read_bytes()))
-        # replayed in this process, as it was made
-        assert result.compute(out)["journal"]["replay_bit_exact"] is True
+        told = json.loads((out / "result.json").read_text())  # replayed as it was made
+        assert told["journal"]["replay_bit_exact"] is True
     assert found[0] == found[1]
+    # and by the command, in a process of its own
+    assert result.compute(tmp_path / "a")["journal"]["replay_bit_exact"] is True
 
 
 def test_only_an_oversold_plant_is_configured_so():

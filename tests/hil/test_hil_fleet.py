@@ -1,19 +1,20 @@
 """The drawn fleet, and the daemon's configuration for it."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from hil import fleet
+from hil.cli import main
 from hil.daemon_config import _number
 from hil.fleet import draw, read, spread
 from hil.records import RecordError
 from hil.scenario import load
 from hil.unit_draw import sizes_mw
+from vppd.cli import main as vppd
 
 REPO = Path(__file__).parents[2]
 
@@ -169,16 +170,15 @@ def test_the_file_keeps_all_of_it(reference, tmp_path):
     assert read(tmp_path / "fleet.json") == reference
 
 
-def config(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hil.cli", "config", *map(str, arguments)]
-    return subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+def config(*arguments: object):
+    return CliRunner().invoke(main, ["config", *map(str, arguments)])
 
 
 def test_the_demo_configuration_is_current(tmp_path):
     shipped = REPO / "configs" / "demo.yaml"
     made = tmp_path / "demo.yaml"
     done = config("zhejiang", "--seed", 1, "--base-port", 20000, "--out", made)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     text = made.read_text().replace(str(made), "configs/demo.yaml")
     assert text == shipped.read_text(), "make it anew by the command in its second line"
 
@@ -198,12 +198,9 @@ def test_the_daemon_s_configuration_says_what_the_fleet_is(tmp_path, reference):
 
 def test_vppd_takes_the_configuration(tmp_path):
     out = tmp_path / "vppd.yaml"
-    assert config("zhejiang", "--set", "allocation.policy=pro_rata", "--out", out).returncode == 0
-    checked = subprocess.run(
-        [str(Path(sys.executable).with_name("vppd")), "check", str(out)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert checked.returncode == 0, checked.stderr
+    assert config("zhejiang", "--set", "allocation.policy=pro_rata", "--out", out).exit_code == 0
+    checked = CliRunner().invoke(vppd, ["check", str(out)])
+    assert checked.exit_code == 0, checked.stderr
     assert "210 units" in checked.stdout
     assert "pro_rata" in checked.stdout
 
@@ -219,7 +216,7 @@ def test_vppd_takes_the_configuration(tmp_path):
 )
 def test_exit_codes(arguments, code, message):
     done = config(*arguments)
-    assert done.returncode == code
+    assert done.exit_code == code
     assert message in done.stderr
 
 

@@ -17,6 +17,7 @@ from hil.measure.frequency_event import ROWS
 from hil.plant.losses import area_alone, area_of
 from hil.scenario import load, missed
 from hil.scenario.frequency import from_json
+from hil.sim.replay import replay
 from hil.sim.run import Simulation
 
 SMALL = """\
@@ -44,7 +45,7 @@ def simulate(out: Path, *overrides: tuple[str, str], text: str = SMALL) -> resul
     simulation = Simulation(load(str(file), list(overrides)), out)
     simulation.make()
     assert not simulation.errors
-    return result.measure(out, ticks=simulation.ticks)
+    return result.measure(out, ticks=simulation.ticks, replay=replay)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +201,7 @@ def test_the_record_of_9_august_2019_from_the_command_line(tmp_path):
     file.write_text(SMALL)
     arguments = [
         "run", str(file), "--clock", "virtual", "--duration", "130", "--out", str(tmp_path / "out"),
-        "--frequency", f"{GB_2019}:frequency_hz",
+        "--frequency", f"{GB_2019}:frequency_hz", "--no-oracle",
     ]  # fmt: skip
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.stderr

@@ -440,7 +440,7 @@ def test_a_replay_that_ends_in_an_error_is_told_with_its_words(tmp_path):
     (tmp_path / "raw" / "replay.json").unlink()
     found = result.compute(tmp_path, command)
     assert found["journal"]["replay_bit_exact"] is None
-    assert "FileNotFoundError" in found["notes"]["journal.replay_bit_exact"]
+    assert "replay.json: No such file" in found["notes"]["journal.replay_bit_exact"]
 
 
 def test_a_replay_that_differs_is_told(tmp_path):

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from helpers import run_async, until
 from processes import free_port
 
 from hil import recording
+from hil.cli import main
 from hil.plumbing import Child, CouldNotRunError, reserve_free_ports, reserve_ports, wait_for_port
 from hil.records import RecordError
 from hil.rig import DaemonDiedError, Rig
@@ -115,6 +117,10 @@ def test_a_small_run_from_one_end_to_the_other(small, tmp_path):
     assert len(lines) == 1 + 4
     for name in ("report.html", "devices.csv.gz", "daemon.yaml", "journal"):
         assert (out / name).exists()
+    written = (out / "daemon.yaml").read_text().splitlines()
+    head = next(line for line in written if line.startswith("# Generated: "))
+    assert head.startswith(f"# Generated: vppd-hil run {small} --out {out} ")
+    assert "--set faults.offline_pct=0" in head
 
 
 def test_faults_by_time_and_a_missed_limit_with_how_much(small, tmp_path):
@@ -125,7 +131,7 @@ def test_faults_by_time_and_a_missed_limit_with_how_much(small, tmp_path):
     events = f"events=[{kill}, {cut}]"
     done = vppd_hil(
         small, "--out", raw.parent, "--duration", 3, "--set", limit, "--set", events,
-        "--set", "faults=none",
+        "--set", "faults=none", "--no-oracle",
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert "not met: fleet.resources: 7 is under its limit 9 by 2" in done.stderr
@@ -150,8 +156,9 @@ def test_faults_by_time_and_a_missed_limit_with_how_much(small, tmp_path):
     ],
 )  # fmt: skip
 def test_exit_codes_without_a_run(tmp_path, arguments, code, message):
-    done = vppd_hil(*(each.replace("{tmp}", str(tmp_path)) for each in arguments))
-    assert done.returncode == code, done.stderr
+    typed = [each.replace("{tmp}", str(tmp_path)) for each in arguments]
+    done = CliRunner().invoke(main, ["run", *typed])
+    assert done.exit_code == code, done.stderr
     assert message in done.stderr
 
 
@@ -160,8 +167,9 @@ def test_a_port_in_use_is_told_before_anything_starts(small, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", base))
         taken.listen(1)
-        done = vppd_hil(small, "--out", tmp_path / "out", "--base-port", base)
-    assert done.returncode == 3
+        typed = [small, "--out", str(tmp_path / "out"), "--base-port", str(base)]
+        done = CliRunner().invoke(main, ["run", *typed])
+    assert done.exit_code == 3
     assert f"port {base} is in use" in done.stderr
     assert not list((tmp_path / "out" / "raw").glob("*.log"))
 

@@ -246,3 +246,20 @@ def test_links_go_into_the_daemon_s_configuration(tmp_path):
 def test_the_shipped_files_are_plain_yaml():
     for name in scenarios.names():
         assert yaml.safe_load((scenarios.FOLDER / f"{name}.yaml").read_text())["name"] == name
+
+
+def test_a_scenario_that_extends_itself_is_told_where(tmp_path):
+    (tmp_path / "a.yaml").write_text(f"name: a\nextends: {tmp_path / 'b.yaml'}\n")
+    (tmp_path / "b.yaml").write_text(f"extends: {tmp_path / 'a.yaml'}\n")
+    with pytest.raises(RecordError) as raised:
+        load(str(tmp_path / "a.yaml"))
+    assert "b.yaml:1: extends: goes in a circle" in str(raised.value)
+
+
+def test_limits_that_nothing_can_meet_and_limits_of_no_figure():
+    with pytest.raises(RecordError, match="minimum: 101 is over maximum, 3"):
+        load("zhejiang", [("acceptance", "{tracking.mae_mw: {minimum: 101, maximum: 3}}")])
+    made = load("zhejiang", [("acceptance", "{tracking: {maximum: 5}}")])
+    assert missed(made, {"tracking": {"mae_mw": 1.0}}) == [
+        "tracking: is no figure, it holds several; name one of them"
+    ]

@@ -199,7 +199,7 @@ def test_the_scorecard_says_what_was_missed(zhejiang):
             "china": None,
             "pjm": None,
         },
-        "limits": {"checked": 25000, "violations": 0},
+        "limits": {"checked": 25000, "violations": 0, "unexplained": 0},
         "timing": {
             "signal_to_last_setpoint_ms": spread,
             "tick_us": spread,

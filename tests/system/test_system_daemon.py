@@ -7,7 +7,7 @@ import socket
 import threading
 
 import pytest
-from daemons import Daemon, vppd, write_config
+from daemons import Daemon, WarmDaemons, vppd, write_config
 
 from vppd.journal.export import rows
 from vppd.ops.status_socket import read_status
@@ -24,17 +24,18 @@ def test_kill_9_twenty_times_loses_at_most_the_last_tick(tmp_path):
     config = write_config(tmp_path)
     journal = tmp_path / "state" / "journal"
     told = []
-    for _ in range(KILLS):
-        with Daemon(config) as daemon:
-            daemon.hear("READY=1")
-            daemon.hear_ticks(3)
-            mid_tick = threading.Event()
-            mid_tick.wait(rng.uniform(0.0, 0.1))  # anywhere between two ticks, not for effect
-            told.append(read_status(tmp_path / "state" / "vppd.sock").tick)
-            daemon.process.kill()
-            daemon.process.wait(10.0)
-        newest = [row["tick"] for row in rows(journal)][-1]
-        assert newest >= told[-1] - 1
+    with WarmDaemons() as warm:
+        for _ in range(KILLS):
+            with Daemon(config, warm=warm) as daemon:
+                daemon.hear("READY=1")
+                daemon.hear_ticks(3)
+                mid_tick = threading.Event()
+                mid_tick.wait(rng.uniform(0.0, 0.1))  # anywhere between two ticks, not for effect
+                told.append(read_status(tmp_path / "state" / "vppd.sock").tick)
+                daemon.process.kill()
+                assert daemon.process.wait(10.0) == -signal.SIGKILL
+            newest = [row["tick"] for row in rows(journal)][-1]
+            assert newest >= told[-1] - 1
     replayed = json.loads(vppd("replay", journal, "--json").stdout)
     assert replayed["bit_exact"]
     assert replayed["chain_ok"]

@@ -95,6 +95,9 @@ def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, ad
     from_reading = (never | adrift) & (unsent | refused | read_since | is_back)
     last_mw = np.where(np.isnan(state.p_setpoint_mw), measured_mw, state.p_setpoint_mw)
     last_mw = np.where(((refused & in_force) | told_since) & ~never, image.accepted_mw, last_mw)
+    # Its watchdog ran out while nobody could reach it: it went to its fallback by itself.
+    gone = (state.out_reason == UNREACHABLE) & (reason == FALLBACK) & ~told_since
+    last_mw = np.where(gone, params.fallback_mw, last_mw)
     last_mw = np.where(from_reading, measured_mw, last_mw)
     return np.minimum(np.maximum(last_mw, params.p_min_mw), params.p_max_mw)
 
