@@ -12,7 +12,7 @@ from hil.checkers.violation import Found, Violation
 from hil.recording import UnitState
 
 NAME = "back"
-# Messages that a slow link had queued up come one after the other, the new ones behind them: the 190
+# Messages that a slow link had queued up come one after the other, the new ones behind them: 190
 # octets of a depot's telemetry take 38 s, 0.2 s each.
 LASTS_S = {"link_slow_drip": 40.0}
 WHAT = "unit not taken back, s without a fault"

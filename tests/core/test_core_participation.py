@@ -233,7 +233,8 @@ def test_on_the_way_physics_beats_the_ramp(available_mw, reached_mw):
         (Reason.FALLBACK, {"connected": 0}, -9.0),  # nobody tells it anything: it is there
         (Reason.UNREACHABLE, {"connected": 0}, 8.0),
         (Reason.TELEMETRY_AGE, {}, 8.0),
-        (Reason.REFUSED, {}, 8.0),
+        (Reason.REFUSED, {}, 5.0),  # it is told again
+        (Reason.REFUSED, {"connected": 0}, 8.0),
         (Reason.LOCAL_CONTROL, {}, 0.5),
         (Reason.OPERATOR, {"operator_mw": 7.0}, 5.0),
         (Reason.OPERATOR, {"operator_mw": 7.0, "connected": 0}, 5.0),

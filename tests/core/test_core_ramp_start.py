@@ -132,6 +132,28 @@ def test_a_unit_whose_watchdog_ended_out_of_reach_is_ramped_from_its_fallback():
     assert d.p_setpoint_mw[1] == pytest.approx(8.0)
 
 
+def test_a_unit_that_refused_is_told_no_more_than_it_has_to_give_now():
+    """It tripped, and is back with a smaller range than when it took its last setpoint."""
+    seen = image(
+        write_result=at(ONES, 1, WriteResult.REFUSED),
+        accepted_mw=at(ZEROS, 1, -6.0), p_avail_min_mw=at(np.full(3, NAN), 1, -4.0),
+    )  # fmt: skip
+    _, d = tick(running(params(**SLOW), [0.0, -6.0, 0.0]), seen, params(**SLOW))
+    assert (Reason(d.held_by[1]), d.send[1]) == (Reason.REFUSED, 1)
+    assert d.p_setpoint_mw[1] == pytest.approx(-4.0)
+
+
+def test_a_unit_that_comes_back_to_its_operator_s_value_is_ramped_from_its_last_setpoint():
+    p = params(fallback_mw=np.array([0.0, 8.0, 0.0]), **SLOW)
+    back = image(
+        accepted_mw=at(ZEROS, 1, 1.0), accepted_at_s=at(image().accepted_at_s, 1, 98.5),
+        operator_mw=at(np.full(3, NAN), 1, 3.0), locked=at(ZEROS, 1, 1).astype(np.uint8),
+    )  # fmt: skip
+    _, d = tick(running(p, [0.0, 1.0, 0.0], (0, Reason.UNREACHABLE, 0)), back, p)
+    assert Reason(d.held_by[1]) == Reason.OPERATOR
+    assert d.p_setpoint_mw[1] == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize("order", [Order.AUTO, Order.SAFE])
 def test_a_unit_that_was_never_read_and_never_told_is_sent_nothing(order):
     """Nobody knows where it is, so no setpoint is known to keep its ramp."""

@@ -137,14 +137,15 @@ def within_ramp_mw(wanted_mw: F8, last_mw: F8, image: Image, params: Params, dt_
 def pinned_mw(mode: Mode, reason: U1, last_mw: F8, image: Image, params: Params, dt_s: float) -> F8:
     """What each unit outside the split is told, or counted with, MW, shape (n,).
 
-    The operator's value, at a stop the safe value, and the fallback of a unit that can be told
-    are approached within the ramp. A unit that the operator holds stays there in mode SAFE too.
+    The operator's value, at a stop the safe value, and of a unit that can be told its fallback, or
+    what it accepted before it refused, are approached within the ramp. A unit that the operator
+    holds stays there in mode SAFE too.
     """
     held = reason == OPERATOR
     takes = takes_setpoints(reason, image) != 0
     wanted_mw = counted_mw(reason, last_mw, image, params)
     wanted_mw = np.where(held & ~np.isnan(image.operator_mw), image.operator_mw, wanted_mw)
-    moves = held | (takes & (reason == FALLBACK))
+    moves = held | (takes & ((reason == FALLBACK) | (reason == REFUSED)))
     if mode is Mode.SAFE:
         told = takes & ~held
         wanted_mw = np.where(told, params.safe_mw, wanted_mw)
