@@ -22,6 +22,7 @@ from hil import report, result, running
 from hil.rig import Rig
 from hil.scenario import Scenario, applicable, figure, in_words, shortfall
 from hil.scorecard import BAD, GOOD
+from hil.tiles import shown
 
 SCENARIOS = {  # by clock
     "real": ("zhejiang", "wire-kill", "agc-cut"),
@@ -159,13 +160,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
         for limit in verdict.limits:
             style = GOOD if limit.met else BAD
             verdict_text = Text(f"{'✓' if limit.met else '✗ must be'} {limit.limit}", style)
-            table.add_row(verdict.scenario, limit.key, _shown(limit.value), verdict_text)
+            table.add_row(verdict.scenario, limit.key, shown(limit.value), verdict_text)
         if verdict.failure:
             table.add_row(verdict.scenario, verdict.failure, "–", Text("✗", BAD))
     return table
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "–"
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}"

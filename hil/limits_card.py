@@ -5,7 +5,7 @@ from typing import Any
 
 from hil.page import Column, card, table
 from hil.scenario import Limit, figure, in_words, shortfall
-from hil.tiles import counted
+from hil.tiles import counted, shown
 
 LIMITS = (
     Column("figure", text=True),
@@ -37,7 +37,7 @@ def limits_card(result: dict[str, Any], acceptance: Mapping[str, Limit]) -> str:
     if not acceptance:
         return ""
     rows = [
-        [key, _shown(figure(result, key)), in_words(limit), _told(shortfall(result, key, limit))]
+        [key, shown(figure(result, key)), in_words(limit), _told(shortfall(result, key, limit))]
         for key, limit in acceptance.items()
     ]
     caption = "What the scenario asks of this run. Figures by their place in result.json."
@@ -61,13 +61,6 @@ def checks_card(result: dict[str, Any]) -> str:
     ]
     caption = "What must never happen, held against the simulated truth; a dash: not checked."
     return card("Checks", caption, table(CHECKS, rows), "table")
-
-
-def _shown(value: Any) -> str:
-    """A figure for people."""
-    if value is None:
-        return "–"
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
 def _told(missed: str) -> str:

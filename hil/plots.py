@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -302,29 +302,9 @@ def _lanes(run: Measured) -> dict[str, list[Mark]]:
     for event in run.run.events:
         if event["kind"] == "write_lost":
             add("write_lost", float(event["t_s"]), float(event["t_s"]), int(event["unit"]))
-    for violation in violations(run):
-        add(f"VIOLATION {violation.what}", violation.t_s, violation.t_s, violation.unit)
+    for violation in run.broken:
+        add(f"VIOLATION {violation.check}", violation.t_s, violation.t_s, violation.unit)
     return lanes
-
-
-class Blamed(NamedTuple):
-    """A violation that no fault explains. `unit`: -1 for the plant as a whole."""
-
-    what: str
-    t_s: float
-    unit: int
-
-
-def violations(run: Measured) -> list[Blamed]:
-    """What the checkers found; where they did not look, setpoints beyond a limit."""
-    checks, t0_s = run.result.get("checks"), run.run.t0_s
-    if not checks or run.result["limits"]["unexplained"] is None:
-        return [Blamed(each.kind, each.t_s, each.unit) for each in run.limits.violations]
-    index = {name: i for i, name in enumerate(run.run.units.ids)}
-    return [
-        Blamed(each["check"], each["t_s"] + t0_s, index.get(each["unit"], -1))
-        for each in checks["first"]
-    ]
 
 
 def _fault_mark(colour: str, count: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hil.frequency_table import frequency_card
 from hil.limits_card import checks_card, limits_card, verdict
 from hil.measure.units import UnitRecord, unit_records
 from hil.page import Column, card, page, pairs, table, tile_html
-from hil.plots import Plot, all_plots, violations
+from hil.plots import Plot, all_plots
 from hil.recovery_card import recovery_card
 from hil.result import Measured
 from hil.scenario import Limit
@@ -126,7 +126,7 @@ def _plot(i: int, plot: Plot) -> str:
 
 
 def _units(run: Measured) -> str:
-    blamed = [each.unit for each in violations(run)]
+    blamed = [each.unit for each in run.broken]
     records = unit_records(run.run, run.processes, run.ticks, blamed)
     rows = [_unit_row(run, record) for record in records]
     body = table(UNIT_COLUMNS, rows[:UNIT_ROWS])

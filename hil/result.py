@@ -49,6 +49,7 @@ class Measured:
     paired: I8  # row of `ticks` for each row of `run.setpoints`; -1: none
     latencies: timing.Latencies | None
     limits: limits.Checked
+    broken: list[checkers.Violation]  # all that the checkers found, by time
     result: dict[str, Any]
     event: frequency_event.Event | None = None
 
@@ -119,7 +120,8 @@ def figures(
     latencies = _latencies(run, processes, ticks, paired, notes)
     evidence = checkers.gather(out_dir, run, processes, rows, ticks, paired, checked)
     event = frequency_event.compute(run, traces)
-    checks = checkers.figures(evidence, notes)
+    report = checkers.run(evidence)
+    checks = checkers.figures(evidence, report, notes)
     result = {
         **_head(run),
         "fleet": _fleet(run, notes),
@@ -143,8 +145,9 @@ def figures(
         notes.update(frequency_event.notes(result["frequency_event"]))
     result = clean(result)
     return Measured(
-        out_dir, run, processes, traces, rows, ticks, paired, latencies, checked, result, event
-    )
+        out_dir, run, processes, traces, rows, ticks, paired, latencies, checked,
+        report.violations, result, event,
+    )  # fmt: skip
 
 
 def _head(run: Recording) -> dict[str, Any]:
@@ -209,7 +212,7 @@ def _journal(
 
 
 def _limits(
-    run: Recording, checked: limits.Checked, unexplained: int | None, notes: Notes
+    run: Recording, checked: limits.Checked, unexplained: int, notes: Notes
 ) -> dict[str, Any]:
     """Setpoints held against limits alone; `unexplained`: those that no fault explains."""
     if not checked.checked:

@@ -30,6 +30,13 @@ def number(value: float | None, digits: int = 1) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}"  # adding 0.0 turns -0.0 into 0.0
 
 
+def shown(value: Any) -> str:
+    """Format a figure of any kind, as a limit is held against it; a dash where there is none."""
+    if value is None:
+        return "–"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
 def counted(count: int, noun: str) -> str:
     """Count things: "1 unit", "2 units"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
@@ -109,7 +116,7 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
             "limits.unexplained",
             Tile(
                 "Limit violations",
-                number(_unexplained(limits), 0),
+                number(limits["unexplained"], 0),
                 "",
                 _limits_note(limits),
             ),
@@ -138,14 +145,8 @@ def _machine_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
 def _limits_note(limits: dict[str, Any]) -> str:
     """Say out of how many, and how many of them a fault explains: a ramp that begins elsewhere."""
     note = f"of {counted(limits['checked'], 'setpoint')} received"
-    explained = limits["violations"] - _unexplained(limits)
+    explained = limits["violations"] - limits["unexplained"]
     return f"{note}; {explained} more explained by faults" if explained > 0 else note
-
-
-def _unexplained(limits: dict[str, Any]) -> int:
-    """Setpoints beyond a limit that no fault explains; all of them where nobody looked for one."""
-    unexplained = limits.get("unexplained")
-    return int(limits["violations"] if unexplained is None else unexplained)
 
 
 def _recovery_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:

@@ -173,19 +173,16 @@ def gather(
 def taken(run: Recording, paired: I8) -> Orders:
     """Setpoints of a run that arrived, and were neither refused nor ignored."""
     n = len(run.units.ids)
-    mine = np.flatnonzero(run.setpoints["flags"] == 0)
-    short = np.min_scalar_type(n)  # of few bytes: then the sort is a radix sort
-    unit = run.setpoints["unit"][mine].astype(short)
-    by_unit = mine[np.argsort(unit, kind="stable")]
     rows = run.setpoints
-    of_unit = rows["unit"][by_unit]
+    of_units = inputs.rows_by_unit(rows["unit"], rows["flags"] == 0, n)
+    by_unit = np.concatenate(of_units)
     return Orders(  # column by column: a day has millions of rows
         t_s=rows["t_s"][by_unit],
         p_mw=rows["p_mw"][by_unit],
         link_s=rows["link_s"][by_unit].astype(np.float64),
         tick=paired[by_unit],
-        unit=of_unit.astype(np.int64),
-        first=np.searchsorted(of_unit, np.arange(n + 1)).astype(np.int64),
+        unit=rows["unit"][by_unit].astype(np.int64),
+        first=np.cumsum([0, *(mine.size for mine in of_units)], dtype=np.int64),
     )
 
 

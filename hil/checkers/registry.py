@@ -63,9 +63,8 @@ def run(evidence: Evidence) -> Report:
     return Report(found)
 
 
-def figures(evidence: Evidence, notes: dict[str, str]) -> dict[str, Any]:
+def figures(evidence: Evidence, report: Report, notes: dict[str, str]) -> dict[str, Any]:
     """Give `checks` of the result; `notes` get what could not be checked, and why."""
-    report = run(evidence)
     for name, found in report.found.items():
         if found.note:
             notes[f"checks.by_check.{name}"] = found.note

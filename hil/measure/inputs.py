@@ -210,7 +210,7 @@ def read_told(path: Path) -> TsoInputs:
 def rows_by_unit(unit: NDArray[np.int32], chosen: NDArray[np.bool_], n: int) -> list[I8]:
     """Chosen rows of each of `n` units, in their order. `unit`: whose each row is."""
     rows = np.flatnonzero(chosen)
-    short = unit[rows].astype(np.uint16)  # then the sort is a radix sort
+    short = unit[rows].astype(np.min_scalar_type(n))  # of few bytes: then it is a radix sort
     order = np.argsort(short, kind="stable")
     return np.split(rows[order], np.searchsorted(short[order], np.arange(1, n)))
 

@@ -54,7 +54,8 @@ def test_the_figures_say_what_when_and_whom(tmp_path):
     scene.setpoints = [[t, u, 1.2 if (t, u) == (T0_S + 30.06, 0) else p, f]
                        for t, u, p, f in scene.setpoints]  # fmt: skip
     notes: dict[str, str] = {}
-    found = checkers.figures(scene.evidence(tmp_path), notes)
+    evidence = scene.evidence(tmp_path)
+    found = checkers.figures(evidence, checkers.run(evidence), notes)
     assert found["violations"] == sum(n for n in found["by_check"].values() if n) > 0
     assert found["by_check"]["limits"] == 2  # beyond its rating, and what it had to give
     assert found["by_check"]["comfort"] is None

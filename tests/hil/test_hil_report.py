@@ -165,3 +165,16 @@ def test_limits_and_checks_are_told_one_by_one(tmp_path):
         assert f'<td class="text">{name.replace("_", " ")}</td>' in page
     assert f'<td class="">{checks["checked"]["setpoint_age"]:,}</td>' in page
     assert "vppd-hil run hand --clock real --seed 7 --duration 100 --out OUT" in page
+
+
+def test_every_violation_is_drawn_and_counted_though_the_result_lists_a_few(tmp_path):
+    run = Run()
+    for second in range(20, 80):  # 4 MW is all that bat002 has
+        t_s, u, _, flags = run.writes[second * 4 + 1]
+        run.writes[second * 4 + 1] = (t_s, u, 4.01, flags)
+        run.ticks[second]["p_setpoint_mw"][1] = 4.01
+    found = measured(run, tmp_path)
+    count = found.result["checks"]["by_check"]["limits"]
+    assert count >= 60 > len(found.result["checks"]["first"])
+    lanes = {trace.y[0] for trace in plots.faults(found).figure.data}
+    assert f"VIOLATION limits ({count})" in lanes
