@@ -55,6 +55,10 @@ def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> It
     yield ""
     yield "policy:"
     yield f"  allocation: {scenario.allocation.policy}"
+    for key in ("look_ahead_s", "slow_s", "soc_recovery_s"):
+        value = getattr(scenario.allocation, key)
+        if value is not None:
+            yield f"  {key}: {_number(value)}"
     yield ""
     yield "guards:"
     yield f"  agc_interval_s: {_number(interval_s)}"
@@ -86,8 +90,9 @@ def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> It
             yield f"  - {{type: {unit.protocol}_tcp, id: {unit.id}, port: {unit.port}{wait}}}"
     yield ""
     yield "fleet:"
+    link_s = sum(fleet.latency_s) / 2.0  # what a commissioning test would find on top
     for unit in fleet.units:
-        yield from _unit(unit, timeout_s)
+        yield from _unit(unit, timeout_s, link_s)
 
 
 def _droop(source: FrequencySource, droop: PlantDroopConfig) -> Iterator[str]:
@@ -114,8 +119,8 @@ def _template(unit: Unit, telemetry_age_max_s: float | None) -> Iterator[str]:
         yield f"    soc_max_pu: {_number(unit.soc_max_pu)}"
 
 
-def _unit(unit: Unit, timeout_s: float | None) -> Iterator[str]:
-    """One unit, on three lines."""
+def _unit(unit: Unit, timeout_s: float | None, link_s: float) -> Iterator[str]:
+    """One unit, on four lines."""
     device = DEVICE[unit.maker]
     if unit.protocol == "mqtt" and timeout_s is not None:
         device = device.replace("}", f", ack_timeout_s: {_number(timeout_s)}}}")
@@ -135,8 +140,9 @@ def _unit(unit: Unit, timeout_s: float | None) -> Iterator[str]:
         )
     yield (
         f"     ramp_up_mw_per_s: {ramp}, ramp_down_mw_per_s: {ramp},"
-        f" cost: {_number(unit.cost)}{store}}}"
+        f" dead_time_s: {_number(unit.dead_time_s + link_s)}, lag_s: {_number(unit.lag_s)},"
     )
+    yield f"     cost: {_number(unit.cost)}{store}}}"
 
 
 def _one_line(text: str) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from hil.records import ruled
 
 POLICIES = ("exact", "pro_rata", "merit_order", "response_aware")
-NOT_BUILT = ("response_aware",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +18,11 @@ class WireConfig:
 class AllocationConfig:
     """What the daemon is configured to do."""
 
-    policy: str = ruled("exact", choices=POLICIES)
-
-    def cross_checks(self) -> list[tuple[str, str]]:
-        """Rules over more than one key."""
-        if self.policy in NOT_BUILT:
-            built = ", ".join(p for p in POLICIES if p not in NOT_BUILT)
-            return [("policy", f"{self.policy} is not built yet; use one of {built}")]
-        return []
+    policy: str = ruled("response_aware", choices=POLICIES)
+    # None: the daemon's defaults
+    look_ahead_s: float | None = ruled(None, minimum=0.05, maximum=60.0)
+    slow_s: float | None = ruled(None, minimum=0.0, maximum=3600.0)
+    soc_recovery_s: float | None = ruled(None, minimum=60.0, maximum=1e9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,12 @@ def params(n: int = 3, **changes: Any) -> Params:
         freq_nominal_hz=50.0,
         freq_stale_after_s=3.0,
         setpoint_age_max_s=2.0,
+        dead_time_s=each(0.0),
+        lag_s=each(0.0),
+        participation=each(1.0),
+        look_ahead_s=1.0,
+        slow_s=3.0,
+        soc_recovery_s=7200.0,
     )
     return dataclasses.replace(base, **changes)
 

@@ -11,6 +11,7 @@ _POLICIES = {
     "exact": Policy.EXACT,
     "pro_rata": Policy.PRO_RATA,
     "merit_order": Policy.MERIT_ORDER,
+    "response_aware": Policy.RESPONSE_AWARE,
 }
 # Zero power for any frequency: the core multiplies by it even where droop is off.
 _NO_DROOP = DroopConfig(droop_pu=1.0, power_mw=0.0)
@@ -64,6 +65,12 @@ def build_params(config: Config) -> Params:
         freq_nominal_hz=droop.freq_nominal_hz,
         freq_stale_after_s=droop.stale_after_s,
         setpoint_age_max_s=config.site.setpoint_age_max_s,
+        dead_time_s=column("dead_time_s"),
+        lag_s=column("lag_s"),
+        participation=column("participation"),
+        look_ahead_s=config.policy.look_ahead_s,
+        slow_s=config.policy.slow_s,
+        soc_recovery_s=config.policy.soc_recovery_s,
     )
 
 

@@ -163,6 +163,34 @@ class UnitConfig:
             maximum=1e9,
         ),
     )
+    participation: float = field(
+        default=1.0,
+        metadata=number(
+            "",
+            "share in what the request asks for long, over the unit's range; 0: only when the"
+            " others are spent (response_aware)",
+            minimum=0.0,
+            maximum=1e3,
+        ),
+    )
+    dead_time_s: float = field(
+        default=0.0,
+        metadata=number(
+            "s",
+            "from a setpoint's leaving to the first change of the output, the way there included",
+            minimum=0.0,
+            maximum=600.0,
+        ),
+    )
+    lag_s: float = field(
+        default=0.0,
+        metadata=number(
+            "s",
+            "time constant of the first-order lag behind the dead time",
+            minimum=0.0,
+            maximum=3600.0,
+        ),
+    )
     energy_mwh: float | None = field(
         default=None, metadata=number("MWh", "size of the store", above=0.0, maximum=1e6)
     )
@@ -311,12 +339,43 @@ class PolicyConfig:
     """How a request is split."""
 
     allocation: str = field(
-        default="exact",
+        default="response_aware",
         metadata=text(
-            "exact: least cost; pro_rata: by range; merit_order: cheapest first",
+            "response_aware: what is delivered is the request; exact: setpoints add up to it, at"
+            " least cost; pro_rata: by range; merit_order: cheapest first",
+            "response_aware",
             "exact",
             "pro_rata",
             "merit_order",
+        ),
+    )
+    look_ahead_s: float = field(
+        default=1.0,
+        metadata=number(
+            "s",
+            "response_aware: the delivered power is to be right that long after a tick",
+            minimum=0.05,
+            maximum=60.0,
+        ),
+    )
+    slow_s: float = field(
+        default=3.0,
+        metadata=number(
+            "s",
+            "response_aware: units share by range what the request asks for longer than that;"
+            " a shorter time tracks better and works slow units harder",
+            minimum=0.0,
+            maximum=3600.0,
+        ),
+    )
+    soc_recovery_s: float = field(
+        default=7200.0,
+        metadata=number(
+            "s",
+            "response_aware: time in which a store is brought back to the middle of its band;"
+            " .inf: never",
+            minimum=60.0,
+            allow_inf=True,
         ),
     )
     soc_horizon_s: float = field(

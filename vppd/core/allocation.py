@@ -4,12 +4,14 @@ A unit with a smallest step or a grid of values cannot take any number. It is fi
 the units that can take any number absorb what that leaves, so that the sum stays exact.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vppd.core.response import Foresight
 from vppd.core.types import F8, U1, Params, Policy, Reason
 from vppd.kernels import exact, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
@@ -18,6 +20,7 @@ FREE = np.uint8(Reason.NONE)
 RAMP = np.uint8(Reason.RAMP)
 
 Mask = NDArray[np.bool_]
+NO_PRICE = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Split:
     status: int
     lam: float
     kkt_mw: float
+    served_mw: float  # of the request: sum of setpoints, or of what they will deliver
+    price: F8  # multipliers of the look-ahead points, shape (K,)
+
+
+Solve = Callable[[F8, F8, float], Split]  # within lower and upper, MW; from a first multiplier
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +49,18 @@ class Box:
 
 
 def split(
-    request_mw: float, basepoint_mw: F8, last_mw: F8, box: Box, lam: float, params: Params
-) -> tuple[Split, U1]:
-    """Split `request_mw` within the box; second value: Reason that bound each unit."""
-    first = _by_policy(request_mw, basepoint_mw, box.lower_mw, box.upper_mw, lam, params)
+    request_mw: float, basepoint_mw: F8, last_mw: F8, box: Box, lam: float, params: Params,
+    foresight: Foresight | None = None,
+) -> tuple[Split, U1]:  # fmt: skip
+    """Split `request_mw` within the box; second value: Reason that bound each unit.
+
+    With foresight the policy is response-aware, and the request is what is to be delivered.
+    """
+    if foresight is None:
+        solve = _by_policy(request_mw, basepoint_mw, params)
+    else:
+        solve = _by_response(foresight, params)
+    first = solve(box.lower_mw, box.upper_mw, lam)
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
     held = held_by(first.p_mw, box)
@@ -57,29 +73,61 @@ def split(
     fitted_mw, dead = _fit(first.p_mw, last_mw, arrived, box, params)
     if np.array_equal(fitted_mw, first.p_mw):
         return first, held
-    second = _rest_to_the_others(request_mw, basepoint_mw, fitted_mw, stiff, first, box, params)
+    second = _rest_to_the_others(request_mw, solve, fitted_mw, stiff, first, box)
     return second, np.where(
         dead & (second.p_mw == last_mw), np.uint8(Reason.DEAD_BAND), held_by(second.p_mw, box)
     )
 
 
-def _by_policy(
-    request_mw: float, basepoint_mw: F8, lower_mw: F8, upper_mw: F8, lam: float, params: Params
-) -> Split:
-    out_mw = np.empty_like(lower_mw)
-    if params.policy == Policy.EXACT:
+def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
+    """Split so that the setpoints add up to the request."""
+
+    def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
+        out_mw = np.empty_like(lower_mw)
+        kkt_mw = nan
+        if params.policy == Policy.PRO_RATA:
+            code = pro_rata.split_pro_rata(request_mw, basepoint_mw, lower_mw, upper_mw, out_mw)
+            lam = nan
+        elif params.policy == Policy.MERIT_ORDER:
+            order = np.argsort(params.cost, kind="stable")
+            code = merit_order.split_merit_order(
+                request_mw, basepoint_mw, order, lower_mw, upper_mw, out_mw
+            )
+            lam = nan
+        else:
+            code, lam, kkt_mw = exact.split_exact(
+                request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw
+            )
+        return Split(out_mw, code, lam, kkt_mw, sum_in_order(out_mw), NO_PRICE)
+
+    return solve
+
+
+def _by_response(foresight: Foresight, params: Params) -> Solve:
+    """Split so that what is delivered at the look-ahead point is the request.
+
+    A unit that answers too late for it takes its economic target.
+    """
+    gain, target_mw = foresight.gain_pu[0], foresight.target_mw
+    answers = gain > 0.0
+    some = gain[answers]
+    still_mw = sum_in_order(foresight.expected_mw(np.zeros_like(gain))[0])
+    wanted_mw = float(foresight.wanted_mw[0]) - still_mw
+
+    def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
+        out_mw = np.minimum(np.maximum(target_mw, lower_mw), upper_mw)
+        part_mw = np.empty_like(some)
         code, lam, kkt_mw = exact.split_exact(
-            request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw
-        )
-        return Split(out_mw, code, lam, kkt_mw)
-    if params.policy == Policy.PRO_RATA:
-        code = pro_rata.split_pro_rata(request_mw, basepoint_mw, lower_mw, upper_mw, out_mw)
-        return Split(out_mw, code, nan, nan)
-    order = np.argsort(params.cost, kind="stable")
-    code = merit_order.split_merit_order(
-        request_mw, basepoint_mw, order, lower_mw, upper_mw, out_mw
-    )
-    return Split(out_mw, code, nan, nan)
+            wanted_mw, some * target_mw[answers], some * some / params.cost[answers],
+            some * lower_mw[answers], some * upper_mw[answers], lam, part_mw,
+        )  # fmt: skip
+        if code != status.BAD_INPUT:
+            moved_mw = np.maximum(part_mw / some, lower_mw[answers])
+            out_mw[answers] = np.minimum(moved_mw, upper_mw[answers])
+        served_mw = sum_in_order(foresight.expected_mw(out_mw)[0])
+        return Split(out_mw, code, lam, kkt_mw, served_mw, np.array([lam]))
+
+    return solve
 
 
 def _fit(p_mw: F8, last_mw: F8, arrived: Mask, box: Box, params: Params) -> tuple[F8, Mask]:
@@ -97,15 +145,14 @@ def _fit(p_mw: F8, last_mw: F8, arrived: Mask, box: Box, params: Params) -> tupl
 
 
 def _rest_to_the_others(
-    request_mw: float, basepoint_mw: F8, fitted_mw: F8, stiff: Mask,
-    first: Split, box: Box, params: Params,
-) -> Split:  # fmt: skip
+    request_mw: float, solve: Solve, fitted_mw: F8, stiff: Mask, first: Split, box: Box
+) -> Split:
     """Split again with the fitted units pinned. Keeps the first split if this serves less."""
     lower_mw = np.where(stiff, fitted_mw, box.lower_mw)
     upper_mw = np.where(stiff, fitted_mw, box.upper_mw)
-    second = _by_policy(request_mw, basepoint_mw, lower_mw, upper_mw, first.lam, params)
-    missed_first_mw = abs(request_mw - sum_in_order(first.p_mw))
-    missed_second_mw = abs(request_mw - sum_in_order(second.p_mw))
+    second = solve(lower_mw, upper_mw, first.lam)
+    missed_first_mw = abs(request_mw - first.served_mw)
+    missed_second_mw = abs(request_mw - second.served_mw)
     tolerance_mw = 1e-9 * (1.0 + abs(request_mw))
     return second if missed_second_mw <= missed_first_mw + tolerance_mw else first
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vppd.core.response import no_rows
 from vppd.core.types import Mode, Params, Reason, State, Verdict
 
 NAN = float("nan")
@@ -13,8 +14,9 @@ def initial_state(params: Params) -> State:
     p_setpoint_mw = np.full(n, NAN)
     # Never read, never told: counted by the fallback. No event: nothing was lost yet.
     out_reason = np.full(n, Reason.FALLBACK, dtype=np.uint8)
-    p_setpoint_mw.setflags(write=False)
-    out_reason.setflags(write=False)
+    p_offset_mw, past_rows = np.zeros(n), no_rows(params)
+    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_rows):
+        array.setflags(write=False)
     return State(
         now_s=NAN,
         mode=Mode.STARTING,
@@ -29,4 +31,9 @@ def initial_state(params: Params) -> State:
         unserved=0,
         p_setpoint_mw=p_setpoint_mw,
         out_reason=out_reason,
+        slow_mw=0.0,
+        p_model_mw=p_setpoint_mw,
+        p_offset_mw=p_offset_mw,
+        p_seen_s=p_setpoint_mw,
+        past_rows=past_rows,
     )

@@ -1,18 +1,20 @@
 """One control tick, as a pure function: the only entry to the core.
 
-    image -> signal -> mode -> request -> who takes part -> limits -> split -> guard -> decision
+    image -> signal -> mode -> request -> who takes part -> limits -> what is under way
+          -> split -> guard -> decision
 
 No clock, no I/O, no log, no randomness, no suspension point: the same (state, image, params)
 give the same bits, live, on the bench and in replay.
 """
 
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.allocation import Box, Split, held_by, split
+from vppd.core.allocation import NO_PRICE, Box, Split, held_by, split
 from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.modes import next_mode
@@ -24,6 +26,7 @@ from vppd.core.participation import (
     takes_setpoints,
 )
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
+from vppd.core.response import Foresight, look_ahead, with_newest
 from vppd.core.types import (
     F8,
     U1,
@@ -32,6 +35,7 @@ from vppd.core.types import (
     Mode,
     Order,
     Params,
+    Policy,
     Reason,
     State,
     Verdict,
@@ -44,6 +48,8 @@ CROSSED = int(Reason.CROSSED)
 
 FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
+
+CARRIED = ("slow_mw", "p_model_mw", "p_offset_mw", "p_seen_s", "past_rows")
 
 Mask = NDArray[np.bool_]
 
@@ -81,9 +87,10 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     dt_s = elapsed_s(state, image, params)
     asked = what_is_asked(state, image, params, dt_s)
     able = what_is_possible(state, image, params, asked.mode, dt_s)
-    done, held = share(asked, able, image, params, state.lam)
+    ahead = what_will_be(state, image, params, asked, able, dt_s)
+    done, held = share(asked, able, image, params, state.lam, ahead)
     dropped_mw = second_guard(done, held, able, image, params, dt_s)
-    return conclude(state, image, asked, able, done, held, dropped_mw)
+    return conclude(state, image, asked, able, ahead, done, held, dropped_mw)
 
 
 def elapsed_s(state: State, image: Image, params: Params) -> float:
@@ -151,27 +158,47 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     return Able(reason, last_mw, box, range_lower_mw, range_upper_mw)
 
 
-def share(asked: Asked, able: Able, image: Image, params: Params, lam: float) -> tuple[Split, U1]:
+def what_will_be(
+    state: State, image: Image, params: Params, asked: Asked, able: Able, dt_s: float
+) -> Foresight | None:
+    """Foresight of the next seconds, for the policy that uses it."""
+    if params.policy != Policy.RESPONSE_AWARE:
+        return None
+    plan_mw = params.safe_mw if asked.mode is Mode.SAFE else image.basepoint_mw
+    return look_ahead(
+        state, image, params, state.out_reason, able.last_mw,
+        able.range_lower_mw, able.range_upper_mw, plan_mw, asked.request_mw, dt_s,
+    )  # fmt: skip
+
+
+def share(
+    asked: Asked, able: Able, image: Image, params: Params, lam: float, ahead: Foresight | None
+) -> tuple[Split, U1]:
     """Setpoints, MW, and the Reason that bound each unit."""
     box = able.box
     if asked.mode is Mode.SAFE:
         p_mw = np.minimum(np.maximum(params.safe_mw, box.lower_mw), box.upper_mw)
-        return Split(p_mw, status.OK, 0.0, 0.0), held_by(p_mw, box)
-    done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params)
-    code = fleet_status(done, asked.request_mw)
+        return Split(p_mw, status.OK, 0.0, 0.0, nan, NO_PRICE), held_by(p_mw, box)
+    done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params, ahead)
+    code = fleet_status(done, asked.request_mw, ahead)
     if code in (status.BAD_INPUT, status.MISMATCH):  # a bug or a bit flip: hold, and say so
         held = np.full_like(able.out_reason, Reason.GUARD)
         stay_mw = np.where(able.out_reason == TAKES_PART, able.last_mw, box.lower_mw)
-        return Split(stay_mw, code, 0.0, done.kkt_mw), held
+        return Split(stay_mw, code, 0.0, done.kkt_mw, nan, NO_PRICE), held
     return done, held
 
 
-def fleet_status(done: Split, request_mw: float) -> int:
+def fleet_status(done: Split, request_mw: float, ahead: Foresight | None = None) -> int:
     """Status of a split, after a check of what it claims: served means that the sum is right."""
     if done.status != status.OK:
         return done.status
-    missed_mw = abs(request_mw - sum_in_order(done.p_mw))
+    missed_mw = abs(request_mw - served_by(done.p_mw, ahead))
     return status.OK if missed_mw <= FLEET_TOLERANCE_MW else status.MISMATCH
+
+
+def served_by(p_mw: F8, ahead: Foresight | None) -> float:
+    """What setpoints serve of the request, MW: their sum, or what they will have delivered."""
+    return sum_in_order(p_mw if ahead is None else ahead.expected_mw(p_mw)[0])
 
 
 def second_guard(
@@ -200,12 +227,12 @@ def second_guard(
 
 
 def conclude(
-    state: State, image: Image, asked: Asked, able: Able,
+    state: State, image: Image, asked: Asked, able: Able, ahead: Foresight | None,
     done: Split, held: U1, dropped_mw: dict[int, float],
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
     p_mw = done.p_mw
-    served_mw = sum_in_order(p_mw)
+    served_mw = served_by(p_mw, ahead)
     unserved_mw = asked.request_mw - served_mw
     takes_part = able.out_reason == TAKES_PART
     held = np.where(takes_part, held, able.out_reason)
@@ -228,6 +255,7 @@ def conclude(
         unserved=unserved_told(state.unserved, unserved_mw, asked.mode),
         p_setpoint_mw=p_mw,
         out_reason=able.out_reason,
+        **_carried(state, image, ahead, np.where(send != 0, p_mw, able.last_mw)),
     )
     events = changes(
         state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw
@@ -261,9 +289,42 @@ def conclude(
         event_code=events.code,
         event_index=events.index,
         event_value=events.value,
+        **_foreseen(p_mw, ahead, done.price),
     )
     seal(after, decision)
     return after, decision
+
+
+def _carried(state: State, image: Image, ahead: Foresight | None, told_mw: F8) -> dict[str, Any]:
+    """What the response model hands to the next tick."""
+    if ahead is None:
+        return {name: getattr(state, name) for name in CARRIED}
+    return {
+        "slow_mw": ahead.slow_mw,
+        "p_model_mw": ahead.model_mw,
+        "p_offset_mw": ahead.offset_mw,
+        "p_seen_s": ahead.seen_s,
+        "past_rows": with_newest(ahead.rows, image.now_s, told_mw),
+    }
+
+
+def _foreseen(p_mw: F8, ahead: Foresight | None, price: F8) -> dict[str, Any]:
+    """What is expected of the setpoints."""
+    if ahead is None:
+        nothing = np.empty(0)
+        return {
+            "target_mw": np.full_like(p_mw, nan), "expected_mw": p_mw, "ahead_s": nothing,
+            "ahead_wanted_mw": nothing, "ahead_expected_mw": nothing, "ahead_price": nothing,
+        }  # fmt: skip
+    expected_mw = ahead.expected_mw(p_mw)
+    return {
+        "target_mw": ahead.target_mw,
+        "expected_mw": expected_mw[0],
+        "ahead_s": ahead.ahead_s,
+        "ahead_wanted_mw": ahead.wanted_mw,
+        "ahead_expected_mw": np.array([sum_in_order(row) for row in expected_mw]),
+        "ahead_price": price if price.size else np.full(ahead.ahead_s.size, nan),
+    }
 
 
 def room_mw(high_mw: F8, low_mw: F8, takes_part: Mask) -> float:
@@ -277,5 +338,8 @@ def seal(state: State, decision: Decision) -> None:
     for array in (
         state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
+        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_rows,
+        decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
+        decision.ahead_expected_mw, decision.ahead_price,
     ):  # fmt: skip
         array.setflags(write=False)

@@ -5,14 +5,16 @@ one monotonic clock; NaN means *never* or *not reported*, and is never turned in
 Arrays have shape (n,), one entry a resource, in the order of the configuration.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 F8 = NDArray[np.float64]
 U1 = NDArray[np.uint8]
+NAN = float("nan")
 
 
 class Quality(IntEnum):
@@ -133,6 +135,7 @@ class Policy(IntEnum):
     EXACT = 0
     PRO_RATA = 1
     MERIT_ORDER = 2
+    RESPONSE_AWARE = 3
 
 
 class EventCode(IntEnum):
@@ -146,6 +149,11 @@ class EventCode(IntEnum):
     UNSERVED = 6  # value: MW, when it begins, and 0.0 when it ends
     GUARD_DROPPED = 7  # index: the unit; value: the setpoint that was refused, MW
     ALLOCATION_REFUSED = 8  # value: status of the kernel
+
+
+def late(value: float) -> Any:
+    """Field that was appended later: its value where an older journal does not have it."""
+    return field(metadata={"missing": value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +195,12 @@ class Params:
     freq_nominal_hz: float
     freq_stale_after_s: float
     setpoint_age_max_s: float
+    dead_time_s: F8 = late(0.0)  # from the tick to the first change of the output
+    lag_s: F8 = late(0.0)  # time constant of the first-order lag behind it
+    participation: F8 = late(1.0)  # >= 0: share in the slow part of the request, over range
+    look_ahead_s: float = late(1.0)  # the delivered power is to be right that long after a tick
+    slow_s: float = late(3.0)  # time constant of the slow part of the request
+    soc_recovery_s: float = late(7200.0)  # a store is brought back to the middle of its band in
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +254,12 @@ class State:
     unserved: int  # sign of what was unserved: -1, 0, 1
     p_setpoint_mw: F8  # last setpoint, or prediction of a unit that cannot be reached
     out_reason: U1  # Reason why a unit takes no part; NONE if it does
+    slow_mw: float = late(0.0)  # slow part of what is asked on top of the basepoints
+    p_model_mw: F8 = late(NAN)  # output by the response model, at now_s; NaN: not known
+    p_offset_mw: F8 = late(0.0)  # what the unit delivers beyond its model, settled
+    p_seen_s: F8 = late(NAN)  # instant of the newest measurement that the model was held against
+    # rows of 1 + n: when a setpoint left, and the setpoints; newest last (see core.response)
+    past_rows: F8 = late(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +275,7 @@ class Decision:
     basepoint_sum_mw: float
     request_mw: float  # basepoints + regulation + droop
     held_mw: float  # part of it that units out of the split are counted with
-    served_mw: float  # sum of all setpoints and predictions
+    served_mw: float  # sum of all setpoints and predictions; response-aware: expected sum
     unserved_mw: float  # request - served
     headroom_mw: float  # room to rise within this tick's limits, >= 0
     footroom_mw: float
@@ -274,3 +294,9 @@ class Decision:
     event_code: U1  # shape (k,), EventCode
     event_index: NDArray[np.int64]  # shape (k,); -1 where no unit is meant
     event_value: F8  # shape (k,)
+    target_mw: F8 = late(NAN)  # where the unit would be without transients; NaN: not used
+    expected_mw: F8 = late(NAN)  # output at the first look-ahead point; else the setpoint
+    ahead_s: F8 = late(0.0)  # look-ahead points, shape (a,)
+    ahead_wanted_mw: F8 = late(0.0)  # request there
+    ahead_expected_mw: F8 = late(0.0)  # what is expected there
+    ahead_price: F8 = late(0.0)  # multipliers

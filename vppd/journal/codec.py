@@ -21,6 +21,7 @@ from vppd.journal.schema import Meta, Schema
 
 RAW: Final = -zlib.MAX_WBITS  # no zlib header: the frame has its own checksum
 LEVEL: Final = 1
+PAST_MAX: Final = 4096  # rows of setpoints that a State holds at most
 
 
 def deflate(data: bytes) -> bytes:
@@ -217,4 +218,5 @@ class StateLayout:
             A payload that no encoder wrote.
         """
         size = 8 * self._block.n_words + self._block.n_octets
+        size += self._block.tail_row * PAST_MAX * (self.n + 1)
         return self._make(self._block.unpack(inflate(payload, size)), self.n)

@@ -2,8 +2,9 @@
 
 A record becomes three parts, all little endian: *words* of 8 bytes (float and int scalars, then
 arrays of float64 and int64), *octets* (bool scalars, then arrays of uint8), and a *tail* with the
-arrays whose length k differs from tick to tick. Bits are copied, never converted: NaN payloads,
--0.0 and denormals come back as they went in.
+arrays of other lengths. Those whose names begin alike (`LISTS`) share one length, which may
+differ from record to record and stands first among the words. Bits are copied, never converted:
+NaN payloads, -0.0 and denormals come back as they went in.
 """
 
 import dataclasses
@@ -23,6 +24,9 @@ Octets = NDArray[np.uint8]
 ONE: Final = ""  # one value
 PER_UNIT: Final = "n"  # an array of shape (n,)
 PER_EVENT: Final = "k"  # an array of shape (k,), k of its own in every record
+PER_PAST: Final = "p"  # likewise
+PER_POINT: Final = "a"
+LISTS: Final = {"event_": PER_EVENT, "past_": PER_PAST, "ahead_": PER_POINT}  # by name
 TEXT: Final = "text"  # a tuple of str: constant, kept in the segment's header only
 
 SCALAR_CODE: Final = {float: "f8", int: "i8", bool: "b1"}
@@ -36,7 +40,7 @@ DTYPE: Final[dict[str, np.dtype[Any]]] = {
 WORD: Final = np.dtype("<u8")
 KNOWN: Final = frozenset(
     [(c, ONE) for c in ("f8", "i8", "b1")]
-    + [(c, per) for c in ("f8", "i8", "u1") for per in (PER_UNIT, PER_EVENT)]
+    + [(c, per) for c in ("f8", "i8", "u1") for per in (PER_UNIT, *LISTS.values())]
     + [(TEXT, PER_UNIT)]
 )
 MISSING: Final = "missing"  # metadata key: the value of a field that an older file does not have
@@ -48,7 +52,7 @@ class Column:
 
     name: str
     code: str  # f8, i8, u1, b1 or text
-    per: str  # "" one value, n one a unit, k one an event
+    per: str  # "" one value, n one a unit, else one of LISTS
 
 
 def columns_of(record: type) -> tuple[Column, ...]:
@@ -65,8 +69,8 @@ def _column(name: str, hint: Any) -> Column:
     if get_origin(hint) is np.ndarray:
         item = get_args(get_args(hint)[1])[0]
         if item in ARRAY_CODE:
-            per = PER_EVENT if name.startswith("event_") else PER_UNIT
-            return Column(name, ARRAY_CODE[item], per)
+            lists = [per for start, per in LISTS.items() if name.startswith(start)]
+            return Column(name, ARRAY_CODE[item], lists[0] if lists else PER_UNIT)
     raise LayoutError(f"{name}: {hint} has no place in the journal")
 
 
@@ -92,9 +96,11 @@ class Block:
         self._flags = pick(("b1",), ONE)
         self._wide = pick(("f8", "i8"), PER_UNIT)
         self._narrow = pick(("u1",), PER_UNIT)
-        self._tail = [*pick(("f8", "i8"), PER_EVENT), *pick(("u1",), PER_EVENT)]
+        lists = [[*pick(("f8", "i8"), per), *pick(("u1",), per)] for per in LISTS.values()]
+        self._lists = [columns for columns in lists if columns]
+        self._tail = [c for columns in self._lists for c in columns]
         self._text = pick((TEXT,), PER_UNIT)
-        codes = "q" * bool(self._tail) + "".join(STRUCT_CODE[c.code] for c in self._scalars)
+        codes = "q" * len(self._lists) + "".join(STRUCT_CODE[c.code] for c in self._scalars)
         self._struct = struct.Struct("<" + codes)
         self._n_scalars = len(codes)
         self.n_words = self._n_scalars + n * len(self._wide)
@@ -121,18 +127,18 @@ class Block:
         LayoutError
             A value of another type, dtype or length than the annotation says.
         """
-        tail = [self._array(record, c, None) for c in self._tail]
-        if any(a.shape != tail[0].shape for a in tail):
-            raise LayoutError(f"{self.name}: arrays of events differ in length")
-        values = [getattr(record, c.name) for c in self._scalars]
-        if tail:
-            values.insert(0, tail[0].shape[0])
+        tails = [[self._array(record, c, None) for c in columns] for columns in self._lists]
+        for tail in tails:
+            if any(a.shape != tail[0].shape for a in tail):
+                raise LayoutError(f"{self.name}: arrays of one list differ in length")
+        values = [tail[0].shape[0] for tail in tails]
+        values += [getattr(record, c.name) for c in self._scalars]
         try:
             self._struct.pack_into(words.data, 0, *values)
         except (struct.error, TypeError) as error:
             raise LayoutError(f"{self.name}: {self._wrong_scalar(record)}: {error}") from error
         self._write_arrays(record, words, octets)
-        return b"".join(a.tobytes() for a in tail)
+        return b"".join(a.tobytes() for tail in tails for a in tail)
 
     def _write_arrays(self, record: object, words: Words, octets: Octets) -> None:
         f8, i8 = words.view(DTYPE["f8"]), words.view(DTYPE["i8"])
@@ -185,12 +191,13 @@ class Block:
         LayoutError
             A negative count.
         """
-        if not self._tail:
-            return 0
-        k = int(words[:1].view(DTYPE["i8"])[0])
-        if k < 0:
-            raise LayoutError(f"{self.name}: {k} events")
-        return k * self.tail_row
+        size = 0
+        lengths = words[: len(self._lists)].view(DTYPE["i8"]).tolist()
+        for k, columns in zip(lengths, self._lists, strict=True):
+            if k < 0:
+                raise LayoutError(f"{self.name}: {k} values of {columns[0].name}")
+            size += k * sum(DTYPE[c.code].itemsize for c in columns)
+        return size
 
     def read(
         self,
@@ -201,7 +208,8 @@ class Block:
     ) -> list[Any]:
         """Values in the order of the columns; arrays are views of `words` and `octets`."""
         pool: list[Any] = list(self._struct.unpack_from(words.data))
-        k = pool.pop(0) if self._tail else 0
+        lengths = pool[: len(self._lists)]
+        pool = pool[len(self._lists) :]
         pool += [bool(v) for v in octets[: len(self._flags)].tolist()]
         f8, i8 = words.view(DTYPE["f8"]), words.view(DTYPE["i8"])
         at = self._n_scalars
@@ -212,16 +220,17 @@ class Block:
         for _ in self._narrow:
             pool.append(octets[at : at + self.n])
             at += self.n
-        pool += self._read_tail(tail, k)
+        pool += self._read_tail(tail, lengths)
         pool += [(texts or {})[c.name] for c in self._text]
         return [pool[i] for i in self._order]
 
-    def _read_tail(self, tail: bytes, k: int) -> Iterator[NDArray[Any]]:
+    def _read_tail(self, tail: bytes, lengths: Sequence[int]) -> Iterator[NDArray[Any]]:
         at = 0
-        for c in self._tail:
-            size = k * DTYPE[c.code].itemsize
-            yield np.frombuffer(tail[at : at + size], DTYPE[c.code])  # the copy aligns it
-            at += size
+        for k, columns in zip(lengths, self._lists, strict=True):
+            for c in columns:
+                size = k * DTYPE[c.code].itemsize
+                yield np.frombuffer(tail[at : at + size], DTYPE[c.code])  # the copy aligns it
+                at += size
 
     def unpack(self, data: bytes, texts: Mapping[str, tuple[str, ...]] | None = None) -> list[Any]:
         """Values of one packed record.
@@ -263,8 +272,10 @@ def builder(record: type[T], columns: Sequence[Column]) -> Callable[[Sequence[An
     fill = {c: _missing(record, c) for c in own if c.name not in set(names)}
 
     def build(values: Sequence[Any], n: int) -> T:
+        sizes = {PER_UNIT: n}  # a list that the file does not have is empty
         late = {
-            c.name: v if c.per == ONE else np.full(n, v, DTYPE[c.code]) for c, v in fill.items()
+            c.name: v if c.per == ONE else np.full(sizes.get(c.per, 0), v, DTYPE[c.code])
+            for c, v in fill.items()
         }
         return record(**dict(zip(names, values, strict=True)), **late)
 
@@ -272,6 +283,8 @@ def builder(record: type[T], columns: Sequence[Column]) -> Callable[[Sequence[An
 
 
 def _missing(record: type, column: Column) -> Any:
+    if column.per in LISTS.values():
+        return 0
     field = {f.name: f for f in dataclasses.fields(record)}[column.name]
     if column.per in (ONE, PER_UNIT) and column.code != TEXT:
         if MISSING in field.metadata:

@@ -1,0 +1,147 @@
+"""What the plant will deliver, and where each unit should be without transients.
+
+The request is to be *delivered*, so the split needs to know what is under way: the free response
+of each unit to the setpoints that it has been sent, and how much of a change has arrived by the
+look-ahead point (`kernels/response.py`). The slow part of the request is shared by range, so that
+slow units carry what lasts, and fast ones only what the slow ones have not delivered yet.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from vppd.core.types import F8, U1, Image, Params, Reason, State, WriteResult
+from vppd.kernels import exact, response
+from vppd.kernels.sums import sum_in_order
+
+TAKES_PART = int(Reason.NONE)
+ACCEPTED = int(WriteResult.ACCEPTED)
+NAN = float("nan")
+
+CORRECTION = 0.1  # of the difference to a measurement; telemetry is noisy, the model is not
+OFFSET_CORRECTION = 0.02
+SNAP_PU = 0.25  # of a unit's range: further off, the model begins anew
+GAIN_MIN_PU = 0.1  # of a unit that answers less until then, nothing is asked for that point
+ROWS_SPARE = 4  # of past setpoints: early ticks
+SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, while others can
+RECOVERY_MAX_PU = 0.1  # of a store's range goes into its own recovery, at most
+S_PER_H = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What is known of the next seconds. Arrays of shape (n,), (K,) or (K, n)."""
+
+    ahead_s: F8  # (K,) look-ahead points, s from now
+    wanted_mw: F8  # (K,) request there
+    free_mw: F8  # (K, n) output there if the last setpoints stand
+    gain_pu: F8  # (K, n) part of a change that has arrived by then
+    told_mw: F8  # (n,) last setpoints
+    target_mw: F8  # (n,) where each unit should be without transients
+    slow_mw: float
+    model_mw: F8
+    offset_mw: F8
+    seen_s: F8
+    rows: F8  # past setpoints, without those of this tick
+
+    def expected_mw(self, p_mw: F8) -> F8:
+        """Output of each unit at each point if these setpoints stand, shape (K, n)."""
+        return self.free_mw + self.gain_pu * (p_mw - self.told_mw)
+
+
+def rows_needed(params: Params) -> int:
+    """Number of past setpoints that the response model looks back on."""
+    longest_s = float(params.dead_time_s.max(initial=0.0))
+    return ceil((longest_s + params.tick_s) / params.tick_s) + ROWS_SPARE
+
+
+def no_rows(params: Params) -> F8:
+    """Rows of which nothing is known: before the first setpoint."""
+    n = len(params.ids)
+    rows = np.full((rows_needed(params), n + 1), NAN)
+    rows[:, 0] = -np.inf
+    return rows.reshape(-1)
+
+
+def look_ahead(
+    state: State, image: Image, params: Params, out_reason: U1, last_mw: F8,
+    range_lower_mw: F8, range_upper_mw: F8, plan_mw: F8, request_mw: float, dt_s: float,
+) -> Foresight:  # fmt: skip
+    """Predict the plant's output, and say where each unit should be."""
+    n = len(params.ids)
+    rows = as_landed(state, image, params, out_reason)
+    ahead_s = np.array([params.look_ahead_s])
+    free_mw, gain_pu = np.empty((2, ahead_s.size * n))
+    model_mw, offset_mw, seen_s = np.empty((3, n))
+    response.foresee(
+        state.now_s, image.now_s, state.p_model_mw, state.p_offset_mw, state.p_seen_s,
+        image.p_meas_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
+        CORRECTION, OFFSET_CORRECTION, SNAP_PU * (params.p_max_mw - params.p_min_mw),
+        last_mw, rows, np.array([rows.size // (n + 1)]), ahead_s,
+        model_mw, offset_mw, seen_s, free_mw, gain_pu,
+    )  # fmt: skip
+    gain_pu[gain_pu < GAIN_MIN_PU] = 0.0
+    asked_mw = request_mw - sum_in_order(plan_mw)
+    slow_mw = state.slow_mw + (asked_mw - state.slow_mw) * (dt_s / (params.slow_s + dt_s))
+    target_mw = economic_mw(slow_mw, plan_mw, range_lower_mw, range_upper_mw, image, params)
+    return Foresight(
+        ahead_s, np.full(ahead_s.size, request_mw),
+        free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, target_mw,
+        slow_mw, model_mw, offset_mw, seen_s, rows,
+    )  # fmt: skip
+
+
+def as_landed(state: State, image: Image, params: Params, out_reason: U1) -> F8:
+    """Past setpoints, the newest ones as they arrived: a write that was lost changed nothing.
+
+    Within half a tick of its leaving the answer may still be under way, and nothing is concluded.
+    """
+    n = len(params.ids)
+    rows = state.past_rows.copy() if state.past_rows.size else no_rows(params)
+    newest = rows.reshape(-1, n + 1)[-1]
+    if not image.now_s - newest[0] > 0.5 * params.tick_s:
+        return rows
+    landed = (image.accepted_at_s >= newest[0]) | np.isnan(image.accepted_mw)
+    lost = ~landed & (out_reason == TAKES_PART) & (image.write_result != ACCEPTED)
+    newest[1:] = np.where(lost, image.accepted_mw, newest[1:])
+    return rows
+
+
+def with_newest(rows: F8, now_s: float, p_mw: F8) -> F8:
+    """Past setpoints with those of this tick, which push the oldest out."""
+    n = p_mw.size
+    after = np.empty_like(rows)
+    after[: -(n + 1)] = rows[n + 1 :]
+    after[-(n + 1)] = now_s
+    after[-n:] = p_mw
+    return after
+
+
+def economic_mw(
+    slow_mw: float, plan_mw: F8, lower_mw: F8, upper_mw: F8, image: Image, params: Params
+) -> F8:
+    """Where each unit should be without transients, MW, shape (n,).
+
+    The slow part of the request by participation x range, after what stores need to come back to
+    the middle of their band, which the others carry. What this cannot serve, no target can.
+    """
+    base_mw = plan_mw + recovery_mw(image, params)
+    base_mw = np.minimum(np.maximum(base_mw, lower_mw), upper_mw)
+    request_mw = sum_in_order(plan_mw) + slow_mw
+    rises = request_mw >= sum_in_order(base_mw)
+    range_mw = upper_mw - base_mw if rises else base_mw - lower_mw
+    weight = np.maximum(params.participation, SHARE_MIN) * np.maximum(range_mw, SHARE_MIN)
+    target_mw = base_mw.copy()
+    exact.split_exact(request_mw, base_mw, weight, lower_mw, upper_mw, 0.0, target_mw)
+    return target_mw
+
+
+def recovery_mw(image: Image, params: Params) -> F8:
+    """Power that brings each store back to the middle of its band, MW, shape (n,); else 0."""
+    middle_pu = 0.5 * (params.soc_min_pu + params.soc_max_pu)
+    full_mw = params.energy_mwh * S_PER_H / params.soc_recovery_s
+    back_mw = (image.soc_pu - middle_pu) * full_mw
+    most_mw = RECOVERY_MAX_PU * (params.p_max_mw - params.p_min_mw)
+    back_mw = np.minimum(np.maximum(back_mw, -most_mw), most_mw)
+    return np.where(np.isnan(back_mw), 0.0, back_mw)
