@@ -7,7 +7,7 @@ import pytest
 from builders import NAN, params
 
 from vppd.core.allocation import Box, Split, held_by, split
-from vppd.core.tick import fleet_status, room_mw
+from vppd.core.tick import fleet_status
 from vppd.core.types import Policy, Reason
 from vppd.kernels import status
 
@@ -190,9 +190,3 @@ def test_served_means_that_the_sum_is_right_to_a_kilowatt():
     assert fleet_status(Split(REST, status.OK, 0.0, 0.0), 1e-3) == status.OK
     for code in (status.UNSERVED_UP, status.UNSERVED_DOWN, status.BAD_INPUT):
         assert fleet_status(Split(done.p_mw, code, 0.0, 0.0), 9.0) == code
-
-
-def test_room_is_that_of_the_units_that_take_part_and_never_below_zero():
-    high, low = np.array([3.0, 1.0, 9.0]), np.array([1.0, 2.0, 0.0])
-    assert room_mw(high, low, np.array([True, True, False])) == 2.0
-    assert room_mw(high, low, np.array([False, False, False])) == 0.0

@@ -111,7 +111,7 @@ def _by_response(foresight: Foresight, params: Params) -> Solve:
     gain, target_mw = foresight.gain_pu[0], foresight.target_mw
     answers = gain > 0.0
     some = gain[answers]
-    still_mw = sum_in_order(foresight.expected_mw(np.zeros_like(gain))[0])
+    still_mw = float(foresight.delivered_mw(np.zeros_like(gain))[0])
     wanted_mw = float(foresight.wanted_mw[0]) - still_mw
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
@@ -124,7 +124,7 @@ def _by_response(foresight: Foresight, params: Params) -> Solve:
         if code != status.BAD_INPUT:
             moved_mw = np.maximum(part_mw / some, lower_mw[answers])
             out_mw[answers] = np.minimum(moved_mw, upper_mw[answers])
-        served_mw = sum_in_order(foresight.expected_mw(out_mw)[0])
+        served_mw = float(foresight.delivered_mw(out_mw)[0])
         return Split(out_mw, code, lam, kkt_mw, served_mw, np.array([lam]))
 
     return solve

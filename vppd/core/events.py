@@ -74,6 +74,8 @@ def _unit_changes(before: U1, after: U1) -> list[Row]:
 
 
 def _columns(rows: list[Row]) -> Events:
+    if not rows:
+        return NOTHING
     columns = Events(
         np.array([row[0] for row in rows], dtype=np.uint8),
         np.array([row[1] for row in rows], dtype=np.int64),
@@ -82,3 +84,10 @@ def _columns(rows: list[Row]) -> Events:
     for column in (columns.code, columns.index, columns.value):
         column.setflags(write=False)
     return columns
+
+
+NOTHING = Events(
+    np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
+)
+for _column in (NOTHING.code, NOTHING.index, NOTHING.value):
+    _column.setflags(write=False)

@@ -11,22 +11,18 @@ from math import ceil
 
 import numpy as np
 
-from vppd.core.types import F8, U1, Image, Params, Reason, State, WriteResult
+from vppd.core.types import F8, Image, Params, State
 from vppd.kernels import exact, response
 from vppd.kernels.sums import sum_in_order
 
-TAKES_PART = int(Reason.NONE)
-ACCEPTED = int(WriteResult.ACCEPTED)
 NAN = float("nan")
 
 CORRECTION = 0.1  # of the difference to a measurement; telemetry is noisy, the model is not
 OFFSET_CORRECTION = 0.02
 SNAP_PU = 0.25  # of a unit's range: further off, the model begins anew
 GAIN_MIN_PU = 0.1  # of a unit that answers less until then, nothing is asked for that point
-ROWS_SPARE = 4  # of past setpoints: early ticks
-SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, while others can
+ROWS_SPARE = 5  # of past setpoints: early ticks, and the tick's own
 RECOVERY_MAX_PU = 0.1  # of a store's range goes into its own recovery, at most
-S_PER_H = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +39,22 @@ class Foresight:
     model_mw: F8
     offset_mw: F8
     seen_s: F8
-    rows: F8  # past setpoints, without those of this tick
+    rows: F8  # past setpoints; the last row waits for those of this tick
 
     def expected_mw(self, p_mw: F8) -> F8:
-        """Output of each unit at each point if these setpoints stand, shape (K, n)."""
-        return self.free_mw + self.gain_pu * (p_mw - self.told_mw)
+        """Output of each unit at the first point if these setpoints stand, shape (n,)."""
+        out_mw = np.empty_like(p_mw)
+        response.expect(self.free_mw[0], self.gain_pu[0], self.told_mw, p_mw, out_mw)
+        return out_mw
+
+    def delivered_mw(self, p_mw: F8) -> F8:
+        """Output of the plant at each point if these setpoints stand, shape (K,)."""
+        out_mw, points = np.empty_like(p_mw), range(self.ahead_s.size)
+        sums_mw = [
+            response.expect(self.free_mw[k], self.gain_pu[k], self.told_mw, p_mw, out_mw)
+            for k in points
+        ]
+        return np.array(sums_mw)
 
 
 def rows_needed(params: Params) -> int:
@@ -65,12 +72,12 @@ def no_rows(params: Params) -> F8:
 
 
 def look_ahead(
-    state: State, image: Image, params: Params, out_reason: U1, last_mw: F8,
+    state: State, image: Image, params: Params, last_mw: F8,
     range_lower_mw: F8, range_upper_mw: F8, plan_mw: F8, request_mw: float, dt_s: float,
 ) -> Foresight:  # fmt: skip
     """Predict the plant's output, and say where each unit should be."""
     n = len(params.ids)
-    rows = as_landed(state, image, params, out_reason)
+    rows = past_rows(state, image, params)
     ahead_s = np.array([params.look_ahead_s])
     free_mw, gain_pu = np.empty((2, ahead_s.size * n))
     model_mw, offset_mw, seen_s = np.empty((3, n))
@@ -78,10 +85,9 @@ def look_ahead(
         state.now_s, image.now_s, state.p_model_mw, state.p_offset_mw, state.p_seen_s,
         image.p_meas_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
         CORRECTION, OFFSET_CORRECTION, SNAP_PU * (params.p_max_mw - params.p_min_mw),
-        last_mw, rows, np.array([rows.size // (n + 1)]), ahead_s,
+        last_mw, rows, rows.size // (n + 1) - 1, ahead_s, GAIN_MIN_PU,
         model_mw, offset_mw, seen_s, free_mw, gain_pu,
     )  # fmt: skip
-    gain_pu[gain_pu < GAIN_MIN_PU] = 0.0
     asked_mw = request_mw - sum_in_order(plan_mw)
     slow_mw = state.slow_mw + (asked_mw - state.slow_mw) * (dt_s / (params.slow_s + dt_s))
     target_mw = economic_mw(slow_mw, plan_mw, range_lower_mw, range_upper_mw, image, params)
@@ -92,30 +98,25 @@ def look_ahead(
     )  # fmt: skip
 
 
-def as_landed(state: State, image: Image, params: Params, out_reason: U1) -> F8:
-    """Past setpoints, the newest ones as they arrived: a write that was lost changed nothing.
+def past_rows(state: State, image: Image, params: Params) -> F8:
+    """Past setpoints as they arrived, with room for those of this tick in the last row.
 
-    Within half a tick of its leaving the answer may still be under way, and nothing is concluded.
+    Within half a tick of a write its answer may be under way; then nothing is concluded from it.
     """
-    n = len(params.ids)
-    rows = state.past_rows.copy() if state.past_rows.size else no_rows(params)
-    newest = rows.reshape(-1, n + 1)[-1]
-    if not image.now_s - newest[0] > 0.5 * params.tick_s:
-        return rows
-    landed = (image.accepted_at_s >= newest[0]) | np.isnan(image.accepted_mw)
-    lost = ~landed & (out_reason == TAKES_PART) & (image.write_result != ACCEPTED)
-    newest[1:] = np.where(lost, image.accepted_mw, newest[1:])
+    before = state.past_rows if state.past_rows.size else no_rows(params)
+    rows = np.empty_like(before)
+    response.shift_rows(
+        image.now_s, 0.5 * params.tick_s, before, image.accepted_mw, image.accepted_at_s,
+        image.write_result, state.out_reason, rows,
+    )  # fmt: skip
     return rows
 
 
-def with_newest(rows: F8, now_s: float, p_mw: F8) -> F8:
-    """Past setpoints with those of this tick, which push the oldest out."""
-    n = p_mw.size
-    after = np.empty_like(rows)
-    after[: -(n + 1)] = rows[n + 1 :]
-    after[-(n + 1)] = now_s
-    after[-n:] = p_mw
-    return after
+def keep(rows: F8, now_s: float, p_mw: F8) -> F8:
+    """Fill the last row with the setpoints of this tick. Returns the same rows."""
+    rows[-p_mw.size - 1] = now_s
+    rows[-p_mw.size :] = p_mw
+    return rows
 
 
 def economic_mw(
@@ -126,22 +127,12 @@ def economic_mw(
     The slow part of the request by participation x range, after what stores need to come back to
     the middle of their band, which the others carry. What this cannot serve, no target can.
     """
-    base_mw = plan_mw + recovery_mw(image, params)
-    base_mw = np.minimum(np.maximum(base_mw, lower_mw), upper_mw)
-    request_mw = sum_in_order(plan_mw) + slow_mw
-    rises = request_mw >= sum_in_order(base_mw)
-    range_mw = upper_mw - base_mw if rises else base_mw - lower_mw
-    weight = np.maximum(params.participation, SHARE_MIN) * np.maximum(range_mw, SHARE_MIN)
+    base_mw, weight = np.empty((2, plan_mw.size))
+    request_mw = response.economy(
+        slow_mw, plan_mw, image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
+        params.soc_recovery_s, RECOVERY_MAX_PU, params.participation,
+        params.p_min_mw, params.p_max_mw, lower_mw, upper_mw, base_mw, weight,
+    )  # fmt: skip
     target_mw = base_mw.copy()
     exact.split_exact(request_mw, base_mw, weight, lower_mw, upper_mw, 0.0, target_mw)
     return target_mw
-
-
-def recovery_mw(image: Image, params: Params) -> F8:
-    """Power that brings each store back to the middle of its band, MW, shape (n,); else 0."""
-    middle_pu = 0.5 * (params.soc_min_pu + params.soc_max_pu)
-    full_mw = params.energy_mwh * S_PER_H / params.soc_recovery_s
-    back_mw = (image.soc_pu - middle_pu) * full_mw
-    most_mw = RECOVERY_MAX_PU * (params.p_max_mw - params.p_min_mw)
-    back_mw = np.minimum(np.maximum(back_mw, -most_mw), most_mw)
-    return np.where(np.isnan(back_mw), 0.0, back_mw)

@@ -26,7 +26,7 @@ from vppd.core.participation import (
     takes_setpoints,
 )
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
-from vppd.core.response import Foresight, look_ahead, with_newest
+from vppd.core.response import Foresight, keep, look_ahead
 from vppd.core.types import (
     F8,
     U1,
@@ -42,6 +42,7 @@ from vppd.core.types import (
 )
 from vppd.kernels import guard, limits, status
 from vppd.kernels.sums import sum_in_order
+from vppd.kernels.tally import count_known, tally
 
 TAKES_PART = int(Reason.NONE)  # plain numbers: looking members up costs a tenth of the tick
 CROSSED = int(Reason.CROSSED)
@@ -104,12 +105,12 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
     """Signal through its guards, mode, and the request that follows, MW."""
     verdict, agc_pu = judge_agc(state, image, params)
     accepted_s = image.agc_received_s if verdict is Verdict.FRESH else state.agc_accepted_s
-    known = ~np.isnan(image.measured_at_s)
+    known = count_known(image.measured_at_s)
     mode = next_mode(
         Mode(state.mode),
         order=Order(image.order),
-        any_unit_known=bool(known.any()),
-        all_units_known=bool(known.all()),
+        any_unit_known=known > 0,
+        all_units_known=known == image.measured_at_s.size,
         signal_good=is_fresh(accepted_s, image.now_s, params.agc_stale_after_s),
         in_mode_s=image.now_s - state.mode_since_s,
         hold_s=params.hold_s,
@@ -166,7 +167,7 @@ def what_will_be(
         return None
     plan_mw = params.safe_mw if asked.mode is Mode.SAFE else image.basepoint_mw
     return look_ahead(
-        state, image, params, state.out_reason, able.last_mw,
+        state, image, params, able.last_mw,
         able.range_lower_mw, able.range_upper_mw, plan_mw, asked.request_mw, dt_s,
     )  # fmt: skip
 
@@ -198,7 +199,7 @@ def fleet_status(done: Split, request_mw: float, ahead: Foresight | None = None)
 
 def served_by(p_mw: F8, ahead: Foresight | None) -> float:
     """What setpoints serve of the request, MW: their sum, or what they will have delivered."""
-    return sum_in_order(p_mw if ahead is None else ahead.expected_mw(p_mw)[0])
+    return sum_in_order(p_mw) if ahead is None else float(ahead.delivered_mw(p_mw)[0])
 
 
 def second_guard(
@@ -234,8 +235,10 @@ def conclude(
     p_mw = done.p_mw
     served_mw = served_by(p_mw, ahead)
     unserved_mw = asked.request_mw - served_mw
-    takes_part = able.out_reason == TAKES_PART
-    held = np.where(takes_part, held, able.out_reason)
+    held_mw, headroom_mw, footroom_mw, range_up_mw, range_down_mw = tally(
+        p_mw, able.box.lower_mw, able.box.upper_mw, able.range_lower_mw, able.range_upper_mw,
+        able.out_reason, held,
+    )  # fmt: skip
     send = takes_setpoints(able.out_reason, image)
     if asked.mode is Mode.STARTING:
         send = np.zeros_like(send)
@@ -269,13 +272,13 @@ def conclude(
         droop_mw=asked.droop_mw,
         basepoint_sum_mw=asked.basepoint_sum_mw,
         request_mw=asked.request_mw,
-        held_mw=sum_in_order(np.where(takes_part, 0.0, p_mw)),
+        held_mw=held_mw,
         served_mw=served_mw,
         unserved_mw=unserved_mw,
-        headroom_mw=room_mw(able.box.upper_mw, p_mw, takes_part),
-        footroom_mw=room_mw(p_mw, able.box.lower_mw, takes_part),
-        range_up_mw=room_mw(able.range_upper_mw, p_mw, takes_part),
-        range_down_mw=room_mw(p_mw, able.range_lower_mw, takes_part),
+        headroom_mw=headroom_mw,
+        footroom_mw=footroom_mw,
+        range_up_mw=range_up_mw,
+        range_down_mw=range_down_mw,
         lam=done.lam,
         kkt_mw=done.kkt_mw,
         status=done.status,
@@ -304,7 +307,7 @@ def _carried(state: State, image: Image, ahead: Foresight | None, told_mw: F8) -
         "p_model_mw": ahead.model_mw,
         "p_offset_mw": ahead.offset_mw,
         "p_seen_s": ahead.seen_s,
-        "past_rows": with_newest(ahead.rows, image.now_s, told_mw),
+        "past_rows": keep(ahead.rows, image.now_s, told_mw),
     }
 
 
@@ -316,21 +319,14 @@ def _foreseen(p_mw: F8, ahead: Foresight | None, price: F8) -> dict[str, Any]:
             "target_mw": np.full_like(p_mw, nan), "expected_mw": p_mw, "ahead_s": nothing,
             "ahead_wanted_mw": nothing, "ahead_expected_mw": nothing, "ahead_price": nothing,
         }  # fmt: skip
-    expected_mw = ahead.expected_mw(p_mw)
     return {
         "target_mw": ahead.target_mw,
-        "expected_mw": expected_mw[0],
+        "expected_mw": ahead.expected_mw(p_mw),
         "ahead_s": ahead.ahead_s,
         "ahead_wanted_mw": ahead.wanted_mw,
-        "ahead_expected_mw": np.array([sum_in_order(row) for row in expected_mw]),
+        "ahead_expected_mw": ahead.delivered_mw(p_mw),
         "ahead_price": price if price.size else np.full(ahead.ahead_s.size, nan),
     }
-
-
-def room_mw(high_mw: F8, low_mw: F8, takes_part: Mask) -> float:
-    """Sum of high - low over the units that take part, MW, never below zero."""
-    between_mw = np.maximum(high_mw - low_mw, 0.0)
-    return sum_in_order(np.where(takes_part, between_mw, 0.0))
 
 
 def seal(state: State, decision: Decision) -> None:

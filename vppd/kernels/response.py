@@ -15,10 +15,31 @@ dead time); D. G. Luenberger, IEEE Trans. Military Electronics 8(2), 1964 (obser
 
 import numpy as np
 
-from vppd.kernels.jit import F8, I8, IN, IN_I8, OUT, f8, i8, kernel
+from vppd.kernels.jit import F8, IN, IN_U1, OUT, U1, f8, i8, kernel
 
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
 HALVED_TO = 0.125
+S_PER_H = 3600.0
+SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, or has no room: last of all
+
+# Numbers of `vppd.core.types`, typed again: kernels import nothing from above.
+IN_SPLIT = np.uint8(0)
+ACCEPTED = np.uint8(1)
+
+
+@kernel()
+def _clipped(x: float, low: float, high: float) -> float:
+    """Nearest number within the limits; NaN stays NaN."""
+    x = low if x < low else x
+    return high if x > high else x
+
+
+@kernel()
+def _two_sum(total: float, error: float, term: float) -> tuple[float, float]:
+    """Add a term to a sum that carries its rounding error along (TAOCP vol. 2, 4.2.2)."""
+    after = total + term
+    shift = after - total
+    return after, error + ((total - (after - shift)) + (term - shift))
 
 
 @kernel()
@@ -77,7 +98,7 @@ def _moved(
 
 @kernel(
     i8(
-        f8, f8, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN, IN, IN, IN_I8, IN,
+        f8, f8, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN, IN, IN, i8, IN, f8,
         OUT, OUT, OUT, OUT, OUT,
     )
 )  # fmt: skip
@@ -96,8 +117,9 @@ def foresee(
     snap_mw: F8,
     told_mw: F8,
     rows: F8,
-    shape: I8,
+    count: int,
     ahead_s: F8,
+    gain_min_pu: float,
     model_after_mw: F8,
     offset_after_mw: F8,
     seen_after_s: F8,
@@ -123,12 +145,12 @@ def foresee(
         A difference beyond that is no noise: the model begins anew at the measurement.
     told_mw : shape (n,)
         What a unit follows as far as `rows` does not know.
-    rows : shape (count * (1 + n),)
-        Past setpoints, oldest first: instant, then MW for each unit.
-    shape : shape (1,)
-        Number of rows.
+    rows : shape (>= count * (1 + n),)
+        Past setpoints, oldest first: instant, then MW for each unit; `count` of them.
     ahead_s : shape (K,)
         Look-ahead points, s from now, rising.
+    gain_min_pu : float
+        Smaller gains are none.
     model_after_mw, offset_after_mw, seen_after_s : shape (n,), written
         The same for the next tick.
     free_mw, gain_pu : shape (K * n,), written
@@ -142,7 +164,6 @@ def foresee(
     """
     n = model_mw.shape[0]
     width = n + 1
-    count = shape[0]
     begun = 0
     for i in range(n):
         y, offset, at_s = model_mw[i], offset_mw[i], before_s
@@ -187,5 +208,124 @@ def foresee(
             gain = 0.0
             if left_s > 0.0:
                 gain = 1.0 - _decay(left_s / lag_s[i]) if lag_s[i] > 0.0 else 1.0
-            gain_pu[k * n + i] = gain
+            gain_pu[k * n + i] = gain if gain >= gain_min_pu else 0.0
     return begun
+
+
+@kernel(i8(f8, f8, IN, IN, IN, IN_U1, IN_U1, OUT))
+def shift_rows(
+    now_s: float,
+    wait_s: float,
+    rows: F8,
+    accepted_mw: F8,
+    accepted_at_s: F8,
+    write_result: U1,
+    was_out: U1,
+    after: F8,
+) -> int:
+    """Make room for this tick's setpoints, and correct the newest ones that did not arrive.
+
+    A write that was lost changed nothing: the unit still follows what it accepted last. Within
+    `wait_s` of its leaving the answer may still be under way, and nothing is concluded.
+
+    Parameters
+    ----------
+    rows, after : shape (count * (1 + n),)
+        Past setpoints as in `foresee`; `after` is written but for its last row.
+    accepted_mw, accepted_at_s, write_result, was_out : shape (n,)
+        Last accepted setpoint, NaN: none yet; when it left; answer to the last write
+        (`WriteResult`); reason of the last tick (`Reason`).
+
+    Returns
+    -------
+    int
+        Number of setpoints that were lost.
+    """
+    n = accepted_mw.shape[0]
+    width = n + 1
+    for j in range(rows.shape[0] - width):
+        after[j] = rows[j + width]
+    newest = rows.shape[0] - width
+    sent_s = rows[newest]
+    if newest < width or not now_s - sent_s > wait_s:
+        return 0
+    lost = 0
+    for i in range(n):
+        landed = accepted_at_s[i] >= sent_s or np.isnan(accepted_mw[i])
+        if not landed and was_out[i] == IN_SPLIT and write_result[i] != ACCEPTED:
+            after[newest - width + 1 + i] = accepted_mw[i]
+            lost += 1
+    return lost
+
+
+@kernel(f8(IN, IN, IN, IN, OUT))
+def expect(free_mw: F8, gain_pu: F8, told_mw: F8, p_mw: F8, out_mw: F8) -> float:
+    """Output of n units at a look-ahead point if these setpoints stand, MW; their sum.
+
+    All arrays: shape (n,); `out_mw` is written. The sum goes in index order, with the rounding
+    errors carried along (see `sums.py`).
+    """
+    total = 0.0
+    error = 0.0
+    for i in range(p_mw.shape[0]):
+        out_mw[i] = free_mw[i] + gain_pu[i] * (p_mw[i] - told_mw[i])
+        after = total + out_mw[i]
+        shift = after - total
+        error += (total - (after - shift)) + (out_mw[i] - shift)
+        total = after
+    return total + error
+
+
+@kernel(f8(f8, IN, IN, IN, IN, IN, f8, f8, IN, IN, IN, IN, IN, OUT, OUT))
+def economy(
+    slow_mw: float,
+    plan_mw: F8,
+    soc_pu: F8,
+    energy_mwh: F8,
+    soc_min_pu: F8,
+    soc_max_pu: F8,
+    recovery_s: float,
+    recovery_max_pu: float,
+    participation: F8,
+    p_min_mw: F8,
+    p_max_mw: F8,
+    lower_mw: F8,
+    upper_mw: F8,
+    base_mw: F8,
+    weight: F8,
+) -> float:
+    """Where n units begin, and how they share what the request asks for longer. Shapes (n,).
+
+    A store begins beside its plan by what brings it to the middle of its band in `recovery_s`, at
+    most by `recovery_max_pu` of its range; the others carry that. The weights are participation x
+    the range that is left in the direction of the request.
+
+    Parameters
+    ----------
+    slow_mw : float
+        Slow part of the request, on top of the plan.
+    lower_mw, upper_mw : shape (n,)
+        Ranges, without ramps.
+    base_mw, weight : shape (n,), written
+
+    Returns
+    -------
+    float
+        What the units are to give together, MW.
+    """
+    plan = plan_e = base = base_e = 0.0
+    for i in range(plan_mw.shape[0]):
+        back_mw = (soc_pu[i] - 0.5 * (soc_min_pu[i] + soc_max_pu[i])) * energy_mwh[i]
+        back_mw = back_mw * S_PER_H / recovery_s
+        most_mw = recovery_max_pu * (p_max_mw[i] - p_min_mw[i])
+        back_mw = 0.0 if np.isnan(back_mw) else _clipped(back_mw, -most_mw, most_mw)
+        base_mw[i] = _clipped(plan_mw[i] + back_mw, lower_mw[i], upper_mw[i])
+        plan, plan_e = _two_sum(plan, plan_e, plan_mw[i])
+        base, base_e = _two_sum(base, base_e, base_mw[i])
+    request_mw = (plan + plan_e) + slow_mw
+    rises = request_mw >= base + base_e
+    for i in range(plan_mw.shape[0]):
+        room_mw = upper_mw[i] - base_mw[i] if rises else base_mw[i] - lower_mw[i]
+        share = participation[i] if participation[i] > SHARE_MIN else SHARE_MIN
+        weight[i] = share * (room_mw if room_mw > SHARE_MIN else SHARE_MIN)
+    return request_mw

@@ -7,7 +7,18 @@ program can say what it is doing before it calls `load`.
 
 from importlib import import_module
 
-MODULES = ("certificate", "exact", "guard", "limits", "merit_order", "pro_rata", "response", "sums")
+MODULES = (
+    "certificate",
+    "exact",
+    "guard",
+    "limits",
+    "merit_order",
+    "participation",
+    "pro_rata",
+    "response",
+    "sums",
+    "tally",
+)
 
 
 def load() -> int:

@@ -1,0 +1,307 @@
+"""Who takes part in the split, where ramps begin, and what the others are counted with.
+
+The rules of `vppd.core.participation`, unit by unit in one pass each: with a dozen arrays of a few
+hundred units, numpy would spend ten times as long on its calls as on the numbers.
+
+NaN means *never* or *not reported*; comparisons are written so that they are false for it.
+"""
+
+import numpy as np
+
+from vppd.kernels.jit import F8, IN, IN_U1, OUT, OUT_U1, U1, b1, f8, i8, kernel
+
+MEASURED_MAX_MW = 1e5  # no unit is larger (config.schema): such a number is a broken register
+
+# Numbers of `vppd.core.types`, typed again: kernels import nothing from above.
+# tests/kernels/test_kernels_participation.py compares them.
+IN_SPLIT = np.uint8(0)
+TELEMETRY_AGE = np.uint8(5)
+UNREACHABLE = np.uint8(6)
+FALLBACK = np.uint8(7)
+OPERATOR = np.uint8(8)
+LOCAL_CONTROL = np.uint8(13)
+REFUSED = np.uint8(14)
+ONLINE = np.uint8(0)
+REFUSED_WRITE = np.uint8(2)
+UNKNOWN_WRITE = np.uint8(3)
+
+
+@kernel()
+def _clipped(x: float, low: float, high: float) -> float:
+    """Nearest number within the limits; NaN stays NaN."""
+    x = low if x < low else x
+    return high if x > high else x
+
+
+@kernel()
+def _is_young(now_s: float, measured_at_s: float, p_meas_mw: float, age_max_s: float) -> bool:
+    return now_s - measured_at_s <= age_max_s and abs(p_meas_mw) <= MEASURED_MAX_MW
+
+
+@kernel(i8(f8, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN_U1, IN_U1, IN, IN, OUT_U1))
+def out_of_split(
+    now_s: float,
+    p_meas_mw: F8,
+    measured_at_s: F8,
+    accepted_at_s: F8,
+    quality: U1,
+    write_result: U1,
+    remote: U1,
+    connected: U1,
+    locked: U1,
+    telemetry_age_max_s: F8,
+    watchdog_s: F8,
+    reason: U1,
+) -> int:
+    """Say why each of n units takes no part; IN_SPLIT if it does. All arrays: shape (n,).
+
+    Later lines win: what the unit says outranks what is guessed, silence outranks both, and the
+    operator whatever he can still change. Returns how many take no part.
+    """
+    out = 0
+    for i in range(p_meas_mw.shape[0]):
+        since_s = now_s - accepted_at_s[i]
+        refused = write_result[i] == REFUSED_WRITE
+        lost = connected[i] == 0 or quality[i] != ONLINE
+        young = _is_young(now_s, measured_at_s[i], p_meas_mw[i], telemetry_age_max_s[i])
+        silent = lost or not young
+        why = REFUSED if refused else IN_SPLIT
+        # Good readings prove no setpoint: a unit that accepts none goes to its fallback all the
+        # same.
+        if (refused or write_result[i] == UNKNOWN_WRITE) and since_s > watchdog_s[i]:
+            why = FALLBACK
+        if remote[i] == 0:
+            why = LOCAL_CONTROL
+        if silent:
+            why = UNREACHABLE if lost else TELEMETRY_AGE
+            if not since_s <= watchdog_s[i]:  # NaN, too: it never accepted a setpoint
+                why = FALLBACK
+        elif locked[i] != 0 and why != LOCAL_CONTROL:
+            why = OPERATOR
+        reason[i] = why
+        out += 1 if why != IN_SPLIT else 0
+    return out
+
+
+@kernel(i8(f8, IN, IN, IN, IN_U1, IN_U1, OUT_U1))
+def good_readings(
+    now_s: float,
+    p_meas_mw: F8,
+    measured_at_s: F8,
+    telemetry_age_max_s: F8,
+    quality: U1,
+    connected: U1,
+    good: U1,
+) -> int:
+    """Mark the units that are known to be where they are measured. Returns how many they are."""
+    count = 0
+    for i in range(p_meas_mw.shape[0]):
+        young = _is_young(now_s, measured_at_s[i], p_meas_mw[i], telemetry_age_max_s[i])
+        good[i] = young and connected[i] != 0 and quality[i] == ONLINE
+        count += good[i]
+    return count
+
+
+@kernel(
+    i8(
+        f8, f8, b1, IN, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN, IN, IN, IN, OUT,
+    )
+)  # fmt: skip
+def last_setpoints(
+    now_s: float,
+    before_s: float,
+    starting: bool,
+    p_setpoint_mw: F8,
+    was_out: U1,
+    p_meas_mw: F8,
+    measured_at_s: F8,
+    accepted_mw: F8,
+    accepted_at_s: F8,
+    write_result: U1,
+    reason: U1,
+    adrift: U1,
+    fallback_mw: F8,
+    watchdog_s: F8,
+    p_min_mw: F8,
+    p_max_mw: F8,
+    last_mw: F8,
+) -> int:
+    """Find where each unit's ramp starts from, MW: its setpoint in force. All arrays: shape (n,).
+
+    Parameters
+    ----------
+    now_s, before_s : float
+        Instants of this tick and of the last (NaN: there was none).
+    starting : bool
+        The last tick was in mode STARTING: its setpoints were not sent.
+    p_setpoint_mw, was_out : shape (n,)
+        Setpoints and reasons of the last tick.
+    reason, adrift : shape (n,)
+        Reasons of this tick; 1: read, but accepted nothing for longer than the watchdog.
+    last_mw : shape (n,), written
+
+    Returns
+    -------
+    int
+        Number of units whose ramp starts from a measurement.
+    """
+    from_measured = 0
+    for i in range(p_setpoint_mw.shape[0]):
+        told_mw = p_setpoint_mw[i]
+        measured_mw = fallback_mw[i] if np.isnan(p_meas_mw[i]) else p_meas_mw[i]
+        never = np.isnan(accepted_at_s[i]) or np.isnan(accepted_mw[i])
+        refused = write_result[i] == REFUSED_WRITE
+        in_force = now_s - accepted_at_s[i] <= watchdog_s[i]
+        # After a reconnect the newest setpoint is said again; the last tick knew nothing of it.
+        told_since = was_out[i] != IN_SPLIT and accepted_at_s[i] > before_s
+        unsent = np.isnan(told_mw) or starting
+        read_since = measured_at_s[i] > before_s
+        # Over a slow link a reading comes late: the first after a silence counts all the same.
+        is_back = was_out[i] == FALLBACK and reason[i] != FALLBACK
+        start_mw = measured_mw if np.isnan(told_mw) else told_mw
+        if ((refused and in_force) or told_since) and not never:
+            start_mw = accepted_mw[i]
+        # Its watchdog ran out while nobody could reach it: it went to its fallback by itself.
+        if was_out[i] == UNREACHABLE and reason[i] == FALLBACK and not told_since:
+            start_mw = fallback_mw[i]
+        if (never or adrift[i] != 0) and (unsent or refused or read_since or is_back):
+            start_mw = measured_mw
+            from_measured += 1
+        last_mw[i] = _clipped(start_mw, p_min_mw[i], p_max_mw[i])
+    return from_measured
+
+
+@kernel()
+def _counted_mw(
+    why: np.uint8, last_mw: float, accepted_mw: float, p_meas_mw: float, fallback_mw: float
+) -> float:
+    """What a unit outside the split is counted with; the last setpoint for the others."""
+    if why == FALLBACK:
+        return fallback_mw
+    if why == LOCAL_CONTROL:
+        return last_mw if np.isnan(p_meas_mw) else p_meas_mw
+    if why in (UNREACHABLE, TELEMETRY_AGE, REFUSED):
+        return last_mw if np.isnan(accepted_mw) else accepted_mw
+    return last_mw
+
+
+@kernel()
+def _within_ramp_mw(
+    wanted_mw: float, last_mw: float, up_mw: float, down_mw: float, p_min_mw: float,
+    p_max_mw: float, p_avail_min_mw: float, p_avail_max_mw: float,
+) -> float:  # fmt: skip
+    """Where a unit comes on its way; availability beats the ramp, unless it contradicts itself."""
+    reached_mw = _clipped(wanted_mw, last_mw - down_mw, last_mw + up_mw)
+    low_mw = p_avail_min_mw if p_avail_min_mw > p_min_mw else p_min_mw
+    high_mw = p_avail_max_mw if p_avail_max_mw < p_max_mw else p_max_mw
+    if low_mw > high_mw:
+        low_mw, high_mw = p_min_mw, p_max_mw
+    return _clipped(reached_mw, low_mw, high_mw)
+
+
+@kernel(i8(IN_U1, IN, IN, IN, IN, OUT))
+def counted(
+    reason: U1, last_mw: F8, accepted_mw: F8, p_meas_mw: F8, fallback_mw: F8, out_mw: F8
+) -> int:
+    """Write what each of n units is counted with, MW; how many they are."""
+    for i in range(last_mw.shape[0]):
+        out_mw[i] = _counted_mw(reason[i], last_mw[i], accepted_mw[i], p_meas_mw[i], fallback_mw[i])
+    return last_mw.shape[0]
+
+
+@kernel(i8(IN, IN, IN, IN, f8, IN, IN, IN, IN, OUT))
+def within_ramp(
+    wanted_mw: F8,
+    last_mw: F8,
+    ramp_up_mw_per_s: F8,
+    ramp_down_mw_per_s: F8,
+    dt_s: float,
+    p_min_mw: F8,
+    p_max_mw: F8,
+    p_avail_min_mw: F8,
+    p_avail_max_mw: F8,
+    out_mw: F8,
+) -> int:
+    """Write where each of n units comes on its way to `wanted_mw` in `dt_s`; how many they are."""
+    for i in range(last_mw.shape[0]):
+        out_mw[i] = _within_ramp_mw(
+            wanted_mw[i], last_mw[i], ramp_up_mw_per_s[i] * dt_s, ramp_down_mw_per_s[i] * dt_s,
+            p_min_mw[i], p_max_mw[i], p_avail_min_mw[i], p_avail_max_mw[i],
+        )  # fmt: skip
+    return last_mw.shape[0]
+
+
+@kernel()
+def _takes_setpoints(
+    why: np.uint8, connected: np.uint8, accepted_mw: float, accepted_at_s: float, p_meas_mw: float
+) -> bool:
+    """Whether a setpoint is sent to a unit."""
+    if why == LOCAL_CONTROL or connected == 0:
+        return False
+    never = np.isnan(accepted_at_s) or np.isnan(accepted_mw)
+    return not (never and np.isnan(p_meas_mw))
+
+
+@kernel(i8(IN_U1, IN_U1, IN, IN, IN, OUT_U1))
+def takes_setpoints(
+    reason: U1, connected: U1, accepted_mw: F8, accepted_at_s: F8, p_meas_mw: F8, takes: U1
+) -> int:
+    """Mark the units of n that a setpoint is sent to; how many they are."""
+    count = 0
+    for i in range(accepted_mw.shape[0]):
+        takes[i] = _takes_setpoints(
+            reason[i], connected[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i]
+        )
+        count += takes[i]
+    return count
+
+
+@kernel(
+    i8(
+        b1, IN_U1, IN, IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, f8, IN, IN, IN, IN, OUT,
+    )
+)  # fmt: skip
+def pinned(
+    safe: bool,
+    reason: U1,
+    last_mw: F8,
+    connected: U1,
+    accepted_mw: F8,
+    accepted_at_s: F8,
+    p_meas_mw: F8,
+    operator_mw: F8,
+    fallback_mw: F8,
+    safe_mw: F8,
+    ramp_up_mw_per_s: F8,
+    ramp_down_mw_per_s: F8,
+    dt_s: float,
+    p_min_mw: F8,
+    p_max_mw: F8,
+    p_avail_min_mw: F8,
+    p_avail_max_mw: F8,
+    out_mw: F8,
+) -> int:
+    """Write what each of n units outside the split is told, or counted with, MW.
+
+    `safe`: mode SAFE. Returns how many of them are on their way within their ramp.
+    """
+    moving = 0
+    for i in range(last_mw.shape[0]):
+        why = reason[i]
+        wanted_mw = _counted_mw(why, last_mw[i], accepted_mw[i], p_meas_mw[i], fallback_mw[i])
+        takes = _takes_setpoints(why, connected[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i])
+        held = why == OPERATOR
+        if held and not np.isnan(operator_mw[i]):
+            wanted_mw = operator_mw[i]
+        moves = held or (takes and why in (FALLBACK, REFUSED))
+        if safe and takes and not held:
+            wanted_mw = safe_mw[i]
+            moves = True
+        if moves:
+            wanted_mw = _within_ramp_mw(
+                wanted_mw, last_mw[i], ramp_up_mw_per_s[i] * dt_s, ramp_down_mw_per_s[i] * dt_s,
+                p_min_mw[i], p_max_mw[i], p_avail_min_mw[i], p_avail_max_mw[i],
+            )  # fmt: skip
+            moving += 1
+        out_mw[i] = wanted_mw
+    return moving
