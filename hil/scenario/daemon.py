@@ -21,6 +21,7 @@ class AllocationConfig:
     policy: str = ruled("response_aware", choices=POLICIES)
     # None: the daemon's defaults
     look_ahead_s: float | None = ruled(None, minimum=0.05, maximum=60.0)
+    settle_s: float | None = ruled(None, minimum=0.05, maximum=600.0)
     slow_s: float | None = ruled(None, minimum=0.0, maximum=3600.0)
     soc_recovery_s: float | None = ruled(None, minimum=60.0, maximum=1e9)
 

@@ -56,6 +56,7 @@ def params(n: int = 3, **changes: Any) -> Params:
         lag_s=each(0.0),
         participation=each(1.0),
         look_ahead_s=1.0,
+        settle_s=8.0,
         slow_s=3.0,
         soc_recovery_s=7200.0,
     )

@@ -18,7 +18,7 @@ def box(lower_mw=(-5.0,) * 3, upper_mw=(5.0,) * 3, reason=Reason.RATING):
     """A box whose lower side has the reason AVAILABLE, the upper one another."""
     return Box(
         np.array(lower_mw), np.array(upper_mw), np.full(3, Reason.AVAILABLE, np.uint8),
-        np.full(3, reason, np.uint8),
+        np.full(3, reason, np.uint8), np.array(lower_mw), np.array(upper_mw),
     )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def build_params(config: Config) -> Params:
         lag_s=column("lag_s"),
         participation=column("participation"),
         look_ahead_s=config.policy.look_ahead_s,
+        settle_s=config.policy.settle_s,
         slow_s=config.policy.slow_s,
         soc_recovery_s=config.policy.soc_recovery_s,
     )

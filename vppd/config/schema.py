@@ -358,6 +358,16 @@ class PolicyConfig:
             maximum=60.0,
         ),
     )
+    settle_s: float = field(
+        default=8.0,
+        metadata=number(
+            "s",
+            "response_aware: by then units that answer in seconds take over from those that answer"
+            " at once",
+            minimum=0.05,
+            maximum=600.0,
+        ),
+    )
     slow_s: float = field(
         default=3.0,
         metadata=number(

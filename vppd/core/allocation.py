@@ -11,7 +11,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.response import Foresight
+from vppd.core.response import Foresight, aim
 from vppd.core.types import F8, U1, Params, Policy, Reason
 from vppd.kernels import exact, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
@@ -46,6 +46,8 @@ class Box:
     upper_mw: F8
     lower_reason: U1
     upper_reason: U1
+    range_lower_mw: F8  # the box without its ramp limits
+    range_upper_mw: F8
 
 
 def split(
@@ -59,7 +61,7 @@ def split(
     if foresight is None:
         solve = _by_policy(request_mw, basepoint_mw, params)
     else:
-        solve = _by_response(foresight, params)
+        solve = _by_response(foresight, box, params)
     first = solve(box.lower_mw, box.upper_mw, lam)
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
@@ -103,29 +105,33 @@ def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
     return solve
 
 
-def _by_response(foresight: Foresight, params: Params) -> Solve:
-    """Split so that what is delivered at the look-ahead point is the request.
-
-    A unit that answers too late for it takes its economic target.
-    """
-    gain, target_mw = foresight.gain_pu[0], foresight.target_mw
-    answers = gain > 0.0
-    some = gain[answers]
-    still_mw = float(foresight.delivered_mw(np.zeros_like(gain))[0])
-    wanted_mw = float(foresight.wanted_mw[0]) - still_mw
+def _by_response(ahead: Foresight, box: Box, params: Params) -> Solve:
+    """Split so that what is delivered at the look-ahead points is the request."""
+    n = ahead.told_mw.size
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
-        out_mw = np.minimum(np.maximum(target_mw, lower_mw), upper_mw)
-        part_mw = np.empty_like(some)
-        code, lam, kkt_mw = exact.split_exact(
-            wanted_mw, some * target_mw[answers], some * some / params.cost[answers],
-            some * lower_mw[answers], some * upper_mw[answers], lam, part_mw,
-        )  # fmt: skip
-        if code != status.BAD_INPUT:
-            moved_mw = np.maximum(part_mw / some, lower_mw[answers])
-            out_mw[answers] = np.minimum(moved_mw, upper_mw[answers])
-        served_mw = float(foresight.delivered_mw(out_mw)[0])
-        return Split(out_mw, code, lam, kkt_mw, served_mw, np.array([lam]))
+        to = aim(ahead, params, box.range_lower_mw, box.range_upper_mw, lower_mw, upper_mw)
+        out = np.clip(to.target_mw, to.lower_mw, to.upper_mw)
+        price = np.zeros(2)
+        worst = 0.0
+        code0 = 0
+        for k in (0, 1):
+            m = to.gain_pu[k] > 0.0
+            g = to.gain_pu[k][m]
+            part = np.empty(g.size)
+            code, l, kkt = exact.split_exact(
+                to.wanted_mw[k], g * to.target_mw[m], g * g * to.weight[m],
+                g * to.lower_mw[m], g * to.upper_mw[m], 0.0, part,
+            )  # fmt: skip
+            if code == status.BAD_INPUT:
+                return Split(out[:n], code, lam, kkt, nan, price)
+            out[m] = np.clip(part / g, to.lower_mw[m], to.upper_mw[m])
+            price[k] = l
+            worst = max(worst, kkt)
+            if k == 0:
+                code0 = code
+        p_mw = out[:n].copy()
+        return Split(p_mw, code0, price[0], worst, float(ahead.delivered_mw(p_mw)[0]), price)
 
     return solve
 

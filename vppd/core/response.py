@@ -20,6 +20,7 @@ NAN = float("nan")
 CORRECTION = 0.1  # of the difference to a measurement; telemetry is noisy, the model is not
 OFFSET_CORRECTION = 0.02
 SNAP_PU = 0.25  # of a unit's range: further off, the model begins anew
+ABLE_PU = 0.5  # of a change has arrived by the second point: the unit counts there
 GAIN_MIN_PU = 0.1  # of a unit that answers less until then, nothing is asked for that point
 ROWS_SPARE = 5  # of past setpoints: early ticks, and the tick's own
 RECOVERY_MAX_PU = 0.1  # of a store's range goes into its own recovery, at most
@@ -30,11 +31,12 @@ class Foresight:
     """What is known of the next seconds. Arrays of shape (n,), (K,) or (K, n)."""
 
     ahead_s: F8  # (K,) look-ahead points, s from now
-    wanted_mw: F8  # (K,) request there
+    request_mw: F8  # (K,) request there
     free_mw: F8  # (K, n) output there if the last setpoints stand
     gain_pu: F8  # (K, n) part of a change that has arrived by then
     told_mw: F8  # (n,) last setpoints
     target_mw: F8  # (n,) where each unit should be without transients
+    base_mw: F8  # (n,) where it begins: its plan, and for a store its recovery
     slow_mw: float
     model_mw: F8
     offset_mw: F8
@@ -78,7 +80,7 @@ def look_ahead(
     """Predict the plant's output, and say where each unit should be."""
     n = len(params.ids)
     rows = past_rows(state, image, params)
-    ahead_s = np.array([params.look_ahead_s])
+    ahead_s = np.array([params.look_ahead_s, params.settle_s])
     free_mw, gain_pu = np.empty((2, ahead_s.size * n))
     model_mw, offset_mw, seen_s = np.empty((3, n))
     response.foresee(
@@ -90,10 +92,12 @@ def look_ahead(
     )  # fmt: skip
     asked_mw = request_mw - sum_in_order(plan_mw)
     slow_mw = state.slow_mw + (asked_mw - state.slow_mw) * (dt_s / (params.slow_s + dt_s))
-    target_mw = economic_mw(slow_mw, plan_mw, range_lower_mw, range_upper_mw, image, params)
+    target_mw, base_mw = economic_mw(
+        slow_mw, plan_mw, range_lower_mw, range_upper_mw, image, params
+    )
     return Foresight(
         ahead_s, np.full(ahead_s.size, request_mw),
-        free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, target_mw,
+        free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, target_mw, base_mw,
         slow_mw, model_mw, offset_mw, seen_s, rows,
     )  # fmt: skip
 
@@ -121,8 +125,8 @@ def keep(rows: F8, now_s: float, p_mw: F8) -> F8:
 
 def economic_mw(
     slow_mw: float, plan_mw: F8, lower_mw: F8, upper_mw: F8, image: Image, params: Params
-) -> F8:
-    """Where each unit should be without transients, MW, shape (n,).
+) -> tuple[F8, F8]:
+    """Where each unit should be without transients, and where it begins, MW, shape (n,).
 
     The slow part of the request by participation x range, after what stores need to come back to
     the middle of their band, which the others carry. What this cannot serve, no target can.
@@ -135,4 +139,32 @@ def economic_mw(
     )  # fmt: skip
     target_mw = base_mw.copy()
     exact.split_exact(request_mw, base_mw, weight, lower_mw, upper_mw, 0.0, target_mw)
-    return target_mw
+    return target_mw, base_mw
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """The split of one tick at the look-ahead points, over n units and the fast ones as one."""
+
+    wanted_mw: F8  # (2,)
+    gain_pu: F8  # (2, n + 1)
+    target_mw: F8  # (n + 1,)
+    weight: F8  # (n + 1,)
+    lower_mw: F8  # (n + 1,)
+    upper_mw: F8  # (n + 1,)
+
+
+def aim(
+    ahead: Foresight, params: Params, range_lower_mw: F8, range_upper_mw: F8,
+    lower_mw: F8, upper_mw: F8,
+) -> Aim:  # fmt: skip
+    """Say who is to meet the request at which look-ahead point (see the kernel)."""
+    n = lower_mw.size
+    wanted_mw, gain_pu = np.empty(2), np.empty((2, n + 1))
+    target_mw, weight, low_mw, high_mw = np.empty((4, n + 1))
+    response.aim(
+        ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.told_mw, ahead.target_mw,
+        ahead.base_mw, params.participation, params.cost, range_lower_mw, range_upper_mw,
+        lower_mw, upper_mw, ABLE_PU, wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw,
+    )  # fmt: skip
+    return Aim(wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw)

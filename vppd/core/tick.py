@@ -76,8 +76,6 @@ class Able:
     out_reason: U1
     last_mw: F8
     box: Box
-    range_lower_mw: F8  # the box without its ramp limits
-    range_upper_mw: F8
 
 
 def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
@@ -155,8 +153,8 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
         lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
     )  # fmt: skip
     reason = np.where(lower_reason == CROSSED, np.uint8(CROSSED), reason)
-    box = Box(lower_mw, upper_mw, lower_reason, upper_reason)
-    return Able(reason, last_mw, box, range_lower_mw, range_upper_mw)
+    box = Box(lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw)
+    return Able(reason, last_mw, box)
 
 
 def what_will_be(
@@ -168,7 +166,7 @@ def what_will_be(
     plan_mw = params.safe_mw if asked.mode is Mode.SAFE else image.basepoint_mw
     return look_ahead(
         state, image, params, able.last_mw,
-        able.range_lower_mw, able.range_upper_mw, plan_mw, asked.request_mw, dt_s,
+        able.box.range_lower_mw, able.box.range_upper_mw, plan_mw, asked.request_mw, dt_s,
     )  # fmt: skip
 
 
@@ -236,7 +234,7 @@ def conclude(
     served_mw = served_by(p_mw, ahead)
     unserved_mw = asked.request_mw - served_mw
     held_mw, headroom_mw, footroom_mw, range_up_mw, range_down_mw = tally(
-        p_mw, able.box.lower_mw, able.box.upper_mw, able.range_lower_mw, able.range_upper_mw,
+        p_mw, able.box.lower_mw, able.box.upper_mw, able.box.range_lower_mw, able.box.range_upper_mw,
         able.out_reason, held,
     )  # fmt: skip
     send = takes_setpoints(able.out_reason, image)
@@ -323,7 +321,7 @@ def _foreseen(p_mw: F8, ahead: Foresight | None, price: F8) -> dict[str, Any]:
         "target_mw": ahead.target_mw,
         "expected_mw": ahead.expected_mw(p_mw),
         "ahead_s": ahead.ahead_s,
-        "ahead_wanted_mw": ahead.wanted_mw,
+        "ahead_wanted_mw": ahead.request_mw,
         "ahead_expected_mw": ahead.delivered_mw(p_mw),
         "ahead_price": price if price.size else np.full(ahead.ahead_s.size, nan),
     }

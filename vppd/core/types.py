@@ -199,6 +199,7 @@ class Params:
     lag_s: F8 = late(0.0)  # time constant of the first-order lag behind it
     participation: F8 = late(1.0)  # >= 0: share in the slow part of the request, over range
     look_ahead_s: float = late(1.0)  # the delivered power is to be right that long after a tick
+    settle_s: float = late(8.0)  # medium units take over from fast ones until then
     slow_s: float = late(3.0)  # time constant of the slow part of the request
     soc_recovery_s: float = late(7200.0)  # a store is brought back to the middle of its band in
 
