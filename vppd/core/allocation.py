@@ -119,14 +119,14 @@ def _by_response(ahead: Foresight, box: Box, params: Params) -> Solve:
             m = to.gain_pu[k] > 0.0
             g = to.gain_pu[k][m]
             part = np.empty(g.size)
-            code, l, kkt = exact.split_exact(
+            code, lam_k, kkt = exact.split_exact(
                 to.wanted_mw[k], g * to.target_mw[m], g * g * to.weight[m],
                 g * to.lower_mw[m], g * to.upper_mw[m], 0.0, part,
             )  # fmt: skip
             if code == status.BAD_INPUT:
                 return Split(out[:n], code, lam, kkt, nan, price)
             out[m] = np.clip(part / g, to.lower_mw[m], to.upper_mw[m])
-            price[k] = l
+            price[k] = lam_k
             worst = max(worst, kkt)
             if k == 0:
                 code0 = code

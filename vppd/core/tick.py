@@ -234,8 +234,8 @@ def conclude(
     served_mw = served_by(p_mw, ahead)
     unserved_mw = asked.request_mw - served_mw
     held_mw, headroom_mw, footroom_mw, range_up_mw, range_down_mw = tally(
-        p_mw, able.box.lower_mw, able.box.upper_mw, able.box.range_lower_mw, able.box.range_upper_mw,
-        able.out_reason, held,
+        p_mw, able.box.lower_mw, able.box.upper_mw,
+        able.box.range_lower_mw, able.box.range_upper_mw, able.out_reason, held,
     )  # fmt: skip
     send = takes_setpoints(able.out_reason, image)
     if asked.mode is Mode.STARTING:

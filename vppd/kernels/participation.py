@@ -206,7 +206,7 @@ def counted(
     """Write what each of n units is counted with, MW; how many they are."""
     for i in range(last_mw.shape[0]):
         out_mw[i] = _counted_mw(reason[i], last_mw[i], accepted_mw[i], p_meas_mw[i], fallback_mw[i])
-    return last_mw.shape[0]
+    return len(last_mw)
 
 
 @kernel(i8(IN, IN, IN, IN, f8, IN, IN, IN, IN, OUT))
@@ -228,7 +228,7 @@ def within_ramp(
             wanted_mw[i], last_mw[i], ramp_up_mw_per_s[i] * dt_s, ramp_down_mw_per_s[i] * dt_s,
             p_min_mw[i], p_max_mw[i], p_avail_min_mw[i], p_avail_max_mw[i],
         )  # fmt: skip
-    return last_mw.shape[0]
+    return len(last_mw)
 
 
 @kernel()

@@ -388,7 +388,8 @@ def aim(
     free_mw, gain_pu : shape (2, n)
         Free response and gains (see `foresee`).
     told_mw, target_mw, base_mw, participation, cost : shape (n,)
-        Last setpoint; economic target; where the unit begins; share; cost > 0 of leaving the target.
+        Last setpoint; economic target; where the unit begins; share; cost > 0 of leaving its
+        target.
     range_lower_mw, range_upper_mw, lower_mw, upper_mw : shape (n,)
         Limits without and with the ramp.
     wanted_mw : shape (2,), written
