@@ -11,7 +11,10 @@ from vppd.kernels import status
 SERVED_MW = 1e-6  # less than a watt of rounding is not "unserved"
 
 Row = tuple[int, int, float]
-LOST = (Reason.UNREACHABLE, Reason.TELEMETRY_AGE, Reason.FALLBACK)
+NONE, FALLBACK = int(Reason.NONE), int(Reason.FALLBACK)  # plain: members are slow to look up
+LOST = (int(Reason.UNREACHABLE), int(Reason.TELEMETRY_AGE), FALLBACK)
+UNIT_LOST, UNIT_BACK = int(EventCode.UNIT_LOST), int(EventCode.UNIT_BACK)
+UNIT_FALLBACK = int(EventCode.UNIT_FALLBACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,16 @@ def changes(
 
 def _unit_changes(before: U1, after: U1) -> list[Row]:
     rows: list[Row] = []
-    for i in np.flatnonzero(before != after).tolist():
-        code = EventCode.UNIT_LOST
-        if after[i] == Reason.NONE:
-            code = EventCode.UNIT_BACK
-        elif after[i] == Reason.FALLBACK and before[i] in LOST:
-            code = EventCode.UNIT_FALLBACK
-        rows.append((code, i, float(after[i])))
+    changed = np.flatnonzero(before != after)
+    for i, was, now in zip(
+        changed.tolist(), before[changed].tolist(), after[changed].tolist(), strict=True
+    ):
+        code = UNIT_LOST
+        if now == NONE:
+            code = UNIT_BACK
+        elif now == FALLBACK and was in LOST:
+            code = UNIT_FALLBACK
+        rows.append((code, i, float(now)))
     return rows
 
 

@@ -7,7 +7,6 @@ slow units carry what lasts, and fast ones only what the slow ones have not deli
 """
 
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 
@@ -22,7 +21,6 @@ OFFSET_CORRECTION = 0.02
 SNAP_PU = 0.25  # of a unit's range: further off, the model begins anew
 ABLE_PU = 0.5  # of a change has arrived by the second point: the unit counts there
 GAIN_MIN_PU = 0.1  # of a unit that answers less until then, nothing is asked for that point
-ROWS_SPARE = 5  # of past setpoints: early ticks, and the tick's own
 RECOVERY_MAX_PU = 0.1  # of a store's range goes into its own recovery, at most
 
 
@@ -41,7 +39,8 @@ class Foresight:
     model_mw: F8
     offset_mw: F8
     seen_s: F8
-    rows: F8  # past setpoints; the last row waits for those of this tick
+    past_mw: F8  # past setpoints; the last of each unit waits for that of this tick
+    when_s: F8  # when they left
 
     def expected_mw(self, p_mw: F8) -> F8:
         """Output of each unit at the first point if these setpoints stand, shape (n,)."""
@@ -59,18 +58,12 @@ class Foresight:
         return np.array(sums_mw)
 
 
-def rows_needed(params: Params) -> int:
-    """Number of past setpoints that the response model looks back on."""
-    longest_s = float(params.dead_time_s.max(initial=0.0))
-    return ceil((longest_s + params.tick_s) / params.tick_s) + ROWS_SPARE
-
-
-def no_rows(params: Params) -> F8:
-    """Rows of which nothing is known: before the first setpoint."""
-    n = len(params.ids)
-    rows = np.full((rows_needed(params), n + 1), NAN)
-    rows[:, 0] = -np.inf
-    return rows.reshape(-1)
+def nothing_sent(params: Params) -> tuple[F8, F8]:
+    """Past setpoints and their instants before the first one: none is known."""
+    dead_s = params.dead_time_s
+    longest = np.array([dead_s.max(initial=0.0)])
+    past_mw = np.full(response.count_rows(dead_s, params.tick_s), NAN)
+    return past_mw, np.full(response.count_rows(longest, params.tick_s), -np.inf)
 
 
 def look_ahead(
@@ -79,15 +72,15 @@ def look_ahead(
 ) -> Foresight:  # fmt: skip
     """Predict the plant's output, and say where each unit should be."""
     n = len(params.ids)
-    rows = past_rows(state, image, params)
+    past_mw, when_s = past(state, image, params, last_mw)
     ahead_s = np.array([params.look_ahead_s, params.settle_s])
     free_mw, gain_pu = np.empty((2, ahead_s.size * n))
     model_mw, offset_mw, seen_s = np.empty((3, n))
     response.foresee(
-        state.now_s, image.now_s, state.p_model_mw, state.p_offset_mw, state.p_seen_s,
-        image.p_meas_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
+        state.now_s, image.now_s, params.tick_s,
+        state.p_model_mw, state.p_offset_mw, state.p_seen_s, image.p_meas_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
         CORRECTION, OFFSET_CORRECTION, SNAP_PU * (params.p_max_mw - params.p_min_mw),
-        last_mw, rows, rows.size // (n + 1) - 1, ahead_s, GAIN_MIN_PU,
+        last_mw, past_mw, when_s, ahead_s, GAIN_MIN_PU,
         model_mw, offset_mw, seen_s, free_mw, gain_pu,
     )  # fmt: skip
     asked_mw = request_mw - sum_in_order(plan_mw)
@@ -98,29 +91,22 @@ def look_ahead(
     return Foresight(
         ahead_s, np.full(ahead_s.size, request_mw),
         free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, target_mw, base_mw,
-        slow_mw, model_mw, offset_mw, seen_s, rows,
+        slow_mw, model_mw, offset_mw, seen_s, past_mw, when_s,
     )  # fmt: skip
 
 
-def past_rows(state: State, image: Image, params: Params) -> F8:
-    """Past setpoints as they arrived, with room for those of this tick in the last row.
-
-    Within half a tick of a write its answer may be under way; then nothing is concluded from it.
-    """
-    before = state.past_rows if state.past_rows.size else no_rows(params)
-    rows = np.empty_like(before)
+def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F8]:
+    """Past setpoints as they arrived, with room for those of this tick, and their instants."""
+    before_mw, before_s = state.past_mw, state.when_s
+    if before_s.size == 0:  # from a journal that knew of none
+        before_mw, before_s = nothing_sent(params)
+    past_mw = np.empty_like(before_mw)
     response.shift_rows(
-        image.now_s, 0.5 * params.tick_s, before, image.accepted_mw, image.accepted_at_s,
-        image.write_result, state.out_reason, rows,
+        image.now_s, params.tick_s, before_s[-1], params.dead_time_s, before_mw,
+        image.accepted_mw, image.accepted_at_s, image.write_result, state.out_reason,
+        last_mw, past_mw,
     )  # fmt: skip
-    return rows
-
-
-def keep(rows: F8, now_s: float, p_mw: F8) -> F8:
-    """Fill the last row with the setpoints of this tick. Returns the same rows."""
-    rows[-p_mw.size - 1] = now_s
-    rows[-p_mw.size :] = p_mw
-    return rows
+    return past_mw, np.append(before_s[1:], image.now_s)
 
 
 def economic_mw(

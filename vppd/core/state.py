@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vppd.core.response import no_rows
+from vppd.core.response import nothing_sent
 from vppd.core.types import Mode, Params, Reason, State, Verdict
 
 NAN = float("nan")
@@ -14,8 +14,9 @@ def initial_state(params: Params) -> State:
     p_setpoint_mw = np.full(n, NAN)
     # Never read, never told: counted by the fallback. No event: nothing was lost yet.
     out_reason = np.full(n, Reason.FALLBACK, dtype=np.uint8)
-    p_offset_mw, past_rows = np.zeros(n), no_rows(params)
-    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_rows):
+    p_offset_mw = np.zeros(n)
+    past_mw, when_s = nothing_sent(params)
+    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_mw, when_s):
         array.setflags(write=False)
     return State(
         now_s=NAN,
@@ -35,5 +36,6 @@ def initial_state(params: Params) -> State:
         p_model_mw=p_setpoint_mw,
         p_offset_mw=p_offset_mw,
         p_seen_s=p_setpoint_mw,
-        past_rows=past_rows,
+        past_mw=past_mw,
+        when_s=when_s,
     )

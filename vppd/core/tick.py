@@ -26,7 +26,7 @@ from vppd.core.participation import (
     takes_setpoints,
 )
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
-from vppd.core.response import Foresight, keep, look_ahead
+from vppd.core.response import Foresight, look_ahead
 from vppd.core.types import (
     F8,
     U1,
@@ -41,6 +41,7 @@ from vppd.core.types import (
     Verdict,
 )
 from vppd.kernels import guard, limits, status
+from vppd.kernels.response import keep
 from vppd.kernels.sums import sum_in_order
 from vppd.kernels.tally import count_known, tally
 
@@ -50,7 +51,7 @@ CROSSED = int(Reason.CROSSED)
 FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
 
-CARRIED = ("slow_mw", "p_model_mw", "p_offset_mw", "p_seen_s", "past_rows")
+CARRIED = ("slow_mw", "p_model_mw", "p_offset_mw", "p_seen_s", "past_mw", "when_s")
 
 Mask = NDArray[np.bool_]
 
@@ -89,7 +90,7 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     ahead = what_will_be(state, image, params, asked, able, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
     dropped_mw = second_guard(done, held, able, image, params, dt_s)
-    return conclude(state, image, asked, able, ahead, done, held, dropped_mw)
+    return conclude(state, image, params, asked, able, ahead, done, held, dropped_mw)
 
 
 def elapsed_s(state: State, image: Image, params: Params) -> float:
@@ -226,8 +227,8 @@ def second_guard(
 
 
 def conclude(
-    state: State, image: Image, asked: Asked, able: Able, ahead: Foresight | None,
-    done: Split, held: U1, dropped_mw: dict[int, float],
+    state: State, image: Image, params: Params, asked: Asked, able: Able,
+    ahead: Foresight | None, done: Split, held: U1, dropped_mw: dict[int, float],
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
     p_mw = done.p_mw
@@ -256,7 +257,7 @@ def conclude(
         unserved=unserved_told(state.unserved, unserved_mw, asked.mode),
         p_setpoint_mw=p_mw,
         out_reason=able.out_reason,
-        **_carried(state, image, ahead, np.where(send != 0, p_mw, able.last_mw)),
+        **_carried(state, params, ahead, send, p_mw),
     )
     events = changes(
         state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw
@@ -296,16 +297,20 @@ def conclude(
     return after, decision
 
 
-def _carried(state: State, image: Image, ahead: Foresight | None, told_mw: F8) -> dict[str, Any]:
+def _carried(
+    state: State, params: Params, ahead: Foresight | None, send: U1, p_mw: F8
+) -> dict[str, Any]:
     """What the response model hands to the next tick."""
     if ahead is None:
         return {name: getattr(state, name) for name in CARRIED}
+    keep(params.tick_s, params.dead_time_s, send, p_mw, ahead.told_mw, ahead.past_mw)
     return {
         "slow_mw": ahead.slow_mw,
         "p_model_mw": ahead.model_mw,
         "p_offset_mw": ahead.offset_mw,
         "p_seen_s": ahead.seen_s,
-        "past_rows": keep(ahead.rows, image.now_s, told_mw),
+        "past_mw": ahead.past_mw,
+        "when_s": ahead.when_s,
     }
 
 
@@ -332,7 +337,7 @@ def seal(state: State, decision: Decision) -> None:
     for array in (
         state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
-        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_rows,
+        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s,
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
     ):  # fmt: skip

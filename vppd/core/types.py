@@ -259,8 +259,8 @@ class State:
     p_model_mw: F8 = late(NAN)  # output by the response model, at now_s; NaN: not known
     p_offset_mw: F8 = late(0.0)  # what the unit delivers beyond its model, settled
     p_seen_s: F8 = late(NAN)  # instant of the newest measurement that the model was held against
-    # rows of 1 + n: when a setpoint left, and the setpoints; newest last (see core.response)
-    past_rows: F8 = late(0.0)
+    past_mw: F8 = late(0.0)  # past setpoints, unit after unit (see kernels.response.foresee)
+    when_s: F8 = late(0.0)  # when those of the last ticks left, oldest first
 
 
 @dataclass(frozen=True, slots=True)

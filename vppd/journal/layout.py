@@ -26,7 +26,10 @@ PER_UNIT: Final = "n"  # an array of shape (n,)
 PER_EVENT: Final = "k"  # an array of shape (k,), k of its own in every record
 PER_PAST: Final = "p"  # likewise
 PER_POINT: Final = "a"
-LISTS: Final = {"event_": PER_EVENT, "past_": PER_PAST, "ahead_": PER_POINT}  # by name
+PER_TICK: Final = "w"
+LISTS: Final = {  # by name
+    "event_": PER_EVENT, "past_": PER_PAST, "ahead_": PER_POINT, "when_": PER_TICK,
+}  # fmt: skip
 TEXT: Final = "text"  # a tuple of str: constant, kept in the segment's header only
 
 SCALAR_CODE: Final = {float: "f8", int: "i8", bool: "b1"}

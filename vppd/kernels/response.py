@@ -20,6 +20,7 @@ from vppd.kernels.jit import F8, IN, IN_2D, IN_U1, OUT, OUT_2D, U1, f8, i8, kern
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
 HALVED_TO = 0.125
 S_PER_H = 3600.0
+ROWS_SPARE = 5  # of past setpoints: early ticks, and the tick's own
 SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, or has no room: last of all
 
 # Numbers of `vppd.core.types`, typed again: kernels import nothing from above.
@@ -71,22 +72,42 @@ def decay(x: float) -> float:
 
 
 @kernel()
+def _rows_of(dead_s: float, tick_s: float) -> int:
+    """Number of past setpoints that a unit's dead time looks back on, with a few to spare."""
+    return int(dead_s / tick_s) + ROWS_SPARE
+
+
+@kernel(i8(IN, f8))
+def count_rows(dead_time_s: F8, tick_s: float) -> int:
+    """Length of the past setpoints of n units (see `foresee`)."""
+    total = 0
+    for i in range(dead_time_s.shape[0]):
+        total += _rows_of(dead_time_s[i], tick_s)
+    return total
+
+
+@kernel()
 def _moved(
-    y: float, start_s: float, end_s: float, dead_s: float, lag_s: float, unit: int, told_mw: float,
-    rows: F8, width: int, count: int,
+    y: float, start_s: float, end_s: float, dead_s: float, lag_s: float, told_mw: float,
+    past_mw: F8, first: int, count: int, when_s: F8,
 ) -> float:  # fmt: skip
-    """Model output after `start_s` to `end_s`, from y. Setpoints never recorded are `told_mw`."""
+    """Model output after `start_s` to `end_s`, from y. Setpoints never recorded are `told_mw`.
+
+    The unit's past setpoints are `past_mw[first : first + count]`, sent at the last `count` of
+    `when_s`.
+    """
+    sent = when_s.shape[0] - count
     row = count - 1
-    while row > 0 and rows[row * width] + dead_s > start_s:
+    while row > 0 and when_s[sent + row] + dead_s > start_s:
         row -= 1
     at_s = start_s
     while True:
         until_s = end_s
         if row < count - 1:
-            next_s = rows[(row + 1) * width] + dead_s
+            next_s = when_s[sent + row + 1] + dead_s
             until_s = next_s if next_s < end_s else end_s
         if until_s > at_s:
-            u = rows[row * width + 1 + unit]
+            u = past_mw[first + row]
             u = told_mw if np.isnan(u) else u
             # of a unit without a lag nothing is left of y at once
             y = u + (y - u) * _decay((until_s - at_s) / lag_s) if lag_s > 0.0 else u
@@ -98,13 +119,14 @@ def _moved(
 
 @kernel(
     i8(
-        f8, f8, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN, IN, IN, i8, IN, f8,
+        f8, f8, f8, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN, IN, IN, IN, IN, f8,
         OUT, OUT, OUT, OUT, OUT,
     )
 )  # fmt: skip
 def foresee(
     before_s: float,
     now_s: float,
+    tick_s: float,
     model_mw: F8,
     offset_mw: F8,
     seen_s: F8,
@@ -116,8 +138,8 @@ def foresee(
     offset_correction: float,
     snap_mw: F8,
     told_mw: F8,
-    rows: F8,
-    count: int,
+    past_mw: F8,
+    when_s: F8,
     ahead_s: F8,
     gain_min_pu: float,
     model_after_mw: F8,
@@ -130,8 +152,8 @@ def foresee(
 
     Parameters
     ----------
-    before_s, now_s : float
-        Instants of the last tick (NaN: there was none) and of this one.
+    before_s, now_s, tick_s : float
+        Instants of the last tick (NaN: there was none) and of this one; period of the ticks.
     model_mw, offset_mw, seen_s : shape (n,)
         Model as of the last tick, MW (NaN: not known yet); settled difference to it, MW; instant
         of the newest measurement that it has taken in.
@@ -144,9 +166,12 @@ def foresee(
     snap_mw : shape (n,)
         A difference beyond that is no noise: the model begins anew at the measurement.
     told_mw : shape (n,)
-        What a unit follows as far as `rows` does not know.
-    rows : shape (>= count * (1 + n),)
-        Past setpoints, oldest first: instant, then MW for each unit; `count` of them.
+        What a unit follows as far as `past_mw` does not know.
+    past_mw : shape (count_rows(dead_time_s, tick_s),)
+        Past setpoints, unit after unit, each as many as its dead time looks back on, oldest first.
+        The last one of each is that of this tick, not yet known, and not used.
+    when_s : shape (r,)
+        When the setpoints of the last r ticks left, oldest first.
     ahead_s : shape (K,)
         Look-ahead points, s from now, rising.
     gain_min_pu : float
@@ -163,9 +188,11 @@ def foresee(
         Number of units whose model began anew.
     """
     n = model_mw.shape[0]
-    width = n + 1
     begun = 0
+    first = 0
+    sent_s = when_s[:-1]
     for i in range(n):
+        rows = _rows_of(dead_time_s[i], tick_s)
         y, offset, at_s = model_mw[i], offset_mw[i], before_s
         new = measured_at_s[i] > seen_s[i] or np.isnan(seen_s[i])
         new = new and abs(p_meas_mw[i]) < np.inf and measured_at_s[i] <= now_s
@@ -174,8 +201,8 @@ def foresee(
             weight = 1.0
             if measured_at_s[i] > at_s:
                 y = _moved(
-                    y, at_s, measured_at_s[i], dead_time_s[i], lag_s[i], i, told_mw[i],
-                    rows, width, count,
+                    y, at_s, measured_at_s[i], dead_time_s[i], lag_s[i], told_mw[i],
+                    past_mw, first, rows - 1, sent_s,
                 )  # fmt: skip
                 at_s = measured_at_s[i]
             elif lag_s[i] > 0.0:  # from before the last tick: what it says has faded since
@@ -192,15 +219,16 @@ def foresee(
         if np.isnan(y):  # never measured: as it was told
             y, at_s = told_mw[i], now_s
         y = _moved(
-            y, at_s, now_s, dead_time_s[i], lag_s[i], i, told_mw[i], rows, width, count
-        )  # fmt: skip
+            y, at_s, now_s, dead_time_s[i], lag_s[i], told_mw[i], past_mw, first, rows - 1, sent_s
+        )
         model_after_mw[i] = y
         offset_after_mw[i] = offset
         at_s = now_s
         for k in range(ahead_s.shape[0]):
             until_s = now_s + ahead_s[k]
             y = _moved(
-                y, at_s, until_s, dead_time_s[i], lag_s[i], i, told_mw[i], rows, width, count
+                y, at_s, until_s, dead_time_s[i], lag_s[i], told_mw[i],
+                past_mw, first, rows - 1, sent_s,
             )  # fmt: skip
             at_s = until_s
             free_mw[k * n + i] = y + offset
@@ -209,29 +237,35 @@ def foresee(
             if left_s > 0.0:
                 gain = 1.0 - _decay(left_s / lag_s[i]) if lag_s[i] > 0.0 else 1.0
             gain_pu[k * n + i] = gain if gain >= gain_min_pu else 0.0
+        first += rows
     return begun
 
 
-@kernel(i8(f8, f8, IN, IN, IN, IN_U1, IN_U1, OUT))
+@kernel(i8(f8, f8, f8, IN, IN, IN, IN, IN_U1, IN_U1, IN, OUT))
 def shift_rows(
     now_s: float,
-    wait_s: float,
-    rows: F8,
+    tick_s: float,
+    sent_s: float,
+    dead_time_s: F8,
+    past_mw: F8,
     accepted_mw: F8,
     accepted_at_s: F8,
     write_result: U1,
     was_out: U1,
-    after: F8,
+    told_mw: F8,
+    after_mw: F8,
 ) -> int:
     """Make room for this tick's setpoints, and correct the newest ones that did not arrive.
 
-    A write that was lost changed nothing: the unit still follows what it accepted last. Within
-    `wait_s` of its leaving the answer may still be under way, and nothing is concluded.
+    A write that was lost changed nothing: the unit still follows what it accepted last. Within half
+    a tick of its leaving the answer may still be under way, and nothing is concluded.
 
     Parameters
     ----------
-    rows, after : shape (count * (1 + n),)
-        Past setpoints as in `foresee`; `after` is written but for its last row.
+    sent_s : float
+        When the newest setpoints left; -inf: there are none.
+    past_mw, after_mw : shape (count_rows(dead_time_s, tick_s),)
+        Past setpoints as in `foresee`; `after_mw` is written, the last of each unit as `told_mw`.
     accepted_mw, accepted_at_s, write_result, was_out : shape (n,)
         Last accepted setpoint, NaN: none yet; when it left; answer to the last write
         (`WriteResult`); reason of the last tick (`Reason`).
@@ -241,21 +275,36 @@ def shift_rows(
     int
         Number of setpoints that were lost.
     """
-    n = accepted_mw.shape[0]
-    width = n + 1
-    for j in range(rows.shape[0] - width):
-        after[j] = rows[j + width]
-    newest = rows.shape[0] - width
-    sent_s = rows[newest]
-    if newest < width or not now_s - sent_s > wait_s:
-        return 0
+    known = now_s - sent_s > 0.5 * tick_s
+    first = 0
     lost = 0
-    for i in range(n):
+    for i in range(accepted_mw.shape[0]):
+        rows = _rows_of(dead_time_s[i], tick_s)
+        last = first + rows - 1
+        for j in range(first, last):
+            after_mw[j] = past_mw[j + 1]
+        after_mw[last] = told_mw[i]
         landed = accepted_at_s[i] >= sent_s or np.isnan(accepted_mw[i])
-        if not landed and was_out[i] == IN_SPLIT and write_result[i] != ACCEPTED:
-            after[newest - width + 1 + i] = accepted_mw[i]
+        if known and not landed and was_out[i] == IN_SPLIT and write_result[i] != ACCEPTED:
+            after_mw[last - 1] = accepted_mw[i]
             lost += 1
+        first += rows
     return lost
+
+
+@kernel(i8(f8, IN, IN_U1, IN, IN, OUT))
+def keep(tick_s: float, dead_time_s: F8, send: U1, p_mw: F8, last_mw: F8, past_mw: F8) -> int:
+    """Write this tick's setpoints, or what units follow that get none, into the past ones.
+
+    Returns how many are sent.
+    """
+    end = 0
+    sent = 0
+    for i in range(p_mw.shape[0]):
+        end += _rows_of(dead_time_s[i], tick_s)
+        past_mw[end - 1] = p_mw[i] if send[i] != 0 else last_mw[i]
+        sent += 1 if send[i] != 0 else 0
+    return sent
 
 
 @kernel(f8(IN, IN, IN, IN, OUT))
