@@ -27,6 +27,8 @@ f8 = float64
 i8 = int64
 IN = types.Array(float64, 1, "C", readonly=True)
 OUT = types.Array(float64, 1, "C")
+IN_2D = types.Array(float64, 2, "C", readonly=True)
+OUT_2D = types.Array(float64, 2, "C")
 IN_I8 = types.Array(int64, 1, "C", readonly=True)
 IN_U1 = types.Array(uint8, 1, "C", readonly=True)
 OUT_U1 = types.Array(uint8, 1, "C")

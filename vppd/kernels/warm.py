@@ -7,7 +7,7 @@ program can say what it is doing before it calls `load`.
 
 from importlib import import_module
 
-MODULES = ("certificate", "exact", "guard", "limits", "merit_order", "pro_rata", "sums")
+MODULES = ("ahead", "certificate", "exact", "guard", "limits", "merit_order", "pro_rata", "sums")
 
 
 def load() -> int:
