@@ -8,6 +8,7 @@ program can say what it is doing before it calls `load`.
 from importlib import import_module
 
 MODULES = (
+    "ahead",
     "certificate",
     "exact",
     "guard",
