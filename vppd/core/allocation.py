@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from vppd.core.response import Foresight, aim
 from vppd.core.types import F8, U1, Params, Policy, Reason
-from vppd.kernels import exact, merit_order, pro_rata, status
+from vppd.kernels import ahead, exact, limits, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
 
-FREE = np.uint8(Reason.NONE)
 RAMP = np.uint8(Reason.RAMP)
 
 Mask = NDArray[np.bool_]
-NO_PRICE = np.empty(0)
+NO_PRICE = NOTHING = np.empty(0)
+NO_GROUP = np.empty(0, dtype=np.int64)
+SOFTNESS = np.array([0.0, 1e-3])  # MW of miss at each look-ahead point for a unit of its price
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ def split(
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
     held = held_by(first.p_mw, box)
-    stiff = (params.resolution_mw > 0.0) | (params.step_min_mw > 0.0)
-    if not stiff.any():
+    if limits.count_stiff(params.resolution_mw, params.step_min_mw) == 0:
         return first, held
+    stiff = (params.resolution_mw > 0.0) | (params.step_min_mw > 0.0)
     # A unit on its way is not fitted: were each part of the way rounded back because it is
     # smaller than the step, a slow unit would never leave its place.
     arrived = held != RAMP
@@ -105,33 +106,28 @@ def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
     return solve
 
 
-def _by_response(ahead: Foresight, box: Box, params: Params) -> Solve:
-    """Split so that what is delivered at the look-ahead points is the request."""
-    n = ahead.told_mw.size
+def _by_response(foresight: Foresight, box: Box, params: Params) -> Solve:
+    """Split so that what is delivered at the look-ahead points is the request.
+
+    The first point is hard. The second is soft: it asks medium units to take over in good time,
+    and what they cannot do is no power that is missing yet.
+    """
+    n, points = foresight.told_mw.size, foresight.ahead_s.size
+    out_mw, price, missed_mw = np.empty(n + 1), np.empty(points), np.empty(points)
+    work = np.empty(ahead.work_size(n + 1, 0))
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
-        to = aim(ahead, params, box.range_lower_mw, box.range_upper_mw, lower_mw, upper_mw)
-        out = np.clip(to.target_mw, to.lower_mw, to.upper_mw)
-        price = np.zeros(2)
-        worst = 0.0
-        code0 = 0
-        for k in (0, 1):
-            m = to.gain_pu[k] > 0.0
-            g = to.gain_pu[k][m]
-            part = np.empty(g.size)
-            code, lam_k, kkt = exact.split_exact(
-                to.wanted_mw[k], g * to.target_mw[m], g * g * to.weight[m],
-                g * to.lower_mw[m], g * to.upper_mw[m], 0.0, part,
-            )  # fmt: skip
-            if code == status.BAD_INPUT:
-                return Split(out[:n], code, lam, kkt, nan, price)
-            out[m] = np.clip(part / g, to.lower_mw[m], to.upper_mw[m])
-            price[k] = lam_k
-            worst = max(worst, kkt)
-            if k == 0:
-                code0 = code
-        p_mw = out[:n].copy()
-        return Split(p_mw, code0, price[0], worst, float(ahead.delivered_mw(p_mw)[0]), price)
+        to = aim(foresight, params, box.range_lower_mw, box.range_upper_mw, lower_mw, upper_mw)
+        code, _, kkt_mw = ahead.split_ahead(
+            to.wanted_mw, SOFTNESS, to.gain_pu, to.target_mw, to.weight, to.lower_mw, to.upper_mw,
+            NO_GROUP, NO_GROUP, NOTHING, NOTHING, foresight.price, out_mw, price, missed_mw,
+            NOTHING, NOTHING, work,
+        )  # fmt: skip
+        if code == status.BAD_INPUT:
+            return Split(foresight.told_mw, code, lam, kkt_mw, nan, foresight.price)
+        p_mw = out_mw[:n].copy()
+        _, served_mw = foresight.expected_mw(p_mw)
+        return Split(p_mw, code, float(price[0]), kkt_mw, served_mw, price.copy())
 
     return solve
 
@@ -165,5 +161,6 @@ def _rest_to_the_others(
 
 def held_by(p_mw: F8, box: Box) -> U1:
     """Reason that bound each unit at its setpoint, shape (n,); NONE if it was free."""
-    reason = np.where(p_mw <= box.lower_mw, box.lower_reason, FREE)
-    return np.where(p_mw >= box.upper_mw, box.upper_reason, reason)
+    held = np.empty(p_mw.size, dtype=np.uint8)
+    limits.find_holders(p_mw, box.lower_mw, box.upper_mw, box.lower_reason, box.upper_reason, held)
+    return held

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vppd.core.types import F8, U1, EventCode, Mode, Reason, State
 from vppd.kernels import status
+from vppd.kernels.tally import count_changed
 
 SERVED_MW = 1e-6  # less than a watt of rounding is not "unserved"
 
@@ -66,6 +67,8 @@ def changes(
 
 def _unit_changes(before: U1, after: U1) -> list[Row]:
     rows: list[Row] = []
+    if count_changed(before, after) == 0:
+        return rows
     changed = np.flatnonzero(before != after)
     for i, was, now in zip(
         changed.tolist(), before[changed].tolist(), after[changed].tolist(), strict=True

@@ -38,8 +38,12 @@ def has_good_reading(image: Image, params: Params) -> U1:
 
 def is_adrift(image: Image, params: Params) -> U1:
     """1 for each unit that is read, but accepted no setpoint for longer than its watchdog, (n,)."""
-    late = (image.now_s - image.accepted_at_s > params.watchdog_s).view(np.uint8)
-    return late & has_good_reading(image, params) if late.any() else late
+    adrift = np.empty(len(params.ids), dtype=np.uint8)
+    kernel.find_adrift(
+        image.now_s, image.p_meas_mw, image.measured_at_s, image.accepted_at_s,
+        params.telemetry_age_max_s, params.watchdog_s, image.quality, image.connected, adrift,
+    )  # fmt: skip
+    return adrift
 
 
 def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, adrift: U1) -> F8:

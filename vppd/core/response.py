@@ -35,6 +35,7 @@ class Foresight:
     told_mw: F8  # (n,) last setpoints
     target_mw: F8  # (n,) where each unit should be without transients
     base_mw: F8  # (n,) where it begins: its plan, and for a store its recovery
+    price: F8  # (K,) multipliers of the last split, the next one's first guess
     slow_mw: float
     model_mw: F8
     offset_mw: F8
@@ -42,20 +43,11 @@ class Foresight:
     past_mw: F8  # past setpoints; the last of each unit waits for that of this tick
     when_s: F8  # when they left
 
-    def expected_mw(self, p_mw: F8) -> F8:
-        """Output of each unit at the first point if these setpoints stand, shape (n,)."""
+    def expected_mw(self, p_mw: F8, k: int = 0) -> tuple[F8, float]:
+        """Output of each unit at point k if these setpoints stand, shape (n,), and their sum."""
         out_mw = np.empty_like(p_mw)
-        response.expect(self.free_mw[0], self.gain_pu[0], self.told_mw, p_mw, out_mw)
-        return out_mw
-
-    def delivered_mw(self, p_mw: F8) -> F8:
-        """Output of the plant at each point if these setpoints stand, shape (K,)."""
-        out_mw, points = np.empty_like(p_mw), range(self.ahead_s.size)
-        sums_mw = [
-            response.expect(self.free_mw[k], self.gain_pu[k], self.told_mw, p_mw, out_mw)
-            for k in points
-        ]
-        return np.array(sums_mw)
+        sum_mw = response.expect(self.free_mw[k], self.gain_pu[k], self.told_mw, p_mw, out_mw)
+        return out_mw, sum_mw
 
 
 def nothing_sent(params: Params) -> tuple[F8, F8]:
@@ -78,7 +70,8 @@ def look_ahead(
     model_mw, offset_mw, seen_s = np.empty((3, n))
     response.foresee(
         state.now_s, image.now_s, params.tick_s,
-        state.p_model_mw, state.p_offset_mw, state.p_seen_s, image.p_meas_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
+        state.p_model_mw, state.p_offset_mw, state.p_seen_s,
+        image.p_meas_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
         CORRECTION, OFFSET_CORRECTION, SNAP_PU * (params.p_max_mw - params.p_min_mw),
         last_mw, past_mw, when_s, ahead_s, GAIN_MIN_PU,
         model_mw, offset_mw, seen_s, free_mw, gain_pu,
@@ -91,8 +84,14 @@ def look_ahead(
     return Foresight(
         ahead_s, np.full(ahead_s.size, request_mw),
         free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, target_mw, base_mw,
-        slow_mw, model_mw, offset_mw, seen_s, past_mw, when_s,
+        first_price(state, ahead_s.size), slow_mw, model_mw, offset_mw, seen_s, past_mw, when_s,
     )  # fmt: skip
+
+
+def first_price(state: State, points: int) -> F8:
+    """Multipliers of the last split; NaN where there are none to begin with."""
+    fits = state.ahead_price.size == points
+    return state.ahead_price if fits else np.full(points, NAN)
 
 
 def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F8]:
@@ -100,13 +99,13 @@ def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F
     before_mw, before_s = state.past_mw, state.when_s
     if before_s.size == 0:  # from a journal that knew of none
         before_mw, before_s = nothing_sent(params)
-    past_mw = np.empty_like(before_mw)
+    past_mw, when_s = np.empty_like(before_mw), np.empty_like(before_s)
     response.shift_rows(
-        image.now_s, params.tick_s, before_s[-1], params.dead_time_s, before_mw,
+        image.now_s, params.tick_s, before_s, params.dead_time_s, before_mw,
         image.accepted_mw, image.accepted_at_s, image.write_result, state.out_reason,
-        last_mw, past_mw,
+        last_mw, past_mw, when_s,
     )  # fmt: skip
-    return past_mw, np.append(before_s[1:], image.now_s)
+    return past_mw, when_s
 
 
 def economic_mw(

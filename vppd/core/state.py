@@ -16,7 +16,8 @@ def initial_state(params: Params) -> State:
     out_reason = np.full(n, Reason.FALLBACK, dtype=np.uint8)
     p_offset_mw = np.zeros(n)
     past_mw, when_s = nothing_sent(params)
-    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_mw, when_s):
+    ahead_price = np.empty(0)
+    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_mw, when_s, ahead_price):
         array.setflags(write=False)
     return State(
         now_s=NAN,
@@ -37,5 +38,6 @@ def initial_state(params: Params) -> State:
         p_offset_mw=p_offset_mw,
         p_seen_s=p_setpoint_mw,
         past_mw=past_mw,
+        ahead_price=ahead_price,
         when_s=when_s,
     )

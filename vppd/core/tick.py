@@ -51,7 +51,7 @@ CROSSED = int(Reason.CROSSED)
 FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
 
-CARRIED = ("slow_mw", "p_model_mw", "p_offset_mw", "p_seen_s", "past_mw", "when_s")
+CARRIED = ("slow_mw", "p_model_mw", "p_offset_mw", "p_seen_s", "past_mw", "ahead_price", "when_s")
 
 Mask = NDArray[np.bool_]
 
@@ -144,7 +144,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     last_mw = last_setpoints_mw(state, image, params, reason, adrift)
     lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
     lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
-    limits.fold_limits(
+    crossed = limits.fold_limits(
         params.p_min_mw, params.p_max_mw,
         last_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
@@ -153,7 +153,8 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
         reason, pinned_mw(mode, reason, last_mw, image, params, dt_s),
         lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
     )  # fmt: skip
-    reason = np.where(lower_reason == CROSSED, np.uint8(CROSSED), reason)
+    if crossed:
+        reason = np.where(lower_reason == CROSSED, np.uint8(CROSSED), reason)
     box = Box(lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw)
     return Able(reason, last_mw, box)
 
@@ -198,7 +199,7 @@ def fleet_status(done: Split, request_mw: float, ahead: Foresight | None = None)
 
 def served_by(p_mw: F8, ahead: Foresight | None) -> float:
     """What setpoints serve of the request, MW: their sum, or what they will have delivered."""
-    return sum_in_order(p_mw) if ahead is None else float(ahead.delivered_mw(p_mw)[0])
+    return sum_in_order(p_mw) if ahead is None else ahead.expected_mw(p_mw)[1]
 
 
 def second_guard(
@@ -257,7 +258,7 @@ def conclude(
         unserved=unserved_told(state.unserved, unserved_mw, asked.mode),
         p_setpoint_mw=p_mw,
         out_reason=able.out_reason,
-        **_carried(state, params, ahead, send, p_mw),
+        **_carried(state, params, ahead, done, send),
     )
     events = changes(
         state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw
@@ -298,18 +299,19 @@ def conclude(
 
 
 def _carried(
-    state: State, params: Params, ahead: Foresight | None, send: U1, p_mw: F8
+    state: State, params: Params, ahead: Foresight | None, done: Split, send: U1
 ) -> dict[str, Any]:
     """What the response model hands to the next tick."""
     if ahead is None:
         return {name: getattr(state, name) for name in CARRIED}
-    keep(params.tick_s, params.dead_time_s, send, p_mw, ahead.told_mw, ahead.past_mw)
+    keep(params.tick_s, params.dead_time_s, send, done.p_mw, ahead.told_mw, ahead.past_mw)
     return {
         "slow_mw": ahead.slow_mw,
         "p_model_mw": ahead.model_mw,
         "p_offset_mw": ahead.offset_mw,
         "p_seen_s": ahead.seen_s,
         "past_mw": ahead.past_mw,
+        "ahead_price": done.price if done.price.size else ahead.price,
         "when_s": ahead.when_s,
     }
 
@@ -322,12 +324,13 @@ def _foreseen(p_mw: F8, ahead: Foresight | None, price: F8) -> dict[str, Any]:
             "target_mw": np.full_like(p_mw, nan), "expected_mw": p_mw, "ahead_s": nothing,
             "ahead_wanted_mw": nothing, "ahead_expected_mw": nothing, "ahead_price": nothing,
         }  # fmt: skip
+    points = [ahead.expected_mw(p_mw, k) for k in range(ahead.ahead_s.size)]
     return {
         "target_mw": ahead.target_mw,
-        "expected_mw": ahead.expected_mw(p_mw),
+        "expected_mw": points[0][0],
         "ahead_s": ahead.ahead_s,
         "ahead_wanted_mw": ahead.request_mw,
-        "ahead_expected_mw": ahead.delivered_mw(p_mw),
+        "ahead_expected_mw": np.array([sum_mw for _, sum_mw in points]),
         "ahead_price": price if price.size else np.full(ahead.ahead_s.size, nan),
     }
 
@@ -337,7 +340,7 @@ def seal(state: State, decision: Decision) -> None:
     for array in (
         state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
-        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s,
+        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s, state.ahead_price,
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
     ):  # fmt: skip

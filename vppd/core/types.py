@@ -260,6 +260,7 @@ class State:
     p_offset_mw: F8 = late(0.0)  # what the unit delivers beyond its model, settled
     p_seen_s: F8 = late(NAN)  # instant of the newest measurement that the model was held against
     past_mw: F8 = late(0.0)  # past setpoints, unit after unit (see kernels.response.foresee)
+    ahead_price: F8 = late(0.0)  # multipliers of the look-ahead points, the next first guess
     when_s: F8 = late(0.0)  # when those of the last ticks left, oldest first
 
 

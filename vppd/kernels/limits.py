@@ -203,3 +203,31 @@ def fold_limits(
         lower_reason[i] = low_reason
         upper_reason[i] = high_reason
     return crossed
+
+
+@kernel(i8(IN, IN, IN, IN_U1, IN_U1, OUT_U1))
+def find_holders(
+    p_mw: F8, lower_mw: F8, upper_mw: F8, lower_reason: U1, upper_reason: U1, held: U1
+) -> int:
+    """Write which limit holds each of n units at its setpoint; NONE if it is free.
+
+    The upper one where both do. All arrays: shape (n,). Returns how many are held.
+    """
+    count = 0
+    for i in range(p_mw.shape[0]):
+        held[i] = NONE
+        if p_mw[i] <= lower_mw[i]:
+            held[i] = lower_reason[i]
+        if p_mw[i] >= upper_mw[i]:
+            held[i] = upper_reason[i]
+        count += 1 if held[i] != NONE else 0
+    return count
+
+
+@kernel(i8(IN, IN))
+def count_stiff(resolution_mw: F8, step_min_mw: F8) -> int:
+    """Count the units of n that cannot take any number. Shapes (n,)."""
+    count = 0
+    for i in range(resolution_mw.shape[0]):
+        count += 1 if resolution_mw[i] > 0.0 or step_min_mw[i] > 0.0 else 0
+    return count

@@ -102,6 +102,31 @@ def good_readings(
     return count
 
 
+@kernel(i8(f8, IN, IN, IN, IN, IN, IN_U1, IN_U1, OUT_U1))
+def find_adrift(
+    now_s: float,
+    p_meas_mw: F8,
+    measured_at_s: F8,
+    accepted_at_s: F8,
+    telemetry_age_max_s: F8,
+    watchdog_s: F8,
+    quality: U1,
+    connected: U1,
+    adrift: U1,
+) -> int:
+    """Mark the units that are read, but accepted no setpoint for longer than their watchdog.
+
+    Returns how many they are.
+    """
+    count = 0
+    for i in range(p_meas_mw.shape[0]):
+        late = now_s - accepted_at_s[i] > watchdog_s[i]
+        young = _is_young(now_s, measured_at_s[i], p_meas_mw[i], telemetry_age_max_s[i])
+        adrift[i] = late and young and connected[i] != 0 and quality[i] == ONLINE
+        count += adrift[i]
+    return count
+
+
 @kernel(
     i8(
         f8, f8, b1, IN, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN, IN, IN, IN, OUT,

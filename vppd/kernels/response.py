@@ -18,7 +18,7 @@ import numpy as np
 from vppd.kernels.jit import F8, IN, IN_2D, IN_U1, OUT, OUT_2D, U1, f8, i8, kernel
 
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
-HALVED_TO = 0.125
+HALVED_TO = 0.5
 S_PER_H = 3600.0
 ROWS_SPARE = 5  # of past setpoints: early ticks, and the tick's own
 SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, or has no room: last of all
@@ -47,7 +47,7 @@ def _two_sum(total: float, error: float, term: float) -> tuple[float, float]:
 def _decay(x: float) -> float:
     """exp(-x) for x >= 0, to 1e-13, by + - * / alone: the same bits on every machine.
 
-    Padé approximant [3/3] of an argument halved below 1/8, squared up again.
+    Padé approximant [5/5] of an argument halved below 1/2, squared up again.
     """
     if not x > 0.0:
         return 1.0
@@ -57,8 +57,9 @@ def _decay(x: float) -> float:
     while x > HALVED_TO:
         x *= 0.5
         squarings += 1
-    even = 120.0 + 12.0 * x * x
-    odd = 60.0 * x + x * x * x
+    xx = x * x
+    even = 30240.0 + xx * (3360.0 + xx * 30.0)
+    odd = x * (15120.0 + xx * (420.0 + xx))
     y = (even - odd) / (even + odd)
     for _ in range(squarings):
         y *= y
@@ -241,11 +242,11 @@ def foresee(
     return begun
 
 
-@kernel(i8(f8, f8, f8, IN, IN, IN, IN, IN_U1, IN_U1, IN, OUT))
+@kernel(i8(f8, f8, IN, IN, IN, IN, IN, IN_U1, IN_U1, IN, OUT, OUT))
 def shift_rows(
     now_s: float,
     tick_s: float,
-    sent_s: float,
+    when_s: F8,
     dead_time_s: F8,
     past_mw: F8,
     accepted_mw: F8,
@@ -254,6 +255,7 @@ def shift_rows(
     was_out: U1,
     told_mw: F8,
     after_mw: F8,
+    when_after_s: F8,
 ) -> int:
     """Make room for this tick's setpoints, and correct the newest ones that did not arrive.
 
@@ -262,8 +264,9 @@ def shift_rows(
 
     Parameters
     ----------
-    sent_s : float
-        When the newest setpoints left; -inf: there are none.
+    when_s, when_after_s : shape (r,)
+        When the setpoints of the last ticks left; -inf: there are none. `when_after_s` is written,
+        its last as `now_s`.
     past_mw, after_mw : shape (count_rows(dead_time_s, tick_s),)
         Past setpoints as in `foresee`; `after_mw` is written, the last of each unit as `told_mw`.
     accepted_mw, accepted_at_s, write_result, was_out : shape (n,)
@@ -275,6 +278,11 @@ def shift_rows(
     int
         Number of setpoints that were lost.
     """
+    ticks = when_s.shape[0]
+    sent_s = when_s[ticks - 1]
+    for j in range(ticks - 1):
+        when_after_s[j] = when_s[j + 1]
+    when_after_s[ticks - 1] = now_s
     known = now_s - sent_s > 0.5 * tick_s
     first = 0
     lost = 0

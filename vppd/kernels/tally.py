@@ -69,3 +69,12 @@ def tally(
         rise, rise_e = _two_sum(rise, rise_e, _room_mw(range_upper_mw[i], p_mw[i]))
         fall, fall_e = _two_sum(fall, fall_e, _room_mw(p_mw[i], range_lower_mw[i]))
     return out + out_e, up + up_e, down + down_e, rise + rise_e, fall + fall_e
+
+
+@kernel(i8(IN_U1, IN_U1))
+def count_changed(before: U1, after: U1) -> int:
+    """Count the entries that differ. Shapes (n,)."""
+    count = 0
+    for i in range(before.shape[0]):
+        count += 1 if before[i] != after[i] else 0
+    return count
