@@ -340,7 +340,8 @@ def seal(state: State, decision: Decision) -> None:
     for array in (
         state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
-        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s, state.ahead_price,
+        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s,
+        state.ahead_price,
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
     ):  # fmt: skip
