@@ -21,12 +21,13 @@ _ROUNDING = 1e-9  # of the capacity: sums of decimals are not exact
 def check_file(root: Draft, complaints: Complaints) -> None:
     """Note what is wrong between the parts of a file. Parts that could not be read are left out."""
     add = complaints.add
-    for section in ("links", "fleet", "signals"):
+    for section in ("links", "fleet", "signals", "groups"):
         _ids_differ(root.parts.get(section, []), add)
     _inputs_exist(root, add)
     if root.values.get("fleet") == ():
         add(root.where("fleet"), "fleet", messages.NO_UNITS)
         return  # of the rest, all would follow from that
+    _groups_exist(root, add)
     _links_fit(root, add)
     _links_lead_away(root, add)
     _addresses_differ(root, add)
@@ -93,6 +94,29 @@ def _links_fit(root: Draft, add: Add) -> None:
     if len(unused) > _unread_users(root):  # else those may be what they are for
         for draft in unused:
             add(draft.where("id"), join(draft.path, "id"), messages.LINK_UNUSED)
+
+
+def _groups_exist(root: Draft, add: Add) -> None:
+    """Each group named exists, a parent above its parts; the policy keeps their limits."""
+    groups = root.parts.get("groups", [])
+    above: list[str] = []
+    for group in groups:
+        parent = group.values.get("parent")
+        if parent is not None and parent not in above:
+            message = messages.PARENT_LATER.format(written=quoted(parent))
+            add(group.where("parent"), join(group.path, "parent"), message)
+        above.append(group.values.get("id", ""))
+    for unit in root.parts.get("fleet", []):
+        name = unit.values.get("group")
+        if name is None or name in above or "" in above:
+            continue
+        near = nearest(name, above)
+        template = messages.NO_GROUP_NEAR if near else messages.NO_GROUP
+        message = template.format(written=quoted(name), near=near)
+        add(unit.where("group"), join(unit.path, "group"), message)
+    for policy in root.parts.get("policy", []):
+        if groups and policy.values.get("allocation") in ("pro_rata", "merit_order"):
+            add(policy.where("allocation"), "policy.allocation", messages.GROUPS_POLICY)
 
 
 def _type_fits(user: Draft, link: Draft, add: Add) -> None:

@@ -91,4 +91,8 @@ WATCHDOG_TICK = (
     "must be above site.tick_s = {tick_s:g} s, is {watchdog_s:g}:"
     " it would run out before the next setpoint comes"
 )
+NO_GROUP = "no group has the id {written}"
+NO_GROUP_NEAR = "no group has the id {written}; did you mean {near}?"
+PARENT_LATER = "must be a group that stands above this one; {written} does not"
+GROUPS_POLICY = "keeps no limits of groups; use response_aware or exact"
 SAME_ELSEWHERE = "{message} (the line is shared: {count} more like this)"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from vppd.config.schema import Config, DroopConfig
-from vppd.core.types import F8, Params, Policy
+from vppd.core.types import F8, I8, Params, Policy
 
 _POLICIES = {
     "exact": Policy.EXACT,
@@ -20,6 +20,7 @@ _NO_DROOP = DroopConfig(droop_pu=1.0, power_mw=0.0)
 def build_params(config: Config) -> Params:
     """Give what the tick needs of a configuration. Arrays are read-only, shape (n,)."""
     fleet, guards = config.fleet, config.guards
+    places: dict[str | None, int] = {group.id: g for g, group in enumerate(config.groups)}
     droop = config.droop or _NO_DROOP
 
     def column(key: str) -> F8:
@@ -68,6 +69,11 @@ def build_params(config: Config) -> Params:
         dead_time_s=column("dead_time_s"),
         lag_s=column("lag_s"),
         participation=column("participation"),
+        unit_group=_indices(places.get(unit.group, -1) for unit in fleet),
+        group_ids=tuple(group.id for group in config.groups),
+        group_parent=_indices(places.get(group.parent, -1) for group in config.groups),
+        group_lower_mw=_frozen(group.p_min_mw for group in config.groups),
+        group_upper_mw=_frozen(group.p_max_mw for group in config.groups),
         look_ahead_s=config.policy.look_ahead_s,
         settle_s=config.policy.settle_s,
         slow_s=config.policy.slow_s,
@@ -82,5 +88,11 @@ def basepoints_mw(config: Config) -> F8:
 
 def _frozen(values: Iterable[float]) -> F8:
     array = np.fromiter(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def _indices(values: Iterable[int]) -> I8:
+    array = np.fromiter(values, dtype=np.int64)
     array.setflags(write=False)
     return array

@@ -7,6 +7,7 @@ their methods in `CROSS_CHECKS`: one that reads a key without a good value is pa
 others still speak.
 """
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
@@ -149,6 +150,9 @@ class UnitConfig:
     )
     ramp_down_mw_per_s: float = field(
         metadata=number("MW/s", "fastest fall of the setpoint, a magnitude", above=0.0, maximum=1e5)
+    )
+    group: str | None = field(
+        default=None, metadata=text("lowest group that the unit is a part of (default: none)")
     )
     basepoint_mw: float = field(
         default=0.0,
@@ -311,6 +315,34 @@ class UnitConfig:
     def device_check(self) -> list[tuple[str, str]]:
         """The device can do what the unit says."""
         return self.device.unit_checks(self)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupConfig:
+    """Units behind one limit: a site, a feeder, a transformer. Groups may stand in groups."""
+
+    id: str = field(metadata=text("name of the group", pattern=ID))
+    parent: str | None = field(
+        default=None,
+        metadata=text("group that this one is a part of, which stands above it in the file"),
+    )
+    p_min_mw: float = field(
+        default=-math.inf,
+        metadata=number(
+            "MW", "lowest sum of its units; a load is negative (default: none)", allow_inf=True
+        ),
+    )
+    p_max_mw: float = field(
+        default=math.inf,
+        metadata=number("MW", "highest sum of its units (default: none)", allow_inf=True),
+    )
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.p_min_mw <= self.p_max_mw:
+            return []
+        message = messages.LIMITS_CROSS.format(p_min_mw=self.p_min_mw, p_max_mw=self.p_max_mw)
+        return [("p_max_mw", message)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,6 +538,9 @@ class Config:
         metadata=about("AGC and frequency in, telemetry out; `type` chooses the record")
     )
     plan: PlanConfig = field(metadata=about("what was sold"))
+    groups: tuple[GroupConfig, ...] = field(
+        default=(), metadata=about("limits of several units together")
+    )
     policy: PolicyConfig = field(default=PolicyConfig(), metadata=about("how a request is split"))
     guards: GuardsConfig = field(default=GuardsConfig(), metadata=about("guards on the signal"))
     droop: DroopConfig | None = field(

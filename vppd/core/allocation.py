@@ -16,11 +16,11 @@ from vppd.core.types import F8, U1, Params, Policy, Reason
 from vppd.kernels import ahead, exact, limits, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
 
+FREE, GROUP = np.uint8(Reason.NONE), np.uint8(Reason.GROUP)
 RAMP = np.uint8(Reason.RAMP)
 
 Mask = NDArray[np.bool_]
 NO_PRICE = NOTHING = np.empty(0)
-NO_GROUP = np.empty(0, dtype=np.int64)
 SOFTNESS = np.array([0.0, 1e-3])  # MW of miss at each look-ahead point for a unit of its price
 
 
@@ -34,6 +34,8 @@ class Split:
     kkt_mw: float
     served_mw: float  # of the request: sum of setpoints, or of what they will deliver
     price: F8  # multipliers of the look-ahead points, shape (K,)
+    group_price: F8  # and of the limits of groups, shape (g,)
+    group_missed_mw: F8  # what units cannot keep of those
 
 
 Solve = Callable[[F8, F8, float], Split]  # within lower and upper, MW; from a first multiplier
@@ -59,14 +61,17 @@ def split(
 
     With foresight the policy is response-aware, and the request is what is to be delivered.
     """
-    if foresight is None:
-        solve = _by_policy(request_mw, basepoint_mw, params)
-    else:
+    if foresight is not None:
         solve = _by_response(foresight, box, params)
+    elif params.group_parent.size and params.policy == Policy.EXACT:
+        solve = _with_groups(request_mw, basepoint_mw, params)
+    else:
+        solve = _by_policy(request_mw, basepoint_mw, params)
     first = solve(box.lower_mw, box.upper_mw, lam)
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
     held = held_by(first.p_mw, box)
+    mark_groups(held, first.group_price, params)
     if limits.count_stiff(params.resolution_mw, params.step_min_mw) == 0:
         return first, held
     stiff = (params.resolution_mw > 0.0) | (params.step_min_mw > 0.0)
@@ -101,7 +106,25 @@ def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
             code, lam, kkt_mw = exact.split_exact(
                 request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw
             )
-        return Split(out_mw, code, lam, kkt_mw, sum_in_order(out_mw), NO_PRICE)
+        return split_of(out_mw, code, lam, kkt_mw, sum_in_order(out_mw))
+
+    return solve
+
+
+def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
+    """Split so that the setpoints add up to the request, within the limits of groups, too."""
+    n = basepoint_mw.size
+    problem = Ahead(params, 1, n)
+    gain, weight, wanted_mw = np.ones((1, n)), 1.0 / params.cost, np.array([request_mw])
+
+    def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
+        code, kkt_mw = problem.solve(
+            wanted_mw, gain, basepoint_mw, weight, lower_mw, upper_mw, np.array([lam])
+        )
+        if code == status.BAD_INPUT:
+            return split_of(basepoint_mw, code, lam, kkt_mw, nan)
+        p_mw = problem.out_mw
+        return problem.split(p_mw, code, kkt_mw, sum_in_order(p_mw), NO_PRICE)
 
     return solve
 
@@ -113,23 +136,65 @@ def _by_response(foresight: Foresight, box: Box, params: Params) -> Solve:
     and what they cannot do is no power that is missing yet.
     """
     n, points = foresight.told_mw.size, foresight.ahead_s.size
-    out_mw, price, missed_mw = np.empty(n + 1), np.empty(points), np.empty(points)
-    work = np.empty(ahead.work_size(n + 1, 0))
+    problem = Ahead(params, points, n + 1)
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
         to = aim(foresight, params, box.range_lower_mw, box.range_upper_mw, lower_mw, upper_mw)
-        code, _, kkt_mw = ahead.split_ahead(
-            to.wanted_mw, SOFTNESS, to.gain_pu, to.target_mw, to.weight, to.lower_mw, to.upper_mw,
-            NO_GROUP, NO_GROUP, NOTHING, NOTHING, foresight.price, out_mw, price, missed_mw,
-            NOTHING, NOTHING, work,
+        code, kkt_mw = problem.solve(
+            to.wanted_mw, to.gain_pu, to.target_mw, to.weight, to.lower_mw, to.upper_mw,
+            foresight.price,
         )  # fmt: skip
         if code == status.BAD_INPUT:
-            return Split(foresight.told_mw, code, lam, kkt_mw, nan, foresight.price)
-        p_mw = out_mw[:n].copy()
+            return split_of(foresight.told_mw, code, lam, kkt_mw, nan, foresight.price)
+        p_mw = problem.out_mw[:n]
         _, served_mw = foresight.expected_mw(p_mw)
-        return Split(p_mw, code, float(price[0]), kkt_mw, served_mw, price.copy())
+        return problem.split(p_mw, code, kkt_mw, served_mw, problem.price)
 
     return solve
+
+
+class Ahead:
+    """One problem for the several-point kernel: its room and its answer. `units` may exceed n."""
+
+    def __init__(self, params: Params, points: int, units: int) -> None:
+        groups = params.group_parent.size
+        self._params = params
+        self._softness = SOFTNESS[:points]
+        self._group = params.unit_group
+        if units > self._group.size and groups:
+            self._group = np.append(self._group, -1)  # the fast ones as one stand in no group
+        self.out_mw, self.price = np.empty(units), np.empty(points)
+        self.missed_mw = np.empty(points)
+        self.group_price, self.group_missed_mw = np.empty((2, groups))
+        self._work = np.empty(ahead.work_size(units, groups))
+
+    def solve(
+        self, wanted_mw: F8, gain: F8, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8,
+        price_start: F8,
+    ) -> tuple[int, float]:  # fmt: skip
+        """Status, and the largest violation of the optimality conditions, MW."""
+        params = self._params
+        code, _, kkt_mw = ahead.split_ahead(
+            wanted_mw, self._softness, gain, target_mw, weight, lower_mw, upper_mw,
+            self._group, params.group_parent, params.group_lower_mw, params.group_upper_mw,
+            price_start, self.out_mw, self.price, self.missed_mw,
+            self.group_price, self.group_missed_mw, self._work,
+        )  # fmt: skip
+        return code, kkt_mw
+
+    def split(self, p_mw: F8, code: int, kkt_mw: float, served_mw: float, price: F8) -> Split:
+        """Put the answer together, apart from the room of the next one."""
+        return Split(
+            p_mw.copy(), code, float(self.price[0]), kkt_mw, served_mw, price.copy(),
+            self.group_price.copy(), self.group_missed_mw.copy(),
+        )  # fmt: skip
+
+
+def split_of(
+    p_mw: F8, code: int, lam: float, kkt_mw: float, served_mw: float, price: F8 = NO_PRICE
+) -> Split:
+    """Split without groups."""
+    return Split(p_mw, code, lam, kkt_mw, served_mw, price, NOTHING, NOTHING)
 
 
 def _fit(p_mw: F8, last_mw: F8, arrived: Mask, box: Box, params: Params) -> tuple[F8, Mask]:
@@ -157,6 +222,16 @@ def _rest_to_the_others(
     missed_second_mw = abs(request_mw - second.served_mw)
     tolerance_mw = 1e-9 * (1.0 + abs(request_mw))
     return second if missed_second_mw <= missed_first_mw + tolerance_mw else first
+
+
+def mark_groups(held: U1, group_price: F8, params: Params) -> None:
+    """Give units that are free within their own limits, but not within their groups', a reason."""
+    if not group_price.any():
+        return
+    bound = np.zeros(group_price.size + 1, dtype=np.bool_)  # the last: of units in no group
+    for g, parent in enumerate(params.group_parent.tolist()):
+        bound[g] = group_price[g] != 0.0 or bound[parent]
+    held[(held == FREE) & bound[params.unit_group]] = GROUP
 
 
 def held_by(p_mw: F8, box: Box) -> U1:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.allocation import NO_PRICE, Box, Split, held_by, split
+from vppd.core.allocation import Box, Split, held_by, split, split_of
 from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.modes import next_mode
@@ -179,13 +179,13 @@ def share(
     box = able.box
     if asked.mode is Mode.SAFE:
         p_mw = np.minimum(np.maximum(params.safe_mw, box.lower_mw), box.upper_mw)
-        return Split(p_mw, status.OK, 0.0, 0.0, nan, NO_PRICE), held_by(p_mw, box)
+        return split_of(p_mw, status.OK, 0.0, 0.0, nan), held_by(p_mw, box)
     done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params, ahead)
     code = fleet_status(done, asked.request_mw, ahead)
     if code in (status.BAD_INPUT, status.MISMATCH):  # a bug or a bit flip: hold, and say so
         held = np.full_like(able.out_reason, Reason.GUARD)
         stay_mw = np.where(able.out_reason == TAKES_PART, able.last_mw, box.lower_mw)
-        return Split(stay_mw, code, 0.0, done.kkt_mw, nan, NO_PRICE), held
+        return split_of(stay_mw, code, 0.0, done.kkt_mw, nan), held
     return done, held
 
 
@@ -293,6 +293,8 @@ def conclude(
         event_index=events.index,
         event_value=events.value,
         **_foreseen(p_mw, ahead, done.price),
+        group_price=done.group_price,
+        group_missed_mw=done.group_missed_mw,
     )
     seal(after, decision)
     return after, decision
@@ -344,5 +346,6 @@ def seal(state: State, decision: Decision) -> None:
         state.ahead_price,
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
+        decision.group_price, decision.group_missed_mw,
     ):  # fmt: skip
         array.setflags(write=False)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
 U1 = NDArray[np.uint8]
 NAN = float("nan")
 
@@ -108,6 +109,7 @@ class Reason(IntEnum):
     CAPACITY = 12  # the market's limit: no more than what was sold
     LOCAL_CONTROL = 13  # the unit itself reports that it takes no orders: counted as measured
     REFUSED = 14  # it refused its last setpoint: counted by the last one it accepted
+    GROUP = 15  # a limit of several units together: site, feeder, transformer
 
 
 GATE_OF: dict[Reason, Gate] = {
@@ -126,6 +128,7 @@ GATE_OF: dict[Reason, Gate] = {
     Reason.CAPACITY: Gate.MARKET,
     Reason.LOCAL_CONTROL: Gate.OPERATIONS,
     Reason.REFUSED: Gate.OPERATIONS,
+    Reason.GROUP: Gate.PHYSICS,
 }
 
 
@@ -151,7 +154,7 @@ class EventCode(IntEnum):
     ALLOCATION_REFUSED = 8  # value: status of the kernel
 
 
-def late(value: float) -> Any:
+def late(value: float | tuple[()]) -> Any:
     """Field that was appended later: its value where an older journal does not have it."""
     return field(metadata={"missing": value})
 
@@ -198,6 +201,11 @@ class Params:
     dead_time_s: F8 = late(0.0)  # from the tick to the first change of the output
     lag_s: F8 = late(0.0)  # time constant of the first-order lag behind it
     participation: F8 = late(1.0)  # >= 0: share in the slow part of the request, over range
+    unit_group: I8 = late(-1)  # lowest group of each unit, -1: none
+    group_ids: tuple[str, ...] = late(())
+    group_parent: I8 = late(-1)  # shape (g,), each above its parts; -1: none
+    group_lower_mw: F8 = late(0.0)  # shape (g,), limits of the sum of a group's units
+    group_upper_mw: F8 = late(0.0)
     look_ahead_s: float = late(1.0)  # the delivered power is to be right that long after a tick
     settle_s: float = late(8.0)  # medium units take over from fast ones until then
     slow_s: float = late(3.0)  # time constant of the slow part of the request
@@ -302,3 +310,5 @@ class Decision:
     ahead_wanted_mw: F8 = late(0.0)  # request there
     ahead_expected_mw: F8 = late(0.0)  # what is expected there
     ahead_price: F8 = late(0.0)  # multipliers
+    group_price: F8 = late(0.0)  # shape (g,), multiplier of each group's limit, less its parent's
+    group_missed_mw: F8 = late(0.0)  # limit - sum where the units cannot keep it, else 0

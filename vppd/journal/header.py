@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 
 from vppd.core.types import Params
 from vppd.journal.errors import LayoutError
-from vppd.journal.layout import Block, builder
+from vppd.journal.layout import PER_UNIT, Block, builder
 from vppd.journal.schema import SCHEMA, Schema, schema_from_json
 
 MAGIC: Final = b"VPPDJRNL"
@@ -185,10 +185,11 @@ def _params(schema: Schema, text: object, packed: bytes) -> Params:
         raise LayoutError("the units are not named")
     lists = {name: text[name] for name in names}
     n = len(lists["ids"]) if isinstance(lists["ids"], list) else -1
-    for values in lists.values():
-        if not isinstance(values, list) or len(values) != n or n > UNITS_MAX:
+    per_unit = {c.name for c in schema.params if c.per == PER_UNIT}
+    for name, values in lists.items():
+        if not isinstance(values, list) or len(values) > UNITS_MAX or n > UNITS_MAX:
             raise LayoutError("the units are not named")
-        if not all(isinstance(v, str) for v in values):
+        if (name in per_unit and len(values) != n) or not all(isinstance(v, str) for v in values):
             raise LayoutError("the units are not named")
     make = builder(Params, schema.params)
     block = Block("Params", schema.params, n)

@@ -27,8 +27,10 @@ PER_EVENT: Final = "k"  # an array of shape (k,), k of its own in every record
 PER_PAST: Final = "p"  # likewise
 PER_POINT: Final = "a"
 PER_TICK: Final = "w"
+PER_GROUP: Final = "g"
 LISTS: Final = {  # by name
     "event_": PER_EVENT, "past_": PER_PAST, "ahead_": PER_POINT, "when_": PER_TICK,
+    "group_": PER_GROUP,
 }  # fmt: skip
 TEXT: Final = "text"  # a tuple of str: constant, kept in the segment's header only
 
@@ -44,7 +46,7 @@ WORD: Final = np.dtype("<u8")
 KNOWN: Final = frozenset(
     [(c, ONE) for c in ("f8", "i8", "b1")]
     + [(c, per) for c in ("f8", "i8", "u1") for per in (PER_UNIT, *LISTS.values())]
-    + [(TEXT, PER_UNIT)]
+    + [(TEXT, PER_UNIT), (TEXT, PER_GROUP)]
 )
 MISSING: Final = "missing"  # metadata key: the value of a field that an older file does not have
 
@@ -68,13 +70,17 @@ def _column(name: str, hint: Any) -> Column:
     if hint in SCALAR_CODE:
         return Column(name, SCALAR_CODE[hint], ONE)
     if hint == tuple[str, ...]:
-        return Column(name, TEXT, PER_UNIT)
+        return Column(name, TEXT, _length_of(name))
     if get_origin(hint) is np.ndarray:
         item = get_args(get_args(hint)[1])[0]
         if item in ARRAY_CODE:
-            lists = [per for start, per in LISTS.items() if name.startswith(start)]
-            return Column(name, ARRAY_CODE[item], lists[0] if lists else PER_UNIT)
+            return Column(name, ARRAY_CODE[item], _length_of(name))
     raise LayoutError(f"{name}: {hint} has no place in the journal")
+
+
+def _length_of(name: str) -> str:
+    """Whose length a list has, by its name."""
+    return next((per for start, per in LISTS.items() if name.startswith(start)), PER_UNIT)
 
 
 class Block:
@@ -102,7 +108,7 @@ class Block:
         lists = [[*pick(("f8", "i8"), per), *pick(("u1",), per)] for per in LISTS.values()]
         self._lists = [columns for columns in lists if columns]
         self._tail = [c for columns in self._lists for c in columns]
-        self._text = pick((TEXT,), PER_UNIT)
+        self._text = [c for c in self.columns if c.code == TEXT]
         codes = "q" * len(self._lists) + "".join(STRUCT_CODE[c.code] for c in self._scalars)
         self._struct = struct.Struct("<" + codes)
         self._n_scalars = len(codes)
@@ -279,7 +285,9 @@ def builder(record: type[T], columns: Sequence[Column]) -> Callable[[Sequence[An
         late = {
             c.name: v if c.per == ONE else np.full(sizes.get(c.per, 0), v, DTYPE[c.code])
             for c, v in fill.items()
+            if c.code != TEXT
         }
+        late |= {c.name: () for c in fill if c.code == TEXT}
         return record(**dict(zip(names, values, strict=True)), **late)
 
     return build
