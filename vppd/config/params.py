@@ -72,8 +72,8 @@ def build_params(config: Config) -> Params:
         unit_group=_indices(places.get(unit.group, -1) for unit in fleet),
         group_ids=tuple(group.id for group in config.groups),
         group_parent=_indices(places.get(group.parent, -1) for group in config.groups),
-        group_lower_mw=_frozen(group.p_min_mw for group in config.groups),
-        group_upper_mw=_frozen(group.p_max_mw for group in config.groups),
+        group_lower_mw=_frozen(_or(g.p_min_mw, -np.inf) for g in config.groups),
+        group_upper_mw=_frozen(_or(g.p_max_mw, np.inf) for g in config.groups),
         look_ahead_s=config.policy.look_ahead_s,
         settle_s=config.policy.settle_s,
         slow_s=config.policy.slow_s,
@@ -96,3 +96,7 @@ def _indices(values: Iterable[int]) -> I8:
     array = np.fromiter(values, dtype=np.int64)
     array.setflags(write=False)
     return array
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

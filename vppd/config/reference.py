@@ -79,7 +79,9 @@ def _written(value: Any) -> str:
         return "[" + ", ".join(_written(item) for item in value) + "]"
     if isinstance(value, str):
         return value or '""'
-    return ".inf" if value == float("inf") else figure(value)
+    if abs(value) == float("inf"):
+        return ".inf" if value > 0.0 else "-.inf"
+    return figure(value)
 
 
 def render(registry: Registry) -> str:

@@ -7,7 +7,6 @@ their methods in `CROSS_CHECKS`: one that reads a key without a good value is pa
 others still speak.
 """
 
-import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
@@ -326,23 +325,23 @@ class GroupConfig:
         default=None,
         metadata=text("group that this one is a part of, which stands above it in the file"),
     )
-    p_min_mw: float = field(
-        default=-math.inf,
+    p_min_mw: float | None = field(
+        default=None,
         metadata=number(
-            "MW", "lowest sum of its units; a load is negative (default: none)", allow_inf=True
+            "MW", "lowest sum of its units; a load is negative", minimum=-1e6, maximum=1e6
         ),
     )
-    p_max_mw: float = field(
-        default=math.inf,
-        metadata=number("MW", "highest sum of its units (default: none)", allow_inf=True),
+    p_max_mw: float | None = field(
+        default=None,
+        metadata=number("MW", "highest sum of its units", minimum=-1e6, maximum=1e6),
     )
 
     def cross_checks(self) -> list[tuple[str, str]]:
         """Rules over more than one key."""
-        if self.p_min_mw <= self.p_max_mw:
+        low_mw, high_mw = self.p_min_mw, self.p_max_mw
+        if low_mw is None or high_mw is None or low_mw <= high_mw:
             return []
-        message = messages.LIMITS_CROSS.format(p_min_mw=self.p_min_mw, p_max_mw=self.p_max_mw)
-        return [("p_max_mw", message)]
+        return [("p_max_mw", messages.LIMITS_CROSS.format(p_min_mw=low_mw, p_max_mw=high_mw))]
 
 
 @dataclass(frozen=True, slots=True)
