@@ -93,7 +93,7 @@ def test_sections_given_and_sections_left_out():
     config = parse_config(text, "f", REGISTRY)
     assert config.droop is None
     assert config.guards.agc_rate_max_pu_per_s == float("inf")
-    assert config.policy.allocation == "exact"
+    assert config.policy.allocation == "response_aware"
 
 
 def test_a_record_with_a_bad_key_still_has_its_other_rules_checked():

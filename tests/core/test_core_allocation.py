@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from builders import NAN, params
 
-from vppd.core.allocation import Box, Split, held_by, split
+from vppd.core.allocation import Box, held_by, split, split_of
 from vppd.core.tick import fleet_status
 from vppd.core.types import Policy, Reason
 from vppd.kernels import status
@@ -182,11 +182,11 @@ def test_who_holds_a_unit():
 
 
 def test_served_means_that_the_sum_is_right_to_a_kilowatt():
-    done = Split(np.array([1.0, 2.0]), status.OK, 0.0, 0.0)
+    done = split_of(np.array([1.0, 2.0]), status.OK, 0.0, 0.0, 3.0)
     assert fleet_status(done, 3.0) == status.OK
     assert fleet_status(done, 3.0 + 0.9e-3) == status.OK
     assert fleet_status(done, 3.0 + 1.1e-3) == status.MISMATCH
     assert fleet_status(done, 3.0 - 1.1e-3) == status.MISMATCH
-    assert fleet_status(Split(REST, status.OK, 0.0, 0.0), 1e-3) == status.OK
+    assert fleet_status(split_of(REST, status.OK, 0.0, 0.0, 0.0), 1e-3) == status.OK
     for code in (status.UNSERVED_UP, status.UNSERVED_DOWN, status.BAD_INPUT):
-        assert fleet_status(Split(done.p_mw, code, 0.0, 0.0), 9.0) == code
+        assert fleet_status(split_of(done.p_mw, code, 0.0, 0.0, 3.0), 9.0) == code

@@ -23,12 +23,16 @@ def record_of(kind: type, n: int, k: int, words: Iterator[int]) -> object:
     return kind(**{c.name: _value(c, n, k, words) for c in columns_of(kind)})
 
 
+# of the other lists: each has a length of its own
+LENGTHS = {"p": 5, "a": 2, "w": 4, "g": 3}
+
+
 def _value(column: Column, n: int, k: int, words: Iterator[int]) -> object:
+    length = ({"": 1, "n": n, "k": k} | LENGTHS)[column.per]
     if column.code == "text":
-        return tuple(f"u{i}" for i in range(n))
+        return tuple(f"u{i}" for i in range(length))
     if column.code == "b1":
         return bool(next(words) & 1)
-    length = {"": 1, "n": n, "k": k}[column.per]
     bits = np.array([next(words) for _ in range(length)], np.uint64)
     if column.code == "u1":
         return (bits & 0xFF).astype(np.uint8)

@@ -151,7 +151,7 @@ class UnitConfig:
         metadata=number("MW/s", "fastest fall of the setpoint, a magnitude", above=0.0, maximum=1e5)
     )
     group: str | None = field(
-        default=None, metadata=text("lowest group that the unit is a part of (default: none)")
+        default=None, metadata=text("lowest group that the unit is a part of")
     )
     basepoint_mw: float = field(
         default=0.0,
