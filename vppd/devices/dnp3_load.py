@@ -18,7 +18,7 @@ from typing import ClassVar
 from vppd.config.fields import text
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.core.types import Quality
-from vppd.devices.base import NAN, Reading
+from vppd.devices.base import NAN, Reading, full_reading
 from vppd.links.base import Answer, LinkError, PointLink
 from vppd.points.dnp3_table import ONLINE as FLAG_ONLINE
 from vppd.points.dnp3_table import TOLD, Dnp3Table, load_table, quality_of
@@ -113,15 +113,18 @@ class Dnp3Load:
         reason = _reason(value)
         self._told = _told(raw, self._tellable)
         in_force = all(map(self._is_in_force, TOLD))
-        return Reading(
-            p_meas_mw=value["p_meas"],
-            measured_at_s=measured_at_s,
-            p_avail_min_mw=NAN if "p_avail_min" in bad else value["p_avail_min"],
-            p_avail_max_mw=NAN if "p_avail_max" in bad else value["p_avail_max"],
-            remote=not reason,
-            quality=int(next((bad[n] for n in VITAL if n in bad), ONLINE)) if bad else ONLINE,
-            following=bool(reason) or self._assert_mode or in_force,
-            reason=reason,
+        return full_reading(
+            (
+                value["p_meas"],
+                measured_at_s,
+                NAN,
+                NAN if "p_avail_min" in bad else value["p_avail_min"],
+                NAN if "p_avail_max" in bad else value["p_avail_max"],
+                not reason,
+                int(next((bad[n] for n in VITAL if n in bad), ONLINE)) if bad else ONLINE,
+                bool(reason) or self._assert_mode or in_force,
+                reason,
+            )
         )
 
     def _is_in_force(self, name: str) -> bool:
