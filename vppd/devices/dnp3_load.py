@@ -69,6 +69,8 @@ class Dnp3Load:
         self._dead_man = {"watchdog": unit.watchdog_s, "fallback": fallback_mw}
         self._wanted = {"mode": FOLLOW_SETPOINT, **self._dead_man}
         self._told: dict[str, float] = {}  # of those, what the device told in its last answer
+        self._raw_told: list[tuple[float, int] | None] | None = None  # the same, as it came
+        self._in_force = True
         self._assert_mode = True  # with the next setpoint
         self._asserted_s = -math.inf
 
@@ -111,8 +113,10 @@ class Dnp3Load:
         measured_at_s = 0.5 * (asked_s + self._clock())
         value, bad = self._decoded(raw)
         reason = _reason(value)
-        self._told = _told(raw, self._tellable)
-        in_force = all(map(self._is_in_force, TOLD))
+        raw_told = [raw.get(index) for _, index, _ in self._tellable]
+        if raw_told != self._raw_told:  # they seldom change
+            self._raw_told, self._told = raw_told, _told(raw, self._tellable)
+            self._in_force = all(map(self._is_in_force, TOLD))
         return full_reading(
             (
                 value["p_meas"],
@@ -122,7 +126,7 @@ class Dnp3Load:
                 NAN if "p_avail_max" in bad else value["p_avail_max"],
                 not reason,
                 int(next((bad[n] for n in VITAL if n in bad), ONLINE)) if bad else ONLINE,
-                bool(reason) or self._assert_mode or in_force,
+                bool(reason) or self._assert_mode or self._in_force,
                 reason,
             )
         )
