@@ -38,6 +38,7 @@ from hil.rig import Rig, check_events
 from hil.running import BAD, COULD_NOT, INTERRUPTED, MISSED
 from hil.scenario import Scenario
 from hil.screen import Frame, Screen, scorecard
+from hil.sim.replay_beside import ReplayBeside
 from hil.tso import frequency as tso_frequency
 from hil.tso import signal as tso_signal
 from hil.tso.signal import NoSignalError, SignalError
@@ -164,10 +165,12 @@ def run(
         if clock == "virtual":
             command = _command(arguments, frequency)
             possible = Possible(arguments) if with_oracle else None
+            replay = ReplayBeside()
             try:
-                made = _simulate(scenario, out, command)
+                made = _simulate(scenario, out, command, replay)
                 _judge(scenario, out.resolve(), made, possible, trace_devices=trace_devices)
             finally:
+                replay.close()
                 if possible is not None:
                     possible.close()
         else:
@@ -198,10 +201,9 @@ def _command(arguments: list[str], frequency: str | None) -> str:
     return options.command("run", *arguments, *measured, "--clock", "virtual", "--out", "OUT")
 
 
-def _simulate(scenario: Scenario, out: Path, command: str) -> Known:
+def _simulate(scenario: Scenario, out: Path, command: str, replay: ReplayBeside) -> Known:
     """Make the run in virtual time; ends the program when it could not be made."""
     click.echo("loading the kernels (the first time compiles them)", err=True)
-    from hil.sim.replay import replay
     from hil.sim.run import Simulation
 
     try:
@@ -211,7 +213,8 @@ def _simulate(scenario: Scenario, out: Path, command: str) -> Known:
     except running.RunError as error:
         failure = error
     else:
-        return Known(simulation.ticks, replay)
+        replay.begin(out / "journal")
+        return Known(simulation.ticks, replay.wait)
     _fail(failure.code, str(failure))
 
 

@@ -177,6 +177,8 @@ class Writer:
         self._row = np.zeros(1, dtype=self._dtype)
         self._column = {name: self._row[name] for name in self._dtype.names or ()}  # views of it
         self._setpoints: list[tuple[float, int, float, int, float]] = []
+        self._powers: list[bytes] = []  # rows, until `flush`: each call of the kernel takes long
+        self._totals: list[bytes] = []
         step_s, kinds = (PHYSICS_STEP_S, ()) if thin is None else (thin.step_s, thin.kinds)
         (raw_dir / f"wire-{process}.power.json").write_text(
             json.dumps({"units": units, "step_s": step_s, "kinds": kinds, **about})
@@ -206,7 +208,7 @@ class Writer:
         limits_mw: tuple[NDArray[np.float64], ...] = (),
         states: tuple[NDArray[np.float64], ...] = (),
     ) -> None:
-        """Write one row of the power trace; arrays of shape (units of this process,)."""
+        """Note one row of the power trace; arrays of shape (units of this process,)."""
         column = self._column
         column["t_s"][0], column["p_mw"][0] = t_s, p_mw
         column["soc"][0], column["state"][0] = soc_pu, state
@@ -215,11 +217,10 @@ class Writer:
         for name, value in zip(STATE_COLUMNS, states, strict=False):
             column[name][0] = value
         if self._thinner is None or self._total_file is None:
-            self._pen.write(self._power_file, self._row.tobytes())
+            self._powers.append(self._row.tobytes())
             return
-        self._pen.write(self._total_file, self._thinner.total(t_s, p_mw))
-        for row in self._thinner.rows(t_s, p_mw, state):
-            self._pen.write(self._power_file, row)
+        self._totals.append(self._thinner.total(t_s, p_mw))
+        self._powers += self._thinner.rows(t_s, p_mw, state)
 
     def event(self, t_s: float, unit: int, kind: str, detail: str = "") -> None:
         """Write one injected fault."""
@@ -233,18 +234,21 @@ class Writer:
             self._pen.write(self._link_file, row.tobytes())
 
     def flush(self) -> None:
-        """Write the setpoints noted so far."""
+        """Write what was noted so far."""
+        for file, rows in ((self._power_file, self._powers), (self._total_file, self._totals)):
+            if file is not None and rows:
+                self._pen.write(file, b"".join(rows))
+                rows.clear()
         if self._setpoints:
-            rows = np.array(self._setpoints, dtype=SETPOINT)
+            setpoints = np.array(self._setpoints, dtype=SETPOINT)
             self._setpoints.clear()
-            self._pen.write(self._setpoint_file, rows.tobytes())
+            self._pen.write(self._setpoint_file, setpoints.tobytes())
 
     def close(self) -> None:
         """Flush and close."""
+        self._powers += self._thinner.last() if self._thinner else ()
         self.flush()
         self._closed = True
-        for row in self._thinner.last() if self._thinner else ():
-            self._pen.write(self._power_file, row)
         self._pen.close()
         for file in (self._power_file, self._setpoint_file, self._event_file, self._link_file):
             file.close()

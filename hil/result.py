@@ -109,7 +109,7 @@ def figures(
     processes = plant.read_processes(run)
     traces = plant.traces(run, processes)
     notes: Notes = {}
-    ticks, journal_figures = _journal(out_dir, vppd, run.units.ids, ticks, notes, replay)
+    ticks = ticks or _exported(out_dir, vppd, run.units.ids, notes)
     rows = tracking.seconds(run, traces, ticks)
     tracked, why = tracking.figures(run, traces, rows)
     notes.update(why)
@@ -121,6 +121,7 @@ def figures(
     evidence = checkers.gather(out_dir, run, processes, rows, ticks, paired, checked)
     event = frequency_event.compute(run, traces)
     report = checkers.run(evidence)
+    journal_figures = _journal(out_dir / "journal", vppd, notes, replay)  # late: it may be at work
     checks = checkers.figures(evidence, report, notes)
     result = {
         **_head(run),
@@ -178,29 +179,32 @@ def _fleet(run: Recording, notes: Notes) -> dict[str, Any]:
     }
 
 
+def _exported(
+    out_dir: Path, vppd: Sequence[str] | None, ids: Sequence[str], notes: Notes
+) -> Ticks | None:
+    """Ticks out of the journal; None if it could not be read."""
+    command = tuple(vppd) if vppd is not None else journal.find_vppd()
+    ticks = out_dir / "raw" / "ticks.jsonl"
+    try:
+        return journal.export_ticks(command, out_dir / "journal", ticks, ids)
+    except JournalError as error:
+        notes["journal.export"] = str(error)
+        return None
+
+
 def _journal(
-    out_dir: Path,
-    vppd: Sequence[str] | None,
-    ids: Sequence[str],
-    ticks: Ticks | None,
-    notes: Notes,
-    replay: Replayer | None,
-) -> tuple[Ticks | None, dict[str, Any]]:
-    """Ticks and figures of the journal; None where it could not be read."""
-    folder = out_dir / "journal"
+    folder: Path, vppd: Sequence[str] | None, notes: Notes, replay: Replayer | None
+) -> dict[str, Any]:
+    """Figures of the journal; None where it could not be read."""
     figures: dict[str, Any] = dict.fromkeys(
         ("ticks", "bytes", "replay_bit_exact", "chain_ok", "missed_ticks")
     )
     command = tuple(vppd) if vppd is not None else journal.find_vppd()
     try:
-        ticks = ticks or journal.export_ticks(command, folder, out_dir / "raw" / "ticks.jsonl", ids)
-    except JournalError as error:
-        notes["journal.export"] = str(error)
-    try:
         replayed = replay(folder) if replay is not None else journal.replay(command, folder)
     except JournalError as error:
         notes.update({f"journal.{k}": str(error) for k in figures if k != "missed_ticks"})
-        return ticks, figures
+        return figures
     figures.update(
         ticks=replayed.ticks,
         bytes=replayed.bytes,
@@ -208,7 +212,7 @@ def _journal(
         chain_ok=replayed.chain_ok,
         missed_ticks=replayed.missed_ticks,
     )
-    return ticks, figures
+    return figures
 
 
 def _limits(

@@ -59,6 +59,7 @@ class SeedRunner:
         else:
             shutil.rmtree(folder, ignore_errors=True)
         gc.collect()
+        gc.freeze()  # what is left stays: a long run has thawed all that was there before it
         return replace(row, spent_s=round(time.perf_counter() - began_s, 3))
 
     def _judge(self, seed: int, folder: Path) -> tuple[Row, Measured | None]:

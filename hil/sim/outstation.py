@@ -17,7 +17,7 @@ from hil.recording import LinkChange
 from hil.sim.requests import Requests
 from hil.sim.wires import Asked, Wires
 from hil.wire.device import Device
-from hil.wire.dnp3 import ONLINE, LoadPoints
+from hil.wire.dnp3 import LoadPoints
 from vppd.links.base import Answer, LinkError
 from vppd.links.dnp3 import Dnp3TcpConfig
 from vppd.links.supervise import Backoff, LinkState, keep_connected
@@ -73,7 +73,7 @@ class MemoryOutstation:
     def answer(self, outputs: Request) -> Inputs | list[CommandStatus] | None:
         """Carry out a request, at the device; None: there is no answer."""
         if outputs is None:
-            return {index: (value, ONLINE) for index, value in self.points.measured().items()}
+            return self.points.flagged()
         statuses = self.points.command(outputs)
         return None if self.points.swallowed else statuses
 

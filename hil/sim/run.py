@@ -45,7 +45,7 @@ TAKE_OVER_S = 15.0  # at most that long are the units waited for before t0
 TAKE_OVER_SHARE = 0.95
 LAST_STEPS_S = 0.3  # after the end: the last steps of the physics are written
 VIEW_S = 1.0  # virtual time between two views
-COLLECT_S = 300.0  # virtual time between two collections of cycles
+COLLECT_S = 400.0  # virtual time between two collections of cycles: none in a run of five minutes
 View = Callable[[float, float], None]  # seconds since t0, speed
 
 log = structlog.get_logger()
@@ -74,6 +74,7 @@ class Simulation:
         self._view = view
         self._command = command
         self._taken_over = 0
+        self._froze = False
         self._io: dict[str, int] = {}
 
     def make(self) -> None:
@@ -96,7 +97,8 @@ class Simulation:
             raise CouldNotRunError(f"virtual time: {error}") from error
         finally:
             loop.set_exception_handler(lambda *_: None)  # of tasks that an interrupt has ended
-            gc.unfreeze()
+            if self._froze:  # else what the caller has frozen stays so
+                gc.unfreeze()
             if collecting:
                 gc.enable()
             os.close(marker)
@@ -183,6 +185,7 @@ class Simulation:
                 collect_at_s += COLLECT_S
                 gc.collect()
                 gc.freeze()  # what is left stays: nobody needs to look at it again
+                self._froze = True
             if self._view is not None:
                 spent_s = max(time.monotonic() - began_s, 1e-6)
                 self._view(loop.time() - self.t0_s, (loop.time() - began_virtual_s) / spent_s)

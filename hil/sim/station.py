@@ -17,15 +17,15 @@ NOT_CONNECTED = "not connected"
 
 
 class Reply:
-    """What a good answer says."""
+    """What a good answer says; without a constructor, which would take as long as the answer."""
 
     __slots__ = ("registers",)
-
-    def __init__(self, registers: list[int]) -> None:
-        self.registers = registers
+    registers: list[int]
 
 
-WRITTEN = Reply([])
+WRITTEN = Reply()
+WRITTEN.registers = []
+NO_WORDS: list[int] = []  # of a read
 Answered = Reply | ExceptionResponse
 Request = tuple[int, int, int, list[int]]  # unit id, address, registers to read, words to write
 
@@ -79,7 +79,9 @@ class Station:
             return ExceptionResponse(READ if count else WRITE, int(Code.PATH))
         try:
             if count:
-                return Reply(self.registers.read(address, count))
+                reply = Reply()
+                reply.registers = self.registers.read(address, count)
+                return reply
             fate = self.registers.write(address, words)
         except RefusalError as refusal:
             return ExceptionResponse(READ if count else WRITE, int(refusal.code))
@@ -107,7 +109,7 @@ class StationClient(Requests):
         """Read. Raises ModbusException, at once or when awaited."""
         if not self.connected:
             raise LostError(NOT_CONNECTED)
-        return self.ask((device_id, address, count, []))
+        return self.ask((device_id, address, count, NO_WORDS))
 
     def write_registers(self, address: int, values: list[int], *, device_id: int) -> Asked:
         """Write. Raises ModbusException, at once or when awaited."""

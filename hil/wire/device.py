@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from enum import Enum
+from itertools import chain
 
 from hil.faults import Fault, stream
 from hil.faults.device import DeviceFaults, Reading
@@ -23,12 +24,14 @@ def normal(rng: random.Random) -> Iterator[float]:
 
     Source: Box & Muller, Ann. Math. Stat. 29 (1958), p. 610.
     """
-    uniform = rng.random
+    return chain.from_iterable(_pairs(rng.random))
+
+
+def _pairs(uniform: Callable[[], float]) -> Iterator[tuple[float, float]]:
     while True:
         angle_rad = uniform() * math.tau
         length = math.sqrt(-2.0 * math.log(1.0 - uniform()))
-        yield math.cos(angle_rad) * length
-        yield math.sin(angle_rad) * length
+        yield math.cos(angle_rad) * length, math.sin(angle_rad) * length
 
 
 class Fate(Enum):
@@ -80,16 +83,19 @@ class Device:
         self._low_mw, self._high_mw = plant.low_mw.item, plant.high_mw.item
         self._most_mw = unit.rated_mw * OVERLOAD
         self._on_boot: list[Callable[[], None]] = []
+        self._armed = plant.watchdog(slot)
+        # Says what is measured, as its faults let it; replaced as they come and go, for whole
+        # fleets are read every second.
+        self.reading: Callable[[], Reading] = self._measured
 
     @property
     def state(self) -> int:
         """What its state register says."""
         return STATE_FAULT if self.faults.tripped else STATE_READY
 
-    def reading(self) -> Reading:
-        """Say what is measured, as its faults let it."""
-        reading, faults = self._measured(), self.faults
-        return faults.shown(reading) if faults.active else reading
+    def _shown(self) -> Reading:
+        """What it says is measured while it has a fault."""
+        return self.faults.shown(self._measured())
 
     def _measured(self) -> Reading:
         """Measure: the power with noise of the reading, the limits as they are."""
@@ -97,7 +103,9 @@ class Device:
         p_mw = self._p_mw(slot)
         if self._noise:
             p_mw *= 1.0 + self._noise * self._next_noise()
-        return Reading(p_mw, self._low_mw(slot), self._high_mw(slot), self._soc_pu(slot))
+        low_mw, high_mw, soc_pu = self._low_mw, self._high_mw, self._soc_pu
+        # past the constructor, which is Python
+        return tuple.__new__(Reading, (p_mw, low_mw(slot), high_mw(slot), soc_pu(slot)))
 
     def admit(self, p_mw: float | None) -> Fate | None:
         """Say what becomes of a write before it has any effect; None: it may have it.
@@ -164,10 +172,11 @@ class Device:
         """Set time and fallback of the watchdog."""
         if not self.faults.ignores:
             self._plant.arm(self._slot, watchdog_s=watchdog_s, fallback_mw=fallback_mw)
+            self._armed = self._plant.watchdog(self._slot)
 
     def watchdog(self) -> tuple[float, float]:
         """Time, s, and fallback, MW, of the watchdog."""
-        return self._plant.watchdog(self._slot)
+        return self._armed
 
     def watchdog_left_s(self) -> float:
         """Seconds until the watchdog runs out."""
@@ -203,6 +212,7 @@ class Device:
         self.setpoint_mw = self.unit.basepoint_mw
         self._plant.release(self._slot, self.clock())
         self._plant.disarm(self._slot)
+        self._armed = self._plant.watchdog(self._slot)
         for listener in self._on_boot:
             listener()
 
@@ -214,6 +224,7 @@ class Device:
 
     def _hold(self) -> None:
         """Pin the power where a fault holds it, or let it go; with or without own protection."""
+        self.reading = self._shown if self.faults.active else self._measured
         self._plant.hold(self._slot, 0.0 if self.faults.tripped else self.faults.stuck_mw)
         self._plant.unguard(self._slot, on=self.faults.unguarded)
 

@@ -41,6 +41,7 @@ class PointMap:
 INDUSTRIAL = PointMap(0, 0, -1e3, limits_swapped=True)
 HVAC = PointMap(10, 10, 1e6, limits_swapped=False)
 N_INPUTS, N_OUTPUTS = 8, 4
+FLAGS = (ONLINE,) * N_INPUTS
 
 
 class LoadPoints:
@@ -50,6 +51,7 @@ class LoadPoints:
         self.swallowed = False  # the request just handled must not be answered
         self._device = device
         self._map = points
+        self._indices = range(points.first_ai, points.first_ai + N_INPUTS)
 
     def read(self, headers: Sequence[ObjectHeader]) -> bytes:
         """Encode the analog inputs that a request names. Raises UnknownObject."""
@@ -69,24 +71,28 @@ class LoadPoints:
     def _inputs(self, start: int, stop: int) -> bytes:
         if start >= stop:
             return b""
-        values = list(self.measured().values())[start:stop]
+        values = self.measured()[start:stop]
         return analog_range(
             self._map.first_ai + start,
             [AnalogPoint(value, ONLINE) for value in values],
             variation=AnalogVariation.FLOAT32_WITH_FLAG,
         )
 
-    def measured(self) -> dict[int, float]:
-        """Analog inputs as they are now, by index."""
+    def measured(self) -> list[float]:
+        """Analog inputs as they are now."""
         device, per_mw = self._device, self._map.per_mw
-        reading = device.reading()
-        limits = [reading.low_mw * per_mw, reading.high_mw * per_mw]
+        p_mw, low_mw, high_mw, _ = device.reading()
         if self._map.limits_swapped:
-            limits.reverse()
+            low_mw, high_mw = high_mw, low_mw
         watchdog_s, fallback_mw = device.watchdog()
-        in_force = (int(device.following), watchdog_s, fallback_mw * per_mw)
-        values = [reading.p_mw * per_mw, *limits, device.state, REMOTE, *in_force]
-        return dict(enumerate(values, start=self._map.first_ai))
+        return [
+            p_mw * per_mw, low_mw * per_mw, high_mw * per_mw, device.state, REMOTE,
+            int(device.following), watchdog_s, fallback_mw * per_mw,
+        ]  # fmt: skip
+
+    def flagged(self) -> dict[int, tuple[float, int]]:
+        """Analog inputs as they are now, with their flags, by index."""
+        return dict(zip(self._indices, zip(self.measured(), FLAGS, strict=True), strict=True))
 
     def select(self, controls: Sequence[Control]) -> list[CommandStatus]:
         """Say which controls could be operated."""

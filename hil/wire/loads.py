@@ -49,9 +49,10 @@ class LoadRegisters:
         self._load, self._at = layout.load, layout.control
         self._unit_kw, self._floating = layout.unit_kw, layout.floating
         self._powers = (
-            struct.Struct(f"{order}5{kind}").pack, struct.Struct(f"{order}10H").unpack
+            struct.Struct(f"{order}4{kind}").pack, struct.Struct(f"{order}8H").unpack
         )  # fmt: skip
-        self._power = struct.Struct(f"{order}{kind}").unpack, struct.Struct(f"{order}2H").pack
+        self._power = struct.Struct(f"{order}{kind}"), struct.Struct(f"{order}2H")
+        self._dead_man: tuple[float, float] | None = None  # as in the memory
 
     def read(self, address: int, count: int) -> list[int]:
         """Words from an address on. Raises RefusalError."""
@@ -61,24 +62,29 @@ class LoadRegisters:
         if start < 0 or start + count > self._words:
             raise RefusalError(Code.ADDRESS)
         p_mw, low_mw, high_mw, _ = device.reading()
-        watchdog_s, fallback_mw = device.watchdog()
         unit_kw = self._unit_kw
         # the highest power is the lowest load
         load, lowest = -p_mw * 1000.0 / unit_kw, -high_mw * 1000.0 / unit_kw
         highest, told = -low_mw * 1000.0 / unit_kw, -device.setpoint_mw * 1000.0 / unit_kw
-        after = -fallback_mw * 1000.0 / unit_kw
         pack, unpack = self._powers
         if self._floating:
-            words = unpack(pack(load, lowest, highest, told, after))
+            words = unpack(pack(load, lowest, highest, told))
         else:
-            whole = (round(load), round(lowest), round(highest), round(told), round(after))
-            words = unpack(pack(*whole))
+            words = unpack(pack(round(load), round(lowest), round(highest), round(told)))
         memory[1] = device.state
         memory[first : first + 6] = words[:6]
-        memory[control : control + CONTROL_WORDS] = (
-            *words[6:8], int(device.following), round(watchdog_s), *words[8:],
-        )  # fmt: skip
+        memory[control : control + 2] = words[6:]
+        memory[control + 2] = int(device.following)
+        if (dead_man := device.watchdog()) is not self._dead_man:
+            self._dead_man = dead_man
+            memory[control + 3 : control + CONTROL_WORDS] = self._dead_man_words(*dead_man)
         return memory[start : start + count]
+
+    def _dead_man_words(self, watchdog_s: float, fallback_mw: float) -> tuple[int, ...]:
+        power, words = self._power
+        after = -fallback_mw * 1000.0 / self._unit_kw
+        packed = power.pack(after if self._floating else round(after))
+        return round(watchdog_s), *words.unpack(packed)
 
     def write(self, address: int, words: list[int]) -> Fate:
         """Write whole points of the control block. Raises RefusalError."""
@@ -107,6 +113,6 @@ class LoadRegisters:
         return Fate.DONE if order_mw is None else device.setpoint(order_mw)
 
     def _decode(self, words: list[int]) -> float:
-        unpack, pack = self._power
-        (count,) = unpack(pack(*words))
+        power, two_words = self._power
+        (count,) = power.unpack(two_words.pack(*words))
         return float(-count * self._unit_kw / 1000.0)

@@ -16,6 +16,7 @@ from hil.wire.modbus import Code, RefusalError
 BASE = 40000
 NONE16 = 0xFFFF
 NONE_INT16 = 0x8000
+WORD = 1 << 16  # divides a 32-bit number into its words
 OPERATING, CONNECTED, REMOTE = 1, 1, 0
 OFF, DISCONNECTED = 0, 0
 AC_DISCONNECT = 1 << 2  # of 701 Alrm
@@ -37,7 +38,7 @@ def int16(value: float) -> int:
     """Nearest int16, in two's complement; as far as one goes; "not implemented" for nan."""
     if math.isnan(value):
         return NONE_INT16
-    return signed16(max(-MOST_INT16, min(MOST_INT16, round(value))))
+    return max(-MOST_INT16, min(MOST_INT16, round(value))) & 0xFFFF
 
 
 def words32(value: int) -> tuple[int, int]:
@@ -187,7 +188,7 @@ class BatteryRegisters(SunSpecRegisters):
         soc_word, memory[at + 34], *memory[at + 44 : at + 48] = self._bank.measured(reading)
         memory[self._soc_at] = memory[at + 11] = soc_word
         left = self._left_at
-        memory[left], memory[left + 1] = words32(math.ceil(device.watchdog_left_s()))
+        memory[left : left + 2] = divmod(math.ceil(device.watchdog_left_s()), WORD)
 
     def control(self, offset: int, words: list[int]) -> Fate:
         """Write words of the WSet block; acts when WSet or WSetEna is among them."""
@@ -232,9 +233,9 @@ class PvRegisters(SunSpecRegisters):
         p_mw, _, high_mw, _ = device.reading()
         self.show_power(p_mw)
         left, available = self._left_at, self._available_at
-        memory[left], memory[left + 1] = words32(math.ceil(device.watchdog_left_s()))
-        watts = words32(round(high_mw * 1e6)) if math.isfinite(high_mw) else (NONE16, NONE16)
-        memory[available], memory[available + 1] = watts
+        memory[left : left + 2] = divmod(math.ceil(device.watchdog_left_s()), WORD)
+        watts = divmod(round(high_mw * 1e6), WORD) if math.isfinite(high_mw) else (NONE16, NONE16)
+        memory[available : available + 2] = watts
 
     def control(self, offset: int, words: list[int]) -> Fate:
         """Write words of the WMaxLimPct block; acts when the limit or its enable is among them."""

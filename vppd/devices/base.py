@@ -1,7 +1,8 @@
 """What the shell needs of a device driver, and what a driver gives back."""
 
 import math
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
 
 from vppd.links.base import Answer
 
@@ -20,6 +21,11 @@ class Reading(NamedTuple):
     quality: int = 0  # core.types.Quality
     following: bool = True  # False: its mode or dead man fell back since it was last asserted
     reason: str = ""  # why it cannot do what it is told, in words; empty if it can
+
+
+def full_reading(values: Iterable[Any]) -> Reading:
+    """Reading of all its fields in their order, without their names: in a third of the time."""
+    return tuple.__new__(Reading, values)
 
 
 class Driver(Protocol):

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from vppd.config.schema import UnitConfig
 from vppd.core.types import Quality
-from vppd.devices.base import NAN, Driver, Reading
+from vppd.devices.base import NAN, Driver, Reading, full_reading
 from vppd.devices.dc_side import DcSide, charging, discharging
 from vppd.devices.sunspec import TO_MW, TO_PU
 from vppd.devices.sunspec_driver import ENABLED, SunspecConfig, SunspecDriver, Wanted, beat
@@ -141,16 +141,18 @@ class SunspecBattery(SunspecDriver):
     def _reading(self, measured_at_s: float) -> Reading:
         p_meas_mw, reason = self._values["p_meas"], self._reason
         lowest_mw, highest_mw = self._range_mw()
-        return Reading(
-            p_meas_mw=p_meas_mw,
-            measured_at_s=measured_at_s,
-            soc_pu=self._values["soc"],
-            p_avail_min_mw=lowest_mw,
-            p_avail_max_mw=highest_mw,
-            remote=not reason,
-            quality=REFERENCE_ERR if math.isnan(p_meas_mw) else ONLINE,
-            following=self._is_following(),
-            reason=reason,
+        return full_reading(
+            (
+                p_meas_mw,
+                measured_at_s,
+                self._values["soc"],
+                lowest_mw,
+                highest_mw,
+                not reason,
+                REFERENCE_ERR if math.isnan(p_meas_mw) else ONLINE,
+                self._is_following(),
+                reason,
+            )
         )
 
     def _has_mode(self) -> bool:

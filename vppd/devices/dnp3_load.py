@@ -18,7 +18,7 @@ from typing import ClassVar
 from vppd.config.fields import text
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.core.types import Quality
-from vppd.devices.base import NAN, Reading
+from vppd.devices.base import NAN, Reading, full_reading
 from vppd.links.base import Answer, LinkError, PointLink
 from vppd.points.dnp3_table import ONLINE as FLAG_ONLINE
 from vppd.points.dnp3_table import TOLD, Dnp3Table, load_table, quality_of
@@ -69,6 +69,8 @@ class Dnp3Load:
         self._dead_man = {"watchdog": unit.watchdog_s, "fallback": fallback_mw}
         self._wanted = {"mode": FOLLOW_SETPOINT, **self._dead_man}
         self._told: dict[str, float] = {}  # of those, what the device told in its last answer
+        self._raw_told: list[tuple[float, int] | None] | None = None  # the same, as it came
+        self._in_force = True
         self._assert_mode = True  # with the next setpoint
         self._asserted_s = -math.inf
 
@@ -111,17 +113,22 @@ class Dnp3Load:
         measured_at_s = 0.5 * (asked_s + self._clock())
         value, bad = self._decoded(raw)
         reason = _reason(value)
-        self._told = _told(raw, self._tellable)
-        in_force = all(map(self._is_in_force, TOLD))
-        return Reading(
-            p_meas_mw=value["p_meas"],
-            measured_at_s=measured_at_s,
-            p_avail_min_mw=NAN if "p_avail_min" in bad else value["p_avail_min"],
-            p_avail_max_mw=NAN if "p_avail_max" in bad else value["p_avail_max"],
-            remote=not reason,
-            quality=int(next((bad[n] for n in VITAL if n in bad), ONLINE)) if bad else ONLINE,
-            following=bool(reason) or self._assert_mode or in_force,
-            reason=reason,
+        raw_told = [raw.get(index) for _, index, _ in self._tellable]
+        if raw_told != self._raw_told:  # they seldom change
+            self._raw_told, self._told = raw_told, _told(raw, self._tellable)
+            self._in_force = all(map(self._is_in_force, TOLD))
+        return full_reading(
+            (
+                value["p_meas"],
+                measured_at_s,
+                NAN,
+                NAN if "p_avail_min" in bad else value["p_avail_min"],
+                NAN if "p_avail_max" in bad else value["p_avail_max"],
+                not reason,
+                int(next((bad[n] for n in VITAL if n in bad), ONLINE)) if bad else ONLINE,
+                bool(reason) or self._assert_mode or self._in_force,
+                reason,
+            )
         )
 
     def _is_in_force(self, name: str) -> bool:

@@ -5,7 +5,7 @@ The maker's numbers, signs and word orders stand in the table (`tables/*.yaml`) 
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from vppd.config.fields import number, text
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.core.types import Quality
-from vppd.devices.base import NAN, Driver, Reading
+from vppd.devices.base import NAN, Driver, Reading, full_reading
 from vppd.links.base import Answer, ExpiredError, LinkError, RefusedError, RegisterLink
 from vppd.points.decoder import Decoder, joined, picker
 from vppd.points.encoder import Encoder
@@ -97,7 +97,9 @@ class ModbusLoad:
         if not read_only and self._dead_man:
             await self._arm()
 
-    async def write(self, p_setpoint_mw: float, before_s: float = math.inf) -> Answer:
+    def write(
+        self, p_setpoint_mw: float, before_s: float = math.inf
+    ) -> Coroutine[Any, Any, Answer]:
         """Send one setpoint, once; together with the mode, until that was accepted."""
         try:
             words = self._encoder.encode(p_setpoint_mw)
@@ -105,8 +107,11 @@ class ModbusLoad:
             raise LinkError(str(error)) from error
         if not self._assert_mode or self._follow is None:
             address = self._setpoint.address
-            return await self._link.write_registers(self._unit_id, address, words, before_s)
-        mode = self._table.registers["mode"].encode(float(self._follow))
+            return self._link.write_registers(self._unit_id, address, words, before_s)
+        return self._write_with_mode(words, float(self._follow), before_s)
+
+    async def _write_with_mode(self, words: list[int], follow: float, before_s: float) -> Answer:
+        mode = self._table.registers["mode"].encode(follow)
         answer = await self._write({"p_setpoint": words, "mode": mode}, before_s)
         self._assert_mode = answer is not Answer.ACCEPTED
         return answer
@@ -114,8 +119,13 @@ class ModbusLoad:
     async def read(self) -> Reading:
         """Ask for telemetry. Raises LinkError."""
         clock, pick_states, decode_powers = self._clock, self._pick_states, self._decode_powers
+        plan, link, unit_id = self._plan, self._link, self._unit_id
         asked_s = clock()
-        words = await self._read_spans(self._plan)
+        if len(plan) == 1:  # as most are: without a coroutine more
+            (span,) = plan
+            words = joined([], span, await link.read_registers(unit_id, span.address, span.count))
+        else:
+            words = await self._read_spans(plan)
         measured_at_s = 0.5 * (asked_s + clock())
         states = pick_states(words)
         if states != self._judged_by:
@@ -125,16 +135,18 @@ class ModbusLoad:
         powers_mw.append(NAN)  # for those that the table has not got
         at_meas, at_min, at_max = self._power_at
         p_meas_mw, reason = powers_mw[at_meas], self._reason
-        return Reading(  # by position: by name it takes three times as long
-            p_meas_mw,
-            measured_at_s,
-            NAN,
-            powers_mw[at_min],
-            powers_mw[at_max],
-            not reason,
-            ONLINE if math.isfinite(p_meas_mw) else REFERENCE_ERR,
-            bool(reason) or self._assert_mode or self._armed,
-            reason,
+        return full_reading(
+            (
+                p_meas_mw,
+                measured_at_s,
+                NAN,
+                powers_mw[at_min],
+                powers_mw[at_max],
+                not reason,
+                ONLINE if math.isfinite(p_meas_mw) else REFERENCE_ERR,
+                bool(reason) or self._assert_mode or self._armed,
+                reason,
+            )
         )
 
     def _judge(self, words: Sequence[int]) -> None:
@@ -234,7 +246,7 @@ class ModbusLoad:
         plan = plan_reads(registers, gap_max=self._gap_max)
         return Decoder(registers, plan).decode(await self._read_spans(plan))
 
-    async def _read_spans(self, plan: Sequence[Span]) -> Sequence[int]:
+    async def _read_spans(self, plan: Sequence[Span]) -> list[int]:
         """All words of a plan. Raises LinkError."""
         words: list[int] = []
         for span in plan:

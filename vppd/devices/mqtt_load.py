@@ -182,7 +182,7 @@ class MqttLoad:
         self._require_online()
         if self._reading is None or self._clock() - self._heard_s > self._config.silence_s:
             raise LinkError(self._late or f"no telemetry for {self._config.silence_s:g} s")
-        return self._reading._replace(following=not self._fell_back)
+        return self._reading._replace(following=False) if self._fell_back else self._reading
 
     # ----------------------------------------------------------------- messages
 

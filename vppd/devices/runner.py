@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
 
@@ -33,11 +33,7 @@ class Speaker(Protocol):
         """Call `listener()` when there is something new to read."""
 
 
-class Setpoint(NamedTuple):
-    """What the tick decided, and when."""
-
-    p_mw: float
-    decided_s: float
+Setpoint = tuple[float, float]  # what the tick decided, MW, and when, s
 
 
 class DeviceRunner:
@@ -63,12 +59,13 @@ class DeviceRunner:
     """
 
     __slots__ = (
-        "_clock", "_driver", "_errors", "_hold_writes", "_link", "_log", "_mailbox", "_mode_lost",
-        "_newest", "_online", "_phase_s", "_poll_s", "_read_due", "_retry", "_setpoint_age_max_s",
-        "_settle_s", "_started_s", "_takes_deadlines", "_wake", "_why_lost", "_writing",
-        "accepted_mw", "accepted_s", "latest", "lost_since_s", "read_errors", "reads",
-        "reconnects", "setpoints_dropped", "setpoints_expired", "setpoints_unsent", "unit_id",
-        "write_result", "writes", "writes_accepted", "writes_refused", "writes_unknown",
+        "_clock", "_driver", "_errors", "_hold_writes", "_link", "_log", "_mailbox",
+        "_mode_lost", "_newest", "_online", "_phase_s", "_poll_s", "_polling", "_read_due",
+        "_retry", "_setpoint_age_max_s", "_settle_s", "_started_s", "_takes_deadlines",
+        "_wake", "_why_lost", "_writing", "accepted_mw", "accepted_s", "latest",
+        "lost_since_s", "read_errors", "reads", "reconnects", "setpoints_dropped",
+        "setpoints_expired", "setpoints_unsent", "unit_id", "write_result", "writes",
+        "writes_accepted", "writes_refused", "writes_unknown",
     )  # fmt: skip
 
     def __init__(
@@ -118,6 +115,7 @@ class DeviceRunner:
         self._online: bool | None = None  # None: never was
         self._errors = 0  # in a row
         self._mode_lost = False
+        self._polling = False
         self._started_s = -math.inf
         self._why_lost = "not connected yet"
         self._log = log.bind(device=unit_id)
@@ -156,7 +154,7 @@ class DeviceRunner:
             return
         if self._mailbox is not None:
             self.setpoints_dropped += 1
-        self._mailbox = self._newest = Setpoint(p_setpoint_mw, decided_s)
+        self._mailbox = self._newest = (p_setpoint_mw, decided_s)
         self._wake.ring()
 
     async def run(self) -> None:
@@ -203,19 +201,32 @@ class DeviceRunner:
         A setpoint does not wait for a poll that is under way: the link lets it go first.
         """
         self._read_due = Alarm(self._clock)
+        # A task of its own: what wakes one goes down through all its coroutines, each time. It is
+        # the first: a setpoint that waits goes before the first poll.
+        writes = asyncio.create_task(self._write_all(epoch))
         polls = asyncio.create_task(self._poll(epoch))
-        polls.add_done_callback(lambda _polls: self._wake.ring())
+        polls.add_done_callback(self._polls_ended)
+        self._polling = True
         try:
-            while not (polls.done() or self._is_over(epoch)):
-                setpoint, self._mailbox = self._mailbox, None
-                if setpoint is not None:
-                    await self._write(setpoint)
-                await self._wake.wait()  # at once if it was rung since the loop began
+            await writes
         finally:
             polls.cancel()
             await asyncio.wait([polls])
             if not polls.cancelled():
                 polls.result()  # a bug in the driver
+
+    def _polls_ended(self, _polls: asyncio.Task[None]) -> None:
+        self._polling = False
+        self._wake.ring()
+
+    async def _write_all(self, epoch: int) -> None:
+        """Write each setpoint that comes, while it is polled, too. Ends with the connection."""
+        wake = self._wake
+        while self._polling and not self._is_over(epoch):
+            setpoint, self._mailbox = self._mailbox, None
+            if setpoint is not None:
+                await self._write(setpoint)
+            await wake.wait()  # at once if it was rung since the loop began
 
     async def _poll(self, epoch: int) -> None:
         """Read whenever it is due. Ends when it finds that `_serve` is over."""
@@ -248,7 +259,8 @@ class DeviceRunner:
         return self.latest is not None and not self.latest.following and self._must_restart()
 
     def _is_fresh(self, setpoint: Setpoint) -> bool:
-        return self._clock() - setpoint.decided_s <= self._setpoint_age_max_s
+        _, decided_s = setpoint
+        return self._clock() - decided_s <= self._setpoint_age_max_s
 
     async def _write(self, setpoint: Setpoint) -> None:
         """Send one setpoint, once, unless it has grown old. Telemetry is due soon after it."""

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 
+NUMBERS = (int, float)  # of JSON; a union would be made anew for each
 OCTETS_MAX = 4096  # of a message; the largest that is meant has 200
 
 
@@ -27,7 +28,7 @@ def parse_object(payload: bytes) -> dict[str, object]:
 def number(document: dict[str, object], key: str) -> float:
     """Finite number under a key. Raises MessageError; true, false and text are no numbers."""
     value = document.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, NUMBERS):
         raise MessageError(f"{key} is not a number")
     try:
         real = float(value)
