@@ -12,7 +12,8 @@ from vppd.config.errors import ConfigError
 from vppd.config.load import load_config
 from vppd.config.params import build_params
 from vppd.config.reference import default_text, range_text, render, unit_text, write
-from vppd.config.schema import Config, GuardsConfig, Registry, SiteConfig, UnitConfig
+from vppd.config.schema import Config, Registry, SiteConfig, UnitConfig
+from vppd.config.sections import GuardsConfig
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "configs").glob("*.yaml"))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vppd.core.types import Image, Order, Params, Policy, Quality, Trigger
+from vppd.core.types import AwardGuard, Image, Order, Params, Policy, Quality, Trigger
 
 NAN = float("nan")
 
@@ -64,6 +64,9 @@ def params(n: int = 3, **changes: Any) -> Params:
         settle_s=8.0,
         slow_s=3.0,
         soc_recovery_s=7200.0,
+        firm_pu=each(1.0),
+        soc_error_pu=0.02,
+        award_guard=AwardGuard.NONE,
     )
     return dataclasses.replace(base, **changes)
 

@@ -17,6 +17,7 @@ NUMBERS = {
         "NONE RATING RAMP SOC AVAILABLE TELEMETRY_AGE UNREACHABLE FALLBACK OPERATOR CROSSED "
         "DEAD_BAND GUARD CAPACITY LOCAL_CONTROL REFUSED GROUP"
     ),
+    "AwardGuard": "NONE ALARM CLAMP",
     "Policy": "EXACT PRO_RATA MERIT_ORDER RESPONSE_AWARE",
 }
 
@@ -33,6 +34,7 @@ def test_events_count_from_one():
     assert {m: int(v) for m, v in types.EventCode.__members__.items()} == {
         "MODE": 1, "UNIT_LOST": 2, "UNIT_BACK": 3, "UNIT_FALLBACK": 4, "SIGNAL_VERDICT": 5,
         "UNSERVED": 6, "GUARD_DROPPED": 7, "ALLOCATION_REFUSED": 8,
+        "AWARD_ABOVE_HEADROOM": 9,
     }  # fmt: skip
 
 

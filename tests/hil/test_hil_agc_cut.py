@@ -9,7 +9,8 @@ from hand_recovery import NUMBERS, RATE, YAML, cut
 from hil import report, result
 from hil.measure.agc_cut import COMM_LOST, ONLINE, Guards, read_guards
 from hil.scenario import Limit, figure, load, shortfall
-from vppd.config.schema import GuardsConfig, SiteConfig
+from vppd.config.schema import SiteConfig
+from vppd.config.sections import GuardsConfig
 
 
 def figures(run: Run, tmp_path) -> dict:

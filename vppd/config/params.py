@@ -4,14 +4,20 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from vppd.config.schema import Config, DroopConfig
-from vppd.core.types import F8, I8, Params, Policy
+from vppd.config.schema import Config
+from vppd.config.sections import DroopConfig
+from vppd.core.types import F8, I8, AwardGuard, Params, Policy
 
 _POLICIES = {
     "exact": Policy.EXACT,
     "pro_rata": Policy.PRO_RATA,
     "merit_order": Policy.MERIT_ORDER,
     "response_aware": Policy.RESPONSE_AWARE,
+}
+_AWARD_GUARDS = {
+    "none": AwardGuard.NONE,
+    "alarm": AwardGuard.ALARM,
+    "clamp": AwardGuard.CLAMP,
 }
 # Zero power for any frequency: the core multiplies by it even where droop is off.
 _NO_DROOP = DroopConfig(droop_pu=1.0, power_mw=0.0)
@@ -78,6 +84,9 @@ def build_params(config: Config) -> Params:
         settle_s=config.policy.settle_s,
         slow_s=config.policy.slow_s,
         soc_recovery_s=config.policy.soc_recovery_s,
+        firm_pu=column("firm_pu"),
+        soc_error_pu=config.policy.soc_error_pu,
+        award_guard=_AWARD_GUARDS[config.plan.award_guard],
     )
 
 

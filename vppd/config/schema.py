@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from vppd.config import messages
 from vppd.config.fields import about, number, text
+from vppd.config.sections import DroopConfig, GuardsConfig, JournalConfig
 
 ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
@@ -194,6 +195,16 @@ class UnitConfig:
             maximum=3600.0,
         ),
     )
+    firm_pu: float = field(
+        default=1.0,
+        metadata=number(
+            "pu",
+            "share of the unit's room around its basepoint that is promised as firm; less where"
+            " weather, cars or a process may take it away",
+            minimum=0.0,
+            maximum=1.0,
+        ),
+    )
     energy_mwh: float | None = field(
         default=None, metadata=number("MWh", "size of the store", above=0.0, maximum=1e6)
     )
@@ -363,6 +374,16 @@ class PlanConfig:
             " reported as unserved"
         ),
     )
+    award_guard: str = field(
+        default="clamp",
+        metadata=text(
+            "while more was sold than the headroom of the next 15 min; clamp: an alarm, and the TSO"
+            " is told of no more regulation capacity than that; alarm: an alarm; none: nothing",
+            "clamp",
+            "alarm",
+            "none",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,103 +446,10 @@ class PolicyConfig:
             "s", "setpoints keep the SoC within limits that far ahead", minimum=1.0, maximum=86400.0
         ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class DroopConfig:
-    """Frequency droop at plant level (IEEE 1547-2018, 6.5.2.7), added to the request."""
-
-    droop_pu: float = field(
-        metadata=number("pu", "frequency change for full power", above=0.0, maximum=1.0)
-    )
-    power_mw: float = field(
-        metadata=number("MW", "power that 1 pu stands for", minimum=0.0, maximum=1e6)
-    )
-    deadband_hz: float = field(
-        default=0.036,
-        metadata=number("Hz", "half width of the dead band", minimum=0.0, maximum=2.0),
-    )
-    freq_nominal_hz: float = field(
-        default=50.0, metadata=number("Hz", "nominal frequency", minimum=10.0, maximum=400.0)
-    )
-    stale_after_s: float = field(
-        default=3.0,
-        metadata=number("s", "older frequency gives no droop", above=0.0, maximum=60.0),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class GuardsConfig:
-    """Guards on the AGC signal."""
-
-    agc_limit_pu: float = field(
-        default=1.0, metadata=number("pu", "AGC is clipped here", above=0.0, maximum=2.0)
-    )
-    agc_tolerance_pu: float = field(
-        default=0.05,
-        metadata=number(
-            "pu", "beyond limit + tolerance a value is refused", minimum=0.0, maximum=1.0
-        ),
-    )
-    agc_rate_max_pu_per_s: float = field(
-        default=float("inf"),
-        metadata=number(
-            "pu/s",
-            "faster moves are refused; .inf where the market allows steps",
-            above=0.0,
-            allow_inf=True,
-        ),
-    )
-    agc_interval_s: float = field(
-        default=2.0,
-        metadata=number("s", "how often the TSO sends AGC", minimum=0.1, maximum=600.0),
-    )
-    agc_stale_after_s: float = field(
-        default=6.0,
-        metadata=number("s", "an older value is stale: HOLD", above=0.0, maximum=3600.0),
-    )
-    agc_transit_max_s: float = field(
-        default=6.0,
-        metadata=number(
-            "s", "a value with an older time tag is refused", above=0.0, maximum=3600.0
-        ),
-    )
-    hold_s: float = field(
-        default=10.0,
-        metadata=number("s", "time in HOLD before RETURN", minimum=0.0, maximum=3600.0),
-    )
-    return_rate_pu_per_s: float = field(
+    soc_error_pu: float = field(
         default=0.02,
-        metadata=number("pu/s", "ramp of RETURN to the basepoints", above=0.0, maximum=10.0),
-    )
-
-    def cross_checks(self) -> list[tuple[str, str]]:
-        """Rules over more than one key."""
-        if self.agc_stale_after_s > self.agc_interval_s:
-            return []
-        message = messages.STALE_BEFORE_NEXT.format(
-            agc_interval_s=self.agc_interval_s, agc_stale_after_s=self.agc_stale_after_s
-        )
-        return [("agc_stale_after_s", message)]
-
-
-@dataclass(frozen=True, slots=True)
-class JournalConfig:
-    """The tick journal."""
-
-    enabled: bool = field(default=True, metadata=about("write the journal"))
-    sync: bool = field(default=True, metadata=about("fdatasync after each group of records"))
-    segment_s: float = field(
-        default=3600.0,
-        metadata=number("s", "length of one segment file", minimum=10.0, maximum=86400.0),
-    )
-    queue_ticks: int = field(
-        default=120,
         metadata=number(
-            "",
-            "ticks that may wait for the disk before records are dropped, and an alarm raised",
-            minimum=2.0,
-            maximum=10000.0,
+            "pu", "error of the SoC that the firm headroom allows for", minimum=0.0, maximum=0.5
         ),
     )
 

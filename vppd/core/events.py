@@ -49,6 +49,7 @@ def changes(
     unserved_mw: float,
     kernel_status: int,
     dropped_mw: dict[int, float],
+    award_short_mw: float = 0.0,
 ) -> Events:
     """Events of one tick, in a fixed order."""
     rows: list[Row] = []
@@ -59,6 +60,9 @@ def changes(
     rows.extend(_unit_changes(before.out_reason, after.out_reason))
     if after.unserved != before.unserved:
         rows.append((EventCode.UNSERVED, -1, unserved_mw if after.unserved else 0.0))
+    if after.award_short != before.award_short:
+        value = award_short_mw if after.award_short else 0.0
+        rows.append((EventCode.AWARD_ABOVE_HEADROOM, -1, value))
     if kernel_status in (status.BAD_INPUT, status.MISMATCH):
         rows.append((EventCode.ALLOCATION_REFUSED, -1, float(kernel_status)))
     rows.extend((EventCode.GUARD_DROPPED, i, p_mw) for i, p_mw in dropped_mw.items())

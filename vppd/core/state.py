@@ -40,4 +40,5 @@ def initial_state(params: Params) -> State:
         past_mw=past_mw,
         ahead_price=ahead_price,
         when_s=when_s,
+        award_short=0,
     )

@@ -1,7 +1,7 @@
 """One control tick, as a pure function: the only entry to the core.
 
     image -> signal -> mode -> request -> who takes part -> limits -> what is under way
-          -> split -> guard -> decision
+          -> split -> guard -> promise -> decision
 
 No clock, no I/O, no log, no randomness, no suspension point: the same (state, image, params)
 give the same bits, live, on the bench and in replay.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vppd.core.allocation import Box, Split, held_by, split, split_of
 from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
+from vppd.core.headroom import Promise, award_short_mw, is_award_short, promised
 from vppd.core.modes import next_mode
 from vppd.core.participation import (
     is_adrift,
@@ -90,7 +91,11 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     ahead = what_will_be(state, image, params, asked, able, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
     dropped_mw = second_guard(done, held, able, image, params, dt_s)
-    return conclude(state, image, params, asked, able, ahead, done, held, dropped_mw)
+    promise = what_is_promised(image, params, asked, able, ahead)
+    short = is_award_short(state.award_short, asked.mode, promise, image, params)
+    return conclude(
+        state, image, params, asked, able, ahead, done, held, dropped_mw, promise, short
+    )
 
 
 def elapsed_s(state: State, image: Image, params: Params) -> float:
@@ -227,9 +232,20 @@ def second_guard(
     return dropped_mw
 
 
+def what_is_promised(
+    image: Image, params: Params, asked: Asked, able: Able, ahead: Foresight | None
+) -> Promise:
+    """How far from the plan the plant can be moved, and held there."""
+    return promised(
+        asked.mode, image, params, able.out_reason, able.last_mw,
+        able.box.range_lower_mw, able.box.range_upper_mw, ahead,
+    )  # fmt: skip
+
+
 def conclude(
     state: State, image: Image, params: Params, asked: Asked, able: Able,
     ahead: Foresight | None, done: Split, held: U1, dropped_mw: dict[int, float],
+    promise: Promise, award_short: int,
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
     p_mw = done.p_mw
@@ -258,11 +274,13 @@ def conclude(
         unserved=unserved_told(state.unserved, unserved_mw, asked.mode),
         p_setpoint_mw=p_mw,
         out_reason=able.out_reason,
+        award_short=award_short,
         **_carried(state, params, ahead, done, send),
     )
     events = changes(
-        state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw
-    )
+        state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw,
+        award_short_mw=max(award_short_mw(promise, image)),
+    )  # fmt: skip
     decision = Decision(
         tick=image.tick,
         mode=asked.mode,
@@ -295,6 +313,11 @@ def conclude(
         **_foreseen(p_mw, ahead, done.price),
         group_price=done.group_price,
         group_missed_mw=done.group_missed_mw,
+        promise_s=promise.s,
+        promise_up_mw=promise.up_mw,
+        promise_down_mw=promise.down_mw,
+        promise_firm_up_mw=promise.firm_up_mw,
+        promise_firm_down_mw=promise.firm_down_mw,
     )
     seal(after, decision)
     return after, decision
@@ -347,5 +370,7 @@ def seal(state: State, decision: Decision) -> None:
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
         decision.group_price, decision.group_missed_mw,
+        decision.promise_s, decision.promise_up_mw, decision.promise_down_mw,
+        decision.promise_firm_up_mw, decision.promise_firm_down_mw,
     ):  # fmt: skip
         array.setflags(write=False)

@@ -141,6 +141,14 @@ class Policy(IntEnum):
     RESPONSE_AWARE = 3
 
 
+class AwardGuard(IntEnum):
+    """What is done while more regulation was sold than can be promised."""
+
+    NONE = 0
+    ALARM = 1
+    CLAMP = 2  # an alarm, and the TSO is told of no more than what can be promised
+
+
 class EventCode(IntEnum):
     """What changed in a tick. The number is part of the journal's layout: append only."""
 
@@ -152,6 +160,7 @@ class EventCode(IntEnum):
     UNSERVED = 6  # value: MW, when it begins, and 0.0 when it ends
     GUARD_DROPPED = 7  # index: the unit; value: the setpoint that was refused, MW
     ALLOCATION_REFUSED = 8  # value: status of the kernel
+    AWARD_ABOVE_HEADROOM = 9  # value: MW missing of what was sold, when it begins; 0.0 at its end
 
 
 def late(value: float | tuple[()]) -> Any:
@@ -210,6 +219,9 @@ class Params:
     settle_s: float = late(8.0)  # medium units take over from fast ones until then
     slow_s: float = late(3.0)  # time constant of the slow part of the request
     soc_recovery_s: float = late(7200.0)  # a store is brought back to the middle of its band in
+    firm_pu: F8 = late(1.0)  # 0...1: share of the room around the basepoint that is firm
+    soc_error_pu: float = late(0.02)  # error of the SoC that firm promises allow for
+    award_guard: int = late(AwardGuard.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +282,7 @@ class State:
     past_mw: F8 = late(0.0)  # past setpoints, unit after unit (see kernels.response.foresee)
     ahead_price: F8 = late(0.0)  # multipliers of the look-ahead points, the next first guess
     when_s: F8 = late(0.0)  # when those of the last ticks left, oldest first
+    award_short: int = late(0)  # 1: more was sold than can be promised, and that was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,3 +325,8 @@ class Decision:
     ahead_price: F8 = late(0.0)  # multipliers
     group_price: F8 = late(0.0)  # shape (g,), multiplier of each group's limit, less its parent's
     group_missed_mw: F8 = late(0.0)  # limit - sum where the units cannot keep it, else 0
+    promise_s: F8 = late(0.0)  # horizons, shape (4,); see core.headroom
+    promise_up_mw: F8 = late(0.0)  # above the basepoints, reached by then and held till then
+    promise_down_mw: F8 = late(0.0)
+    promise_firm_up_mw: F8 = late(0.0)  # the same with errors, and one unit lost
+    promise_firm_down_mw: F8 = late(0.0)

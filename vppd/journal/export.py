@@ -36,6 +36,9 @@ IMAGE_NUMBERS: Final = (
     "accepted_at_s",
     "connected",
 )
+PROMISES: Final = (
+    "promise_s", "promise_up_mw", "promise_down_mw", "promise_firm_up_mw", "promise_firm_down_mw",
+)  # fmt: skip
 DECISION_NUMBERS: Final = ("p_setpoint_mw", "send", "lower_mw", "upper_mw")
 
 
@@ -125,7 +128,8 @@ def tick_row(record: TickRecord) -> Row:
         "tick_us": meta.tick_us,
         "missed_ticks": meta.missed_ticks,
     }
-    return {key: _finite(value) for key, value in row.items()}
+    row = {key: _finite(value) for key, value in row.items()}
+    return row | {name: _numbers(getattr(decision, name)) for name in PROMISES}
 
 
 def array_row(image: Image, decision: Decision, ids: Sequence[str]) -> Row:

@@ -28,9 +28,10 @@ PER_PAST: Final = "p"  # likewise
 PER_POINT: Final = "a"
 PER_TICK: Final = "w"
 PER_GROUP: Final = "g"
+PER_HORIZON: Final = "h"
 LISTS: Final = {  # by name
     "event_": PER_EVENT, "past_": PER_PAST, "ahead_": PER_POINT, "when_": PER_TICK,
-    "group_": PER_GROUP,
+    "group_": PER_GROUP, "promise_": PER_HORIZON,
 }  # fmt: skip
 TEXT: Final = "text"  # a tuple of str: constant, kept in the segment's header only
 

@@ -12,6 +12,7 @@ MODULES = (
     "certificate",
     "exact",
     "guard",
+    "headroom",
     "limits",
     "merit_order",
     "participation",

@@ -1,0 +1,105 @@
+"""Sections of the configuration that stand for themselves: droop, guards, journal."""
+
+from dataclasses import dataclass, field
+
+from vppd.config import messages
+from vppd.config.fields import about, number
+
+
+@dataclass(frozen=True, slots=True)
+class DroopConfig:
+    """Frequency droop at plant level (IEEE 1547-2018, 6.5.2.7), added to the request."""
+
+    droop_pu: float = field(
+        metadata=number("pu", "frequency change for full power", above=0.0, maximum=1.0)
+    )
+    power_mw: float = field(
+        metadata=number("MW", "power that 1 pu stands for", minimum=0.0, maximum=1e6)
+    )
+    deadband_hz: float = field(
+        default=0.036,
+        metadata=number("Hz", "half width of the dead band", minimum=0.0, maximum=2.0),
+    )
+    freq_nominal_hz: float = field(
+        default=50.0, metadata=number("Hz", "nominal frequency", minimum=10.0, maximum=400.0)
+    )
+    stale_after_s: float = field(
+        default=3.0,
+        metadata=number("s", "older frequency gives no droop", above=0.0, maximum=60.0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GuardsConfig:
+    """Guards on the AGC signal."""
+
+    agc_limit_pu: float = field(
+        default=1.0, metadata=number("pu", "AGC is clipped here", above=0.0, maximum=2.0)
+    )
+    agc_tolerance_pu: float = field(
+        default=0.05,
+        metadata=number(
+            "pu", "beyond limit + tolerance a value is refused", minimum=0.0, maximum=1.0
+        ),
+    )
+    agc_rate_max_pu_per_s: float = field(
+        default=float("inf"),
+        metadata=number(
+            "pu/s",
+            "faster moves are refused; .inf where the market allows steps",
+            above=0.0,
+            allow_inf=True,
+        ),
+    )
+    agc_interval_s: float = field(
+        default=2.0,
+        metadata=number("s", "how often the TSO sends AGC", minimum=0.1, maximum=600.0),
+    )
+    agc_stale_after_s: float = field(
+        default=6.0,
+        metadata=number("s", "an older value is stale: HOLD", above=0.0, maximum=3600.0),
+    )
+    agc_transit_max_s: float = field(
+        default=6.0,
+        metadata=number(
+            "s", "a value with an older time tag is refused", above=0.0, maximum=3600.0
+        ),
+    )
+    hold_s: float = field(
+        default=10.0,
+        metadata=number("s", "time in HOLD before RETURN", minimum=0.0, maximum=3600.0),
+    )
+    return_rate_pu_per_s: float = field(
+        default=0.02,
+        metadata=number("pu/s", "ramp of RETURN to the basepoints", above=0.0, maximum=10.0),
+    )
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.agc_stale_after_s > self.agc_interval_s:
+            return []
+        message = messages.STALE_BEFORE_NEXT.format(
+            agc_interval_s=self.agc_interval_s, agc_stale_after_s=self.agc_stale_after_s
+        )
+        return [("agc_stale_after_s", message)]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalConfig:
+    """The tick journal."""
+
+    enabled: bool = field(default=True, metadata=about("write the journal"))
+    sync: bool = field(default=True, metadata=about("fdatasync after each group of records"))
+    segment_s: float = field(
+        default=3600.0,
+        metadata=number("s", "length of one segment file", minimum=10.0, maximum=86400.0),
+    )
+    queue_ticks: int = field(
+        default=120,
+        metadata=number(
+            "",
+            "ticks that may wait for the disk before records are dropped, and an alarm raised",
+            minimum=2.0,
+            maximum=10000.0,
+        ),
+    )

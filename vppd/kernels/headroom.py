@@ -1,0 +1,210 @@
+"""How many MW above and below the plan can be promised: reached in time, and held.
+
+For each horizon T, counted from now, and each direction, unit i gives
+
+    room = min(limit, output at T) - basepoint
+
+* *Held*: `limit` is the unit's range (rating, availability), and of a store what its energy gives
+  from now through T: energy between SoC and the band's end, x the efficiency of discharging or
+  / that of charging, over T + `soc_horizon_s`. The tick's own limits keep the band that far ahead
+  (`kernels/limits.py`), so with less than that left the power would be taken back before T.
+* *Reached*: the setpoint moves to `limit` within the ramp, from the one in force; the output
+  follows it after the dead time with the first-order lag (`_arrived`), on top of what is left of
+  the way to the setpoint in force. A change still in its dead time has not arrived.
+
+A unit that cannot even be at its basepoint has a room below zero: the others must carry that first,
+so it counts in full. A unit out of the split, or a store whose SoC is not known, has none, and is
+counted where it stands: what it lacks of its basepoint counts, what it has beyond does not, for
+nobody promised that it stays. The sums are never below zero.
+
+The *firm* sums hold when things go wrong that do go wrong:
+
+* the SoC is off by `soc_error_pu`, against us;
+* of each unit's room only `firm_pu` is there: availability that is reported may vanish;
+* the largest single unit is lost (n-1): its room, and its basepoint where that is generation (of a
+  sum upwards) or load (downwards), for it may trip as well as stop listening.
+"""
+
+import numpy as np
+
+from vppd.kernels.jit import F8, IN, IN_U1, OUT, U1, f8, i8, kernel
+
+NONE = np.uint8(0)  # `vppd.core.types.Reason`, typed again
+S_PER_H = 3600.0
+DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
+
+
+@kernel()
+def _left(x: float) -> float:
+    """exp(-x) for x >= 0, never less and at most 3e-5 more: what a lag has not let through yet.
+
+    The series of exp(x / 8) to its fifth term, eight times over. Its slope is never steeper than
+    that of exp(-x), so nothing below falls under zero or beyond its end.
+    """
+    if x > DECAYED:
+        return 0.0
+    z = x * 0.125
+    y = 1.0 / (1.0 + z * (1.0 + z * (0.5 + z * (1.0 / 6.0 + z * (1.0 / 24.0)))))
+    y *= y
+    y *= y
+    return y * y
+
+
+@kernel()
+def _arrived(change: float, ramp: float, since_s: float, lag_s: float, left: float) -> float:
+    """Output of a unit at rest whose setpoint began to move by `change` >= 0 at `ramp`.
+
+    `since_s` after its dead time, at which `left` = _left(since_s / lag_s) of a step is missing.
+    """
+    if not (since_s > 0.0 and change > 0.0):
+        return 0.0
+    ramp_s = change / ramp
+    if since_s <= ramp_s:
+        return ramp * (since_s - lag_s * (1.0 - left))
+    if not lag_s > 0.0:
+        return change
+    return change - ramp * lag_s * (_left((since_s - ramp_s) / lag_s) - left)
+
+
+@kernel()
+def _room(
+    limit: float, base: float, told: float, free: float,
+    ramp: float, since_s: float, lag_s: float, left: float,
+) -> float:  # fmt: skip
+    """Room upwards of a unit whose output would be `free` by then if its setpoint stood."""
+    reached = free + _arrived(limit - told, ramp, since_s, lag_s, left)
+    return (limit if reached > limit else reached) - base
+
+
+@kernel()
+def _energy(soc_pu: float, end_pu: float, energy_mwh: float) -> float:
+    """Energy above the end of the band, MWh; none below."""
+    beyond_pu = soc_pu - end_pu
+    return beyond_pu * energy_mwh if beyond_pu > 0.0 else 0.0
+
+
+@kernel()
+def _nearer(limit: float, held: float) -> float:
+    return held if held < limit else limit
+
+
+@kernel()
+def _not_below(x: float) -> float:
+    """No sum is negative; NaN stays."""
+    return 0.0 if x < 0.0 else x
+
+
+@kernel(
+    i8(
+        IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN,
+        OUT, OUT, OUT, OUT,
+    )
+)  # fmt: skip
+def promise(
+    out_reason: U1,
+    base_mw: F8,
+    told_mw: F8,
+    output_mw: F8,
+    range_lower_mw: F8,
+    range_upper_mw: F8,
+    ramp_up_mw_per_s: F8,
+    ramp_down_mw_per_s: F8,
+    dead_time_s: F8,
+    lag_s: F8,
+    soc_pu: F8,
+    energy_mwh: F8,
+    soc_min_pu: F8,
+    soc_max_pu: F8,
+    efficiency_charge_pu: F8,
+    efficiency_discharge_pu: F8,
+    firm_pu: F8,
+    soc_error_pu: float,
+    soc_horizon_s: float,
+    horizon_s: F8,
+    up_mw: F8,
+    down_mw: F8,
+    firm_up_mw: F8,
+    firm_down_mw: F8,
+) -> int:
+    """Room of n units above and below their basepoints at K horizons.
+
+    Parameters
+    ----------
+    out_reason : shape (n,)
+        `Reason`; a unit with one takes no part.
+    base_mw, told_mw, output_mw : shape (n,)
+        Basepoint; setpoint in force; output now.
+    range_lower_mw, range_upper_mw : shape (n,)
+        Range of each unit without its ramp; of one out of the split the value it is counted with.
+    ramp_up_mw_per_s, ramp_down_mw_per_s, dead_time_s, lag_s : shape (n,)
+        Response of each unit; ramps > 0, the others >= 0.
+    soc_pu, energy_mwh, soc_min_pu, soc_max_pu : shape (n,)
+        State of charge (NaN: not reported), usable size (NaN: no store), band to stay in.
+    efficiency_charge_pu, efficiency_discharge_pu, firm_pu : shape (n,)
+        0...1 each.
+    soc_error_pu, soc_horizon_s : float
+        Error of the SoC that the firm sums allow for; how far ahead the tick keeps the band.
+    horizon_s : shape (K,)
+        Horizons, s from now.
+    up_mw, down_mw, firm_up_mw, firm_down_mw : shape (K,), written
+        The sums, >= 0; NaN where a number that they need is.
+
+    Returns
+    -------
+    int
+        Number of units that were counted with their room.
+    """
+    counted = 0
+    for k in range(horizon_s.shape[0]):
+        per_h = S_PER_H / (horizon_s[k] + soc_horizon_s)
+        rise = fall = firm_rise = firm_fall = largest_rise = largest_fall = 0.0
+        for i in range(base_mw.shape[0]):
+            base = base_mw[i]
+            is_store = not np.isnan(energy_mwh[i])
+            if out_reason[i] != NONE or (is_store and np.isnan(soc_pu[i])):
+                beyond = range_upper_mw[i] - base
+                rise += 0.0 if beyond > 0.0 else beyond
+                firm_rise += 0.0 if beyond > 0.0 else beyond
+                fall += 0.0 if beyond < 0.0 else -beyond
+                firm_fall += 0.0 if beyond < 0.0 else -beyond
+                continue
+            counted += 1
+            lag = lag_s[i]
+            since_s = horizon_s[k] - dead_time_s[i]
+            left = 0.0 if since_s > 0.0 else 1.0
+            if since_s > 0.0 and lag > 0.0:
+                left = _left(since_s / lag)
+            told = told_mw[i]
+            free = told + (output_mw[i] - told) * left
+            high = firm_high = range_upper_mw[i]
+            low = firm_low = range_lower_mw[i]
+            if is_store:
+                give = energy_mwh[i] * efficiency_discharge_pu[i] * per_h
+                take = energy_mwh[i] / efficiency_charge_pu[i] * per_h
+                soc = soc_pu[i]
+                high = _nearer(high, _energy(soc, soc_min_pu[i], give))
+                low = -_nearer(-low, _energy(-soc, -soc_max_pu[i], take))
+                firm_high = _nearer(high, _energy(soc - soc_error_pu, soc_min_pu[i], give))
+                firm_low = -_nearer(-low, _energy(-soc - soc_error_pu, -soc_max_pu[i], take))
+            up_ramp, down_ramp = ramp_up_mw_per_s[i], ramp_down_mw_per_s[i]
+            up = _room(high, base, told, free, up_ramp, since_s, lag, left)
+            down = _room(-low, -base, -told, -free, down_ramp, since_s, lag, left)
+            rise += up
+            fall += down
+            if firm_high != high:
+                up = _room(firm_high, base, told, free, up_ramp, since_s, lag, left)
+            if firm_low != low:
+                down = _room(-firm_low, -base, -told, -free, down_ramp, since_s, lag, left)
+            up = up * firm_pu[i] if up > 0.0 else up
+            down = down * firm_pu[i] if down > 0.0 else down
+            firm_rise += up
+            firm_fall += down
+            lost_up = _not_below(up) + _not_below(base)
+            lost_down = _not_below(down) + _not_below(-base)
+            largest_rise = lost_up if lost_up > largest_rise else largest_rise
+            largest_fall = lost_down if lost_down > largest_fall else largest_fall
+        up_mw[k] = _not_below(rise)
+        down_mw[k] = _not_below(fall)
+        firm_up_mw[k] = _not_below(firm_rise - largest_rise)
+        firm_down_mw[k] = _not_below(firm_fall - largest_fall)
+    return counted // horizon_s.shape[0] if horizon_s.shape[0] else 0
