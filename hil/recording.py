@@ -50,7 +50,11 @@ FREQUENCY_COLUMNS = ("t_sent_s", "t_socket_s", "freq_hz", "status")
 GRID_COLUMNS = ("t_s", "freq_hz", "plant_mw")
 """At the end of each step: the grid's frequency, and what the plant gave in it."""
 
-INPUT_COLUMNS = ("t_s", "p_kw", "p_flags", "agc_pu", "agc_flags", "mode", "units_online")
+INPUT_COLUMNS = (
+    "t_s", "p_kw", "p_flags", "agc_pu", "agc_flags", "mode", "units_online",
+    "capacity_up_kw", "capacity_down_kw",
+    "promise_up_kw", "promise_down_kw", "firm_up_kw", "firm_down_kw",
+)  # fmt: skip
 
 
 class SetpointFlag(IntFlag):

@@ -19,9 +19,15 @@ from py1815.master.controls import Mode, Plan, commands
 
 from hil.wire.line import Line
 
+NAN = float("nan")
 FLOAT32 = 3
 AGC_SETPOINT, FREQUENCY = 0, 1  # AO
 P_MEAS, MODE, AGC_IN_FORCE, UNITS_ONLINE = 0, 5, 7, 8  # AI
+CAPACITY_UP, CAPACITY_DOWN = 3, 4
+PROMISE_UP, PROMISE_DOWN, FIRM_UP, FIRM_DOWN = 11, 15, 19, 23  # for 15 min
+HEADROOM = (CAPACITY_UP, CAPACITY_DOWN, PROMISE_UP, PROMISE_DOWN, FIRM_UP, FIRM_DOWN)
+ONLINE = 0x01  # flag
+NOT_TOLD = (NAN, 0)
 AGC_PER_PU = 10000.0
 OUTSTATION_ADDRESS, MASTER_ADDRESS = 1024, 1
 CONNECT_RETRY_S = 0.5
@@ -37,6 +43,13 @@ class Inputs:
     agc_flags: int
     mode: int
     units_online: int
+    # regulation capacity that is there, and headroom around the plan for 15 min; NaN: not told
+    capacity_up_kw: float = NAN
+    capacity_down_kw: float = NAN
+    promise_up_kw: float = NAN
+    promise_down_kw: float = NAN
+    firm_up_kw: float = NAN
+    firm_down_kw: float = NAN
 
 
 class TsoLink(asyncio.Protocol):
@@ -189,4 +202,6 @@ class TsoLink(asyncio.Protocol):
             mode, online = int(points[MODE][0]), int(points[UNITS_ONLINE][0])
         except KeyError:
             return None
-        return Inputs(p_kw, p_flags, agc / AGC_PER_PU, agc_flags, mode, online)
+        told = (points.get(index, NOT_TOLD) for index in HEADROOM)
+        good = (value if flags == ONLINE else NAN for value, flags in told)
+        return Inputs(p_kw, p_flags, agc / AGC_PER_PU, agc_flags, mode, online, *good)

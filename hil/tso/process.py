@@ -11,7 +11,7 @@ import signal as signals
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -211,16 +211,7 @@ class TsoProcess:
 
     def _note_inputs(self, inputs: Inputs | None) -> None:
         if inputs is not None:
-            self._row(
-                self._input_file,
-                f"{self.clock():.6f}",
-                inputs.p_kw,
-                inputs.p_flags,
-                inputs.agc_pu,
-                inputs.agc_flags,
-                inputs.mode,
-                inputs.units_online,
-            )
+            self._row(self._input_file, f"{self.clock():.6f}", *astuple(inputs))
             self._say({"plant": asdict(inputs)})
 
     async def _until(self, instant_s: float) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
+from vppd.core.headroom import AWARD
 from vppd.core.types import Decision, EventCode, Image, Mode, Reason, Trigger, Verdict
 from vppd.ops.counted import unsigned_zero
 
@@ -16,6 +17,8 @@ SIGNAL_BAD = "signal_bad"
 SIGNAL_GOOD = "signal_good"
 UNSERVED_BEGAN = "unserved_began"
 UNSERVED_ENDED = "unserved_ended"
+AWARD_ABOVE_HEADROOM = "award_above_headroom"
+AWARD_WITHIN_HEADROOM = "award_within_headroom"
 GUARD_DROPPED = "guard_dropped"
 ALLOCATION_REFUSED = "allocation_refused"
 JOURNAL_FAILED = "journal_failed"
@@ -32,6 +35,7 @@ LEVEL = {
     UNIT_FALLBACK: "warning",
     SIGNAL_BAD: "warning",
     UNSERVED_BEGAN: "warning",
+    AWARD_ABOVE_HEADROOM: "warning",
     GUARD_DROPPED: "error",  # the core let through what it never should: a bug
     ALLOCATION_REFUSED: "error",
 }
@@ -73,22 +77,24 @@ class DecisionLog:
     ) -> None:
         """Log the events of one tick, then the tick."""
         if decision.event_code.size:
-            self._publish_events(decision)
+            self._publish_events(image, decision)
         self._publish_tick(image, decision, duration_s, late_s)
 
-    def _publish_events(self, decision: Decision) -> None:
+    def _publish_events(self, image: Image, decision: Decision) -> None:
         units: dict[tuple[str, Reason], list[str]] = defaultdict(list)
         columns = (decision.event_code, decision.event_index, decision.event_value)
         for code, index, value in zip(*(column.tolist() for column in columns), strict=True):
             if code in UNIT_EVENTS:
                 units[UNIT_EVENTS[EventCode(code)], Reason(int(value))].append(self._ids[index])
             else:
-                self._publish_event(decision, EventCode(code), index, value)
+                self._publish_event(image, decision, EventCode(code), index, value)
         for (name, reason), ids in units.items():
             fields = {} if reason is Reason.NONE else {"reason": reason.name}
             self._emit(name, decision.tick, count=len(ids), units=ids, **fields)
 
-    def _publish_event(self, decision: Decision, code: EventCode, index: int, value: float) -> None:
+    def _publish_event(
+        self, image: Image, decision: Decision, code: EventCode, index: int, value: float
+    ) -> None:
         tick = decision.tick
         match code:
             case EventCode.MODE:
@@ -98,6 +104,8 @@ class DecisionLog:
             case EventCode.UNSERVED:
                 name = UNSERVED_BEGAN if value else UNSERVED_ENDED
                 self._emit(name, tick, unserved_mw=unsigned_zero(value, MW_DIGITS))
+            case EventCode.AWARD_ABOVE_HEADROOM:
+                self._publish_award(image, decision, value)
             case EventCode.GUARD_DROPPED:
                 self._emit(GUARD_DROPPED, tick, unit=self._ids[index], refused_mw=value)
             case EventCode.ALLOCATION_REFUSED:
@@ -111,6 +119,19 @@ class DecisionLog:
             tick=decision.tick,
             mode=mode.name,
             regulation_mw=unsigned_zero(decision.regulation_mw, MW_DIGITS),
+        )
+
+    def _publish_award(self, image: Image, decision: Decision, missing_mw: float) -> None:
+        """Tell what was sold beside what can be promised; the horizon is that of core.headroom."""
+        up_mw, down_mw = decision.promise_up_mw, decision.promise_down_mw
+        self._emit(
+            AWARD_ABOVE_HEADROOM if missing_mw else AWARD_WITHIN_HEADROOM,
+            decision.tick,
+            missing_mw=unsigned_zero(missing_mw, MW_DIGITS),
+            sold_up_mw=image.regulation_capacity_up_mw,
+            sold_down_mw=image.regulation_capacity_down_mw,
+            headroom_up_mw=unsigned_zero(float(up_mw[AWARD]), MW_DIGITS),
+            headroom_down_mw=unsigned_zero(float(down_mw[AWARD]), MW_DIGITS),
         )
 
     def _publish_verdict(self, tick: int, verdict: Verdict) -> None:

@@ -66,6 +66,17 @@ class HeadroomStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PromiseStatus:
+    """Headroom around the plan at one horizon, MW, each at least 0."""
+
+    s: float  # from now
+    up_mw: float
+    down_mw: float
+    firm_up_mw: float
+    firm_down_mw: float
+
+
+@dataclass(frozen=True, slots=True)
 class TimingStatus:
     """How well the tick keeps its time."""
 
@@ -136,6 +147,8 @@ class Status:
     signal: SignalStatus = SignalStatus()
     power: PowerStatus = PowerStatus()
     headroom: HeadroomStatus = HeadroomStatus()
+    promise: tuple[PromiseStatus, ...] = ()
+    award_short: bool = False  # more regulation was sold than can be promised
     io: IoStatus = IoStatus()
     journal: JournalStatus = JournalStatus()
     benched: tuple[Benched, ...] = ()

@@ -49,6 +49,19 @@ def _power_lines(status: Status) -> Iterator[str]:
         f"headroom  +{_number(room.up_mw)}/-{_number(room.down_mw)} MW within a tick, "
         f"+{_number(room.range_up_mw)}/-{_number(room.range_down_mw)} MW in all"
     )
+    yield from _promise_lines(status)
+
+
+def _promise_lines(status: Status) -> Iterator[str]:
+    label = "promise"
+    for at in status.promise:
+        yield (
+            f"{label:<10}in {duration(at.s):<12} +{_number(at.up_mw)}/-{_number(at.down_mw)} MW"
+            f" around the plan, firm +{_number(at.firm_up_mw)}/-{_number(at.firm_down_mw)} MW"
+        )
+        label = ""
+    if status.award_short:
+        yield "          MORE REGULATION WAS SOLD THAN CAN BE PROMISED FOR 15 min"
 
 
 def _timing_lines(status: Status) -> Iterator[str]:

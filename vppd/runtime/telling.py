@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from vppd import __version__
+from vppd.core.headroom import capacity_told_mw
 from vppd.core.participation import has_good_reading
-from vppd.core.types import Mode, Order, Params, Quality, Verdict
+from vppd.core.types import Decision, Mode, Order, Params, Quality, Verdict
 from vppd.journal.writer import JournalWriter
 from vppd.kernels.sums import sum_in_order
 from vppd.ops.bench import Bench
@@ -21,6 +22,7 @@ from vppd.ops.status import (
     JournalStatus,
     PlanStatus,
     PowerStatus,
+    PromiseStatus,
     Realtime,
     SignalStatus,
     Status,
@@ -30,7 +32,7 @@ from vppd.ops.timing import Recent
 from vppd.runtime.clock import TickClock
 from vppd.runtime.loop import Done, Sink, is_early
 from vppd.runtime.notify import Notifier
-from vppd.signals.base import PlantReport, Signal
+from vppd.signals.base import PlantReport, PromiseReport, Signal
 
 NAN = float("nan")
 SIGNAL_GOOD = (Verdict.FRESH, Verdict.UNCHANGED)
@@ -172,6 +174,8 @@ class Teller:
                 range_up_mw=decision.range_up_mw,
                 range_down_mw=decision.range_down_mw,
             ),
+            promise=promise_status(decision),
+            award_short=bool(after.award_short),
             io=self._io(),
             journal=self._journal_status(),
             benched=self._bench.benched(
@@ -228,4 +232,28 @@ def plant_report(done: Done, params: Params, units_online: int) -> PlantReport:
         unserved_mw=done.decision.unserved_mw,
         agc_pu=done.after.agc_pu,
         units_online=units_online,
+        promise=promise_report(done, params),
     )
+
+
+def promise_report(done: Done, params: Params) -> PromiseReport:
+    """Headroom that the TSO can count on."""
+    decision = done.decision
+    return PromiseReport(
+        *capacity_told_mw(done.image, decision, params),
+        s=tuple(decision.promise_s.tolist()),
+        up_mw=tuple(decision.promise_up_mw.tolist()),
+        down_mw=tuple(decision.promise_down_mw.tolist()),
+        firm_up_mw=tuple(decision.promise_firm_up_mw.tolist()),
+        firm_down_mw=tuple(decision.promise_firm_down_mw.tolist()),
+    )
+
+
+def promise_status(decision: Decision) -> tuple[PromiseStatus, ...]:
+    """Headroom that can be promised, one row a horizon."""
+    columns = (
+        decision.promise_s, decision.promise_up_mw, decision.promise_down_mw,
+        decision.promise_firm_up_mw, decision.promise_firm_down_mw,
+    )  # fmt: skip
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return tuple(PromiseStatus(*row) for row in rows)

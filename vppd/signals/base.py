@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+NAN = float("nan")
+HORIZONS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class AgcValue:
@@ -26,19 +29,33 @@ class FrequencyValue:
 
 
 @dataclass(frozen=True, slots=True)
+class PromiseReport:
+    """Headroom around the plan that the TSO can count on; NaN: not known."""
+
+    capacity_up_mw: float = NAN  # regulation capacity that is there: sold, and promised where told
+    capacity_down_mw: float = NAN
+    s: tuple[float, ...] = (NAN,) * HORIZONS  # from now: the next seconds, 5, 15, 30 min
+    up_mw: tuple[float, ...] = (NAN,) * HORIZONS
+    down_mw: tuple[float, ...] = (NAN,) * HORIZONS
+    firm_up_mw: tuple[float, ...] = (NAN,) * HORIZONS
+    firm_down_mw: tuple[float, ...] = (NAN,) * HORIZONS
+
+
+@dataclass(frozen=True, slots=True)
 class PlantReport:
     """What the TSO is told after each tick."""
 
     p_meas_mw: float  # NaN: no unit is read
     headroom_mw: float
     footroom_mw: float
-    regulation_capacity_up_mw: float
+    regulation_capacity_up_mw: float  # sold: what AGC = +1 asks
     regulation_capacity_down_mw: float
     mode: int  # core.types.Mode
     quality: int  # core.types.Quality of p_meas_mw and of the signal as seen here
     unserved_mw: float
     agc_pu: float  # accepted value, read back
     units_online: int
+    promise: PromiseReport = PromiseReport()
 
 
 class Signal(Protocol):

@@ -26,21 +26,24 @@ from py1815.session import ParameterError, UnknownObject
 
 from vppd.core.types import Mode, Quality
 from vppd.points.dnp3_table import COMM_LOST, ONLINE
-from vppd.signals.base import PlantReport
+from vppd.signals.base import HORIZONS, PlantReport
 
 KW_PER_MW = 1000.0
 AGC_PER_PU = 10000.0
 AGC_MODE = 5  # AI index
 AGC_IN_FORCE = 7
 UNITS_ONLINE = 8
-N_ANALOG = 9
+# headroom around the plan now, in 5, 15 and 30 min: up, down, and the firm part of both
+PROMISES = tuple(range(9, 9 + 4 * HORIZONS))
+N_ANALOG = 9 + len(PROMISES)
 REGULATING = 0  # BI index
 AGC_SETPOINT = 0  # AO index
 FREQUENCY = 1  # where it is configured
 
 CLASS_OF = dict.fromkeys(range(N_ANALOG), EventClass.CLASS_2)
 CLASS_OF[AGC_MODE] = CLASS_OF[AGC_IN_FORCE] = EventClass.CLASS_1
-POWERS = (0, 1, 2, 6)  # AI with a dead band: measured, headroom, footroom, unserved
+# AI with a dead band: measured, headroom, footroom, capacities, unserved, promises
+POWERS = frozenset((0, 1, 2, 3, 4, 6, *PROMISES))
 DEADBAND_MIN_KW = 10.0
 DEADBAND_OF_CAPACITY = 0.001
 
@@ -48,18 +51,21 @@ STALE_MODES = (Mode.HOLD, Mode.RETURN)
 
 
 def analog_values(report: PlantReport) -> list[AnalogPoint]:
-    """AI 0 to 8 of a report. NaN goes out as 0 with its flag, never as a good 0."""
+    """All AI of a report. NaN goes out as 0 with its flag, never as a good 0."""
     stale = report.quality == Quality.COMM_LOST or report.mode in STALE_MODES
+    promise = report.promise
+    promises_mw = (*promise.up_mw, *promise.down_mw, *promise.firm_up_mw, *promise.firm_down_mw)
     return [
         _point(report.p_meas_mw * KW_PER_MW),
         _point(report.headroom_mw * KW_PER_MW),
         _point(report.footroom_mw * KW_PER_MW),
-        _point(report.regulation_capacity_up_mw * KW_PER_MW),
-        _point(report.regulation_capacity_down_mw * KW_PER_MW),
+        _point(promise.capacity_up_mw * KW_PER_MW),
+        _point(promise.capacity_down_mw * KW_PER_MW),
         _point(float(report.mode)),
         _point(report.unserved_mw * KW_PER_MW),
         _point(report.agc_pu * AGC_PER_PU, lost=stale),
         _point(float(report.units_online)),
+        *(_point(each_mw * KW_PER_MW) for each_mw in promises_mw),
     ]
 
 

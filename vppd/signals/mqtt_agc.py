@@ -18,7 +18,7 @@ from vppd.core.types import Mode, Quality
 from vppd.links.base import TopicLink
 from vppd.points.messages import MessageError, parse_object, whole
 from vppd.points.messages import number as number_in
-from vppd.signals.base import AgcValue, FrequencyValue, PlantReport
+from vppd.signals.base import AgcValue, FrequencyValue, PlantReport, PromiseReport
 
 TOPIC = r"[^#+$][^#+]*"
 
@@ -92,6 +92,7 @@ class MqttSignal:
             "unserved_mw": _or_null(report.unserved_mw),
             "agc_pu": _or_null(report.agc_pu),
             "units_online": report.units_online,
+            **_promise(report.promise),
             "t": self._wall(),
         }
         payload = json.dumps(message, allow_nan=False).encode()
@@ -133,6 +134,19 @@ class MqttSignal:
         if newest is None or value.received_s - newest.received_s > REORDER_S:
             return False
         return 0 <= value.sequence <= newest.sequence
+
+
+def _promise(promise: PromiseReport) -> dict[str, object]:
+    """Headroom that is promised; lists go with `promise_s`."""
+    lists = {
+        f"promise_{name}": [_or_null(value) for value in getattr(promise, name)]
+        for name in ("s", "up_mw", "down_mw", "firm_up_mw", "firm_down_mw")
+    }
+    return {
+        "capacity_up_mw": _or_null(promise.capacity_up_mw),
+        "capacity_down_mw": _or_null(promise.capacity_down_mw),
+        **lists,
+    }
 
 
 def _or_null(value: float) -> float | None:
