@@ -11,6 +11,7 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
 
+from kernels_headroom_cases import promised, random_unit
 from kernels_limits_cases import Fleet, guard, random_fleet
 from kernels_problems import FAMILIES
 
@@ -49,6 +50,8 @@ def digest() -> str:
         box = fleet.fold()
         add(*box.arrays)
         add(*guard(fleet, box.upper_mw), *guard(fleet, box.lower_mw + 0.1))
+        rng = np.random.default_rng(k)
+        add(*promised(*(random_unit(rng) for _ in range(40))).values())
     return seen.hexdigest()
 
 

@@ -72,6 +72,20 @@ class Ticks:
             {"event": "unserved_ended", "log_level": "info", "unserved_mw": 0.0},
         ),
         (
+            (EventCode.AWARD_ABOVE_HEADROOM, -1, 2.5),
+            {
+                "event": "award_above_headroom",
+                "log_level": "warning",
+                "missing_mw": 2.5,
+                "sold_up_mw": 0.0,
+                "headroom_up_mw": 0.0,
+            },
+        ),
+        (
+            (EventCode.AWARD_ABOVE_HEADROOM, -1, 0.0),
+            {"event": "award_within_headroom", "log_level": "info", "missing_mw": 0.0},
+        ),
+        (
             (EventCode.GUARD_DROPPED, 1, 99.0),
             {"event": "guard_dropped", "log_level": "error", "unit": "ev-07", "refused_mw": 99.0},
         ),

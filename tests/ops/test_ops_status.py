@@ -12,6 +12,7 @@ from vppd.ops.status import (
     IoStatus,
     JournalStatus,
     PowerStatus,
+    PromiseStatus,
     SignalStatus,
     StatusError,
     TimingStatus,
@@ -30,6 +31,11 @@ FULL = status(
     journal=JournalStatus("state/journal", 1000, 2_500_000, 0, "No space left on device"),
     benched=(LOST,),
     shadow=True,
+    promise=(
+        PromiseStatus(1.0, 20.0, 21.0, 10.0, 11.0),
+        PromiseStatus(900.0, 75.5, 76.0, 65.0, float("nan")),
+    ),
+    award_short=True,
 )
 
 
@@ -149,3 +155,15 @@ def test_words_of_a_device_do_not_move_the_cursor():
 )
 def test_duration(seconds, text):
     assert duration(seconds) == text
+
+
+def test_promises_stand_under_the_headroom_one_line_a_horizon():
+    lines = render(FULL).splitlines()
+    (first,) = (k for k, line in enumerate(lines) if line.startswith("promise"))
+    assert lines[first - 1].startswith("headroom")
+    assert "in 1.0 s " in lines[first]
+    assert "+20.000/-21.000 MW around the plan, firm +10.000/-11.000 MW" in lines[first]
+    assert "in 15 min 0 s" in lines[first + 1]
+    assert "firm +65.000/-- MW" in lines[first + 1]
+    assert "MORE REGULATION WAS SOLD" in lines[first + 2]
+    assert "promise" not in render(status())

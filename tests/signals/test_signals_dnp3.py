@@ -13,7 +13,7 @@ from helpers import run_async, until
 from processes import JsonPeer
 
 from vppd.core.types import Mode, Quality
-from vppd.signals.base import PlantReport
+from vppd.signals.base import PlantReport, PromiseReport
 from vppd.signals.dnp3_outstation import Dnp3Outstation, Dnp3OutstationConfig
 
 pytestmark = pytest.mark.skipif(
@@ -31,8 +31,21 @@ REPORT = PlantReport(
     unserved_mw=-1.5,
     agc_pu=0.25,
     units_online=208,
+    promise=PromiseReport(
+        capacity_up_mw=75.5,
+        capacity_down_mw=70.0,
+        s=(1.0, 300.0, 900.0, 1800.0),
+        up_mw=(20.0, 80.0, 75.5, 60.0),
+        down_mw=(21.0, 81.0, 76.0, 61.0),
+        firm_up_mw=(10.0, 70.0, 65.0, 50.0),
+        firm_down_mw=(11.0, 71.0, 66.0, 0.0),
+    ),
 )
-ANALOGS = [-12500.0, 30000.0, 20250.0, 80000.0, 70000.0, 2.0, -1500.0, 2500.0, 208.0]
+ANALOGS = [
+    *(-12500.0, 30000.0, 20250.0, 75500.0, 70000.0, 2.0, -1500.0, 2500.0, 208.0),
+    *(20000.0, 80000.0, 75500.0, 60000.0, 21000.0, 81000.0, 76000.0, 61000.0),
+    *(10000.0, 70000.0, 65000.0, 50000.0, 11000.0, 71000.0, 66000.0, 0.0),
+]
 GOOD, COMM_LOST, STATE = 0x01, 0x04, 0x80
 
 
@@ -200,7 +213,9 @@ def test_integrity_poll_and_floats_give_the_points():
             signal.publish(REPORT)
             for order in ("integrity", "floats"):
                 found = await poll(peer, order)
-                assert [found["IndexedAnalog", i] for i in range(9)] == [(v, GOOD) for v in ANALOGS]
+                assert [found["IndexedAnalog", i] for i in range(25)] == [
+                    (v, GOOD) for v in ANALOGS
+                ]
             found = await poll(peer, "integrity")
             assert found["IndexedBinary", 0] == (True, GOOD | STATE)
 

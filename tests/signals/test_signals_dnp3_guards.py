@@ -264,7 +264,7 @@ def test_our_own_link_over_tls(tmp_path):
             async with linked(signal.port, **{**files, **own}) as link:
                 await link.wait_connected()
                 assert await link.operate({0: 0.5}) is Answer.ACCEPTED
-                assert len(await link.read_analog_inputs()) == 9
+                assert len(await link.read_analog_inputs()) == 25
             async with linked(
                 signal.port, **{**files, **own, "ca_file": files["cert_file"]}
             ) as link:

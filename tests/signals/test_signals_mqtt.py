@@ -11,7 +11,7 @@ from helpers import run_async, until
 from mqtt_peers import MqttPeer, linked
 
 from vppd.core.types import Mode, Quality
-from vppd.signals.base import PlantReport
+from vppd.signals.base import PlantReport, PromiseReport
 from vppd.signals.mqtt_agc import MqttSignal, MqttSignalConfig
 
 T0_UTC = 1_790_000_000.0
@@ -27,6 +27,15 @@ REPORT = PlantReport(
     unserved_mw=0.0,
     agc_pu=math.nan,
     units_online=208,
+    promise=PromiseReport(
+        capacity_up_mw=75.5,
+        capacity_down_mw=math.nan,
+        s=(1.0, 300.0, 900.0, 1800.0),
+        up_mw=(20.0, 80.0, 75.5, math.nan),
+        down_mw=(21.0, 81.0, 76.0, 61.0),
+        firm_up_mw=(10.0, 70.0, 65.0, 50.0),
+        firm_down_mw=(11.0, 71.0, 66.0, 0.0),
+    ),
 )
 
 
@@ -124,6 +133,13 @@ def test_report_has_null_for_what_is_not_known():
         "unserved_mw": 0.0,
         "agc_pu": None,
         "units_online": 208,
+        "capacity_up_mw": 75.5,
+        "capacity_down_mw": None,
+        "promise_s": [1.0, 300.0, 900.0, 1800.0],
+        "promise_up_mw": [20.0, 80.0, 75.5, None],
+        "promise_down_mw": [21.0, 81.0, 76.0, 61.0],
+        "promise_firm_up_mw": [10.0, 70.0, 65.0, 50.0],
+        "promise_firm_down_mw": [11.0, 71.0, 66.0, 0.0],
         "t": T0_UTC + 0.25,
     }
     assert keys == {"expiry_s": 5.0}

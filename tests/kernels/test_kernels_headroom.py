@@ -1,0 +1,206 @@
+"""Promises by unit type in closed form, against a simulation, and what must always hold."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kernels_headroom_cases import (
+    HORIZONS_S,
+    NAMES,
+    NAN,
+    promised,
+    random_unit,
+    simulated_up_mw,
+    unit,
+)
+
+from vppd.core.types import Reason
+from vppd.kernels import headroom
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def fleet(seed, size=12):
+    rng = np.random.default_rng(seed)
+    return [random_unit(rng) for _ in range(int(rng.integers(0, size)))]
+
+
+def test_a_battery_that_is_nearly_empty_gives_what_its_energy_leaves():
+    battery = unit(soc_pu=0.2, energy_mwh=20.0, efficiency_charge_pu=0.9,
+                   efficiency_discharge_pu=0.8)  # fmt: skip
+    got = promised(battery)
+    held_s = np.array(HORIZONS_S) + 60.0  # the tick keeps the band a minute ahead
+    assert got["up"] == pytest.approx(np.minimum(10.0, 0.1 * 20.0 * 0.8 * 3600.0 / held_s))
+    assert got["up"][3] == pytest.approx(5760.0 / 1860.0)
+    assert got["down"] == pytest.approx([10.0] * 4)
+    full = unit(soc_pu=0.8, energy_mwh=20.0, efficiency_charge_pu=0.9)
+    assert promised(full)["down"][2:] == pytest.approx([10.0 * 20.0 / 25.0, 2.0 / 0.9 / 0.5166667],
+                                                       rel=0.2)  # fmt: skip
+    assert promised(full)["down"][3] == pytest.approx(0.1 * 20.0 / 0.9 * 3600.0 / 1860.0)
+
+
+def test_a_store_that_discharges_by_plan_promises_what_it_can_hold_beyond():
+    battery = unit(soc_pu=0.2, energy_mwh=20.0, base_mw=4.0, told_mw=4.0, output_mw=4.0)
+    got = promised(battery, unit(range_lower_mw=0.0))
+    assert got["up"][2] == pytest.approx(10.0 + 2.0 / (960.0 / 3600.0) - 4.0)
+    # it cannot even hold its plan for half an hour: the other one carries what is missing
+    assert got["up"][3] == pytest.approx(10.0 - (4.0 - 2.0 / (1860.0 / 3600.0)))
+    assert got["down"] == pytest.approx([14.0] * 4)
+
+
+@pytest.mark.parametrize("soc_pu", [0.0, 0.05, 0.1])
+def test_a_store_at_or_below_its_band_gives_nothing(soc_pu):
+    got = promised(unit(soc_pu=soc_pu, energy_mwh=20.0, range_upper_mw=0.0))
+    assert got["up"].tolist() == [0.0] * 4
+    assert got["down"][0] == 10.0
+
+
+def test_a_slow_load_has_nothing_within_its_dead_time_and_comes_by_its_ramp():
+    load = unit(
+        base_mw=-6.0, told_mw=-6.0, output_mw=-6.0, range_lower_mw=-9.0, range_upper_mw=-2.0,
+        ramp_up_mw_per_s=0.01, ramp_down_mw_per_s=0.02, dead_time_s=20.0, lag_s=40.0,
+    )  # fmt: skip
+    got = promised(load)
+    assert got["up"][0] == got["down"][0] == 0.0
+    since_s = 300.0 - 20.0  # still on the ramp, the lag behind
+    on_ramp_mw = 0.01 * (since_s - 40.0 * (1.0 - math.exp(-since_s / 40.0)))
+    assert got["up"][1] == pytest.approx(on_ramp_mw, abs=1e-4)
+    ramped_s = 3.0 / 0.02
+    missing_mw = 0.02 * 40.0 * (math.exp(-(since_s - ramped_s) / 40.0) - math.exp(-since_s / 40.0))
+    assert got["down"][1] == pytest.approx(3.0 - missing_mw, abs=1e-4)
+    assert got["up"][2:] == pytest.approx([4.0, 4.0], abs=1e-4)
+
+
+def test_a_pv_plant_promises_what_the_sun_leaves_and_all_of_its_power_downwards():
+    pv = unit(base_mw=8.0, told_mw=8.0, output_mw=8.0, range_lower_mw=0.0, range_upper_mw=8.8,
+              ramp_up_mw_per_s=1.0, ramp_down_mw_per_s=1.0)  # fmt: skip
+    got = promised(pv)
+    assert got["up"] == pytest.approx([0.8] * 4)
+    assert got["down"] == pytest.approx([1.0, 8.0, 8.0, 8.0])  # the ramp, at first
+
+
+def test_the_way_begins_where_the_plant_is_and_the_room_counts_from_the_plan():
+    """It regulates downwards now: within its dead time nothing lies above the plan."""
+    below = unit(told_mw=-5.0, output_mw=-5.0, dead_time_s=2.0)
+    got = promised(below)
+    assert got["up"].tolist() == [0.0, 10.0, 10.0, 10.0]
+    assert got["down"].tolist() == [5.0, 10.0, 10.0, 10.0]
+
+
+def test_what_is_under_way_to_the_setpoint_in_force_arrives():
+    rising = unit(told_mw=10.0, lag_s=2.0)
+    assert promised(rising)["up"][0] == pytest.approx(10.0 * (1.0 - math.exp(-0.5)), abs=1e-3)
+
+
+def test_a_unit_out_of_the_split_has_no_room_and_its_lack_counts():
+    there = unit()
+    lacks = unit(out_reason=6, base_mw=3.0, range_lower_mw=1.0, range_upper_mw=1.0)
+    got = promised(there, lacks)
+    assert got["up"].tolist() == [8.0] * 4
+    assert got["down"].tolist() == [10.0] * 4  # that it gives less is no promise downwards
+    for reason in Reason:
+        if reason is not Reason.NONE:
+            alone = promised(unit(out_reason=int(reason)), lacks | {"out_reason": int(reason)})
+            assert all(alone[name].tolist() == [0.0] * 4 for name in NAMES)
+
+
+def test_a_store_without_a_soc_has_no_room():
+    """Its range is the point where it stands, above its plan."""
+    blind = unit(soc_pu=NAN, energy_mwh=20.0, range_lower_mw=4.0, range_upper_mw=4.0)
+    assert all(promised(blind)[name].tolist() == [0.0] * 4 for name in NAMES)
+    assert promised(blind, unit())["up"].tolist() == [10.0] * 4
+    assert promised(blind, unit())["down"].tolist() == [6.0] * 4
+
+
+def test_firm_is_without_the_largest_unit_and_its_output():
+    small, large = unit(range_upper_mw=3.0), unit(range_upper_mw=7.0)
+    assert promised(small, large)["firm_up"].tolist() == [3.0] * 4
+    generating = unit(base_mw=6.0, told_mw=6.0, output_mw=6.0)  # 4 MW of room, 6 MW of plan
+    assert promised(small, large, generating)["up"].tolist() == [14.0] * 4
+    assert promised(small, large, generating)["firm_up"].tolist() == [4.0] * 4
+    assert promised(small, large, generating)["firm_down"].tolist() == [20.0] * 4
+    assert promised(large)["firm_up"].tolist() == [0.0] * 4
+
+
+def test_firm_counts_what_is_firm_of_a_unit():
+    got = promised(unit(firm_pu=0.25), unit(firm_pu=0.5), unit(firm_pu=0.0))
+    assert got["firm_up"].tolist() == [2.5] * 4
+    assert got["up"].tolist() == [30.0] * 4
+
+
+def test_firm_allows_for_an_error_of_the_soc():
+    battery = unit(soc_pu=0.2, energy_mwh=20.0)
+    got = promised(battery, battery, soc_error_pu=0.03)
+    assert got["up"][3] == pytest.approx(2.0 * 2.0 * 3600.0 / 1860.0)
+    assert got["firm_up"][3] == pytest.approx(0.07 * 20.0 * 3600.0 / 1860.0)
+    empty = promised(battery, battery, soc_error_pu=0.5)
+    assert empty["firm_up"].tolist() == [0.0] * 4
+
+
+@given(seed=seeds)
+def test_never_negative_and_firm_never_more_than_expected(seed):
+    got = promised(*fleet(seed))
+    assert all((got[name] >= 0.0).all() for name in NAMES)
+    assert (got["firm_up"] <= got["up"] + 1e-9).all()
+    assert (got["firm_down"] <= got["down"] + 1e-9).all()
+
+
+@given(seed=seeds)
+def test_stores_that_answer_at_once_promise_less_for_longer(seed):
+    at_once = {"dead_time_s": 0.0, "lag_s": 0.0, "ramp_up_mw_per_s": 1e3, "ramp_down_mw_per_s": 1e3}
+    stores = [one | at_once | {"energy_mwh": 3.0} for one in fleet(seed)]
+    got = promised(*stores)
+    for name in NAMES:
+        assert (np.diff(got[name]) <= 1e-9).all()
+
+
+@given(seed=seeds)
+def test_up_and_down_are_mirror_images(seed):
+    units = fleet(seed)
+    mirrored = [
+        one
+        | {key: -one[key] for key in ("base_mw", "told_mw", "output_mw")}
+        | {"range_lower_mw": -one["range_upper_mw"], "range_upper_mw": -one["range_lower_mw"]}
+        | {"ramp_up_mw_per_s": one["ramp_down_mw_per_s"]}
+        | {"ramp_down_mw_per_s": one["ramp_up_mw_per_s"]}
+        | {"soc_pu": 1.0 - one["soc_pu"]}
+        | {"efficiency_charge_pu": 1.0 / one["efficiency_discharge_pu"]}
+        | {"efficiency_discharge_pu": 1.0 / one["efficiency_charge_pu"]}
+        for one in units
+    ]
+    got, turned = promised(*units), promised(*mirrored)
+    assert turned["up"] == pytest.approx(got["down"], abs=1e-9)
+    assert turned["firm_down"] == pytest.approx(got["firm_up"], abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_unit_simulated_by_small_steps_comes_as_far(seed):
+    rng = np.random.default_rng(seed)
+    one = random_unit(rng) | {"out_reason": 0, "dead_time_s": rng.uniform(0.0, 10.0)}
+    one["soc_pu"] = rng.uniform(0.1, 0.9)
+    for horizon_s in (1.0, 12.0, 90.0):
+        wanted_mw = max(0.0, simulated_up_mw(one, horizon_s))
+        got_mw = promised(one, horizons_s=(horizon_s,))["up"][0]
+        assert got_mw == pytest.approx(wanted_mw, abs=0.02 + 0.01 * one["ramp_up_mw_per_s"])
+
+
+@pytest.mark.parametrize("key", ["base_mw", "told_mw", "output_mw"])
+def test_what_is_not_known_is_not_promised_as_a_number(key):
+    got = promised(unit(), unit(**{key: NAN}, lag_s=1e3))
+    assert np.isnan(got["up"]).all()
+
+
+def test_no_units_and_no_horizons():
+    assert all(promised()[name].tolist() == [0.0] * 4 for name in NAMES)
+    assert promised(unit(), horizons_s=())["up"].size == 0
+
+
+def test_what_a_lag_has_left_is_never_less_than_the_exponential():
+    left = np.array([headroom._left(x) for x in np.linspace(0.0, 60.0, 6001)])
+    exact = np.exp(-np.linspace(0.0, 60.0, 6001))
+    assert (left >= exact * (1.0 - 1e-13) - 1e-17).all()
+    assert (left - exact).max() < 3e-5
+    assert (np.diff(left) <= 0.0).all()
+    assert left[0] == 1.0
