@@ -1,16 +1,18 @@
 """What the TSO is told of the plant's power."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from builders import NAN, at, image, params
 
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
-from vppd.core.types import Quality, Trigger
+from vppd.core.types import AwardGuard, Quality, Trigger
 from vppd.journal.schema import Meta
 from vppd.runtime.clock import TickTime
 from vppd.runtime.loop import Done
-from vppd.runtime.telling import measured_mw, plant_report
+from vppd.runtime.telling import measured_mw, plant_report, promise_status
 
 P = params(fallback_mw=np.full(3, -1.0))
 META = Meta(0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0, 0)
@@ -49,3 +51,20 @@ def test_nothing_but_predictions_is_no_measurement(changes):
     assert np.isnan(measured_mw(blind, P))
     assert np.isnan(plant_report(blind, P, 0).p_meas_mw)
     assert plant_report(blind, P, 0).quality == Quality.ONLINE  # the TSO itself is heard
+
+
+def test_the_tso_is_told_of_no_more_capacity_than_can_be_promised():
+    """Three units of 10 MW above their plan, of which 20 MW are sold; two cannot be reached."""
+    guarded = dataclasses.replace(P, award_guard=AwardGuard.CLAMP)
+    gone = np.array([1, 0, 0], np.uint8)
+    seen = image(connected=gone)
+    after, decision = tick(initial_state(guarded), seen, guarded)
+    this = Done(TickTime(0, Trigger.GRID, 0.0, 0.0), seen, after, after, decision, META)
+    report = plant_report(this, guarded, 1)
+    assert report.regulation_capacity_up_mw == 20.0  # what AGC is in pu of
+    assert report.promise.capacity_up_mw == pytest.approx(10.0)
+    assert report.promise.up_mw[2] == pytest.approx(10.0)
+    assert report.promise.s == (1.0, 300.0, 900.0, 1800.0)
+    rows = promise_status(decision)
+    assert [row.s for row in rows] == [1.0, 300.0, 900.0, 1800.0]
+    assert (rows[2].up_mw, rows[2].firm_up_mw) == pytest.approx((10.0, 0.0))
