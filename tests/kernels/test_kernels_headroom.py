@@ -43,7 +43,7 @@ def test_a_battery_that_is_nearly_empty_gives_what_its_energy_leaves():
 
 def test_a_store_that_discharges_by_plan_promises_what_it_can_hold_beyond():
     battery = unit(soc_pu=0.2, energy_mwh=20.0, base_mw=4.0, told_mw=4.0, output_mw=4.0)
-    got = promised(battery, unit(range_lower_mw=0.0))
+    got = promised(battery, unit(range_lower_mw=0.0, ramp_up_mw_per_s=1e9))
     assert got["up"][2] == pytest.approx(10.0 + 2.0 / (960.0 / 3600.0) - 4.0)
     # it cannot even hold its plan for half an hour: the other one carries what is missing
     assert got["up"][3] == pytest.approx(10.0 - (4.0 - 2.0 / (1860.0 / 3600.0)))
@@ -112,6 +112,23 @@ def test_a_store_without_a_soc_has_no_room():
     assert all(promised(blind)[name].tolist() == [0.0] * 4 for name in NAMES)
     assert promised(blind, unit())["up"].tolist() == [10.0] * 4
     assert promised(blind, unit())["down"].tolist() == [6.0] * 4
+
+
+def test_a_store_bridges_what_a_slow_load_has_not_delivered_yet_and_lacks_it_later():
+    load = unit(base_mw=-6.0, told_mw=-6.0, output_mw=-6.0, range_upper_mw=-2.0,
+                ramp_up_mw_per_s=0.1, dead_time_s=20.0, lag_s=30.0)  # fmt: skip
+    late_mwh = 4.0 * (20.0 + 30.0 + 0.5 * 4.0 / 0.1) / 3600.0
+    for_mwh = 1.0  # what the battery has
+    battery = unit(soc_pu=0.2, energy_mwh=10.0)
+    got = promised(load, battery)
+    assert got["up"][3] == pytest.approx(4.0 + (for_mwh - late_mwh) * 3600.0 / 1860.0)
+    spare = unit(soc_pu=0.8, energy_mwh=100.0)  # it can bridge, and give all of its power
+    assert promised(load, spare)["up"][3] == pytest.approx(14.0)
+    # a store that has hardly any gives none of the load's away
+    empty = unit(soc_pu=0.1001, energy_mwh=10.0)
+    assert promised(load, empty)["up"][3] == pytest.approx(4.0)
+    # that the load moves on its own, bridged by nobody, costs nothing
+    assert promised(load)["up"][3] == pytest.approx(4.0)
 
 
 def test_firm_is_without_the_largest_unit_and_its_output():

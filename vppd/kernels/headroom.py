@@ -17,6 +17,10 @@ so it counts in full. A unit out of the split, or a store whose SoC is not known
 counted where it stands: what it lacks of its basepoint counts, what it has beyond does not, for
 nobody promised that it stays. The sums are never below zero.
 
+AGC asks for a step, and slow units come later: until then stores bridge what is missing, with energy
+that they cannot give twice. What bridging needs beyond the energy that stores have to spare is
+taken off their part (`_bridged`).
+
 The *firm* sums hold when things go wrong that do go wrong:
 
 * the SoC is off by `soc_error_pu`, against us;
@@ -89,6 +93,23 @@ def _nearer(limit: float, held: float) -> float:
 
 
 @kernel()
+def _late(way: float, horizon_s: float, response_s: float, ramp: float) -> float:
+    """Energy that is missing, MWs, until an output has gone its way to where it is promised."""
+    if not way > 0.0:
+        return 0.0
+    late_s = response_s + 0.5 * way / ramp
+    return way * (late_s if late_s < horizon_s else horizon_s)
+
+
+@kernel()
+def _bridged(late: float, spare: float, hold_s: float, stores: float) -> float:
+    """Power that stores lack later for what they bridge before, MW; never more than theirs."""
+    lacks = late / hold_s - spare
+    lacks = lacks if lacks < stores else stores
+    return lacks if lacks > 0.0 else 0.0
+
+
+@kernel()
 def _not_below(x: float) -> float:
     """No sum is negative; NaN stays."""
     return 0.0 if x < 0.0 else x
@@ -156,8 +177,11 @@ def promise(
     """
     counted = 0
     for k in range(horizon_s.shape[0]):
-        per_h = S_PER_H / (horizon_s[k] + soc_horizon_s)
+        hold_s = horizon_s[k] + soc_horizon_s
+        per_h = S_PER_H / hold_s
         rise = fall = firm_rise = firm_fall = largest_rise = largest_fall = 0.0
+        late_up = late_down = give_up = give_down = 0.0
+        spare_up = spare_down = firm_spare_up = firm_spare_down = 0.0
         for i in range(base_mw.shape[0]):
             base = base_mw[i]
             is_store = not np.isnan(energy_mwh[i])
@@ -182,15 +206,28 @@ def promise(
                 give = energy_mwh[i] * efficiency_discharge_pu[i] * per_h
                 take = energy_mwh[i] / efficiency_charge_pu[i] * per_h
                 soc = soc_pu[i]
-                high = _nearer(high, _energy(soc, soc_min_pu[i], give))
-                low = -_nearer(-low, _energy(-soc, -soc_max_pu[i], take))
-                firm_high = _nearer(high, _energy(soc - soc_error_pu, soc_min_pu[i], give))
-                firm_low = -_nearer(-low, _energy(-soc - soc_error_pu, -soc_max_pu[i], take))
+                held_up = _energy(soc, soc_min_pu[i], give)
+                held_down = _energy(-soc, -soc_max_pu[i], take)
+                high, low = _nearer(high, held_up), -_nearer(-low, held_down)
+                give_up += _not_below(high)
+                give_down += _not_below(-low)
+                spare_up += held_up - _not_below(high)
+                spare_down += held_down - _not_below(-low)
+                held_up = _energy(soc - soc_error_pu, soc_min_pu[i], give)
+                held_down = _energy(-soc - soc_error_pu, -soc_max_pu[i], take)
+                firm_high, firm_low = _nearer(high, held_up), -_nearer(-low, held_down)
+                firm_spare_up += held_up - _not_below(firm_high)
+                firm_spare_down += held_down - _not_below(-firm_low)
             up_ramp, down_ramp = ramp_up_mw_per_s[i], ramp_down_mw_per_s[i]
             up = _room(high, base, told, free, up_ramp, since_s, lag, left)
             down = _room(-low, -base, -told, -free, down_ramp, since_s, lag, left)
             rise += up
             fall += down
+            if not is_store:
+                way = base - output_mw[i]
+                late_s = dead_time_s[i] + lag
+                late_up += _late(up + way, horizon_s[k], late_s, up_ramp)
+                late_down += _late(down - way, horizon_s[k], late_s, down_ramp)
             if firm_high != high:
                 up = _room(firm_high, base, told, free, up_ramp, since_s, lag, left)
             if firm_low != low:
@@ -203,8 +240,48 @@ def promise(
             lost_down = _not_below(down) + _not_below(-base)
             largest_rise = lost_up if lost_up > largest_rise else largest_rise
             largest_fall = lost_down if lost_down > largest_fall else largest_fall
+        rise -= _bridged(late_up, spare_up, hold_s, give_up)
+        fall -= _bridged(late_down, spare_down, hold_s, give_down)
+        firm_rise -= _bridged(late_up, firm_spare_up, hold_s, give_up)
+        firm_fall -= _bridged(late_down, firm_spare_down, hold_s, give_down)
         up_mw[k] = _not_below(rise)
         down_mw[k] = _not_below(fall)
         firm_up_mw[k] = _not_below(firm_rise - largest_rise)
         firm_down_mw[k] = _not_below(firm_fall - largest_fall)
     return counted // horizon_s.shape[0] if horizon_s.shape[0] else 0
+
+
+@kernel(i8(IN, IN, IN, IN, IN, IN, f8, IN, IN, OUT, OUT))
+def lasting(
+    soc_pu: F8,
+    energy_mwh: F8,
+    soc_min_pu: F8,
+    soc_max_pu: F8,
+    efficiency_charge_pu: F8,
+    efficiency_discharge_pu: F8,
+    hold_s: float,
+    range_lower_mw: F8,
+    range_upper_mw: F8,
+    lower_mw: F8,
+    upper_mw: F8,
+) -> int:
+    """Write what each unit can hold for `hold_s` of its range; not a store: all of it.
+
+    Shapes (n,) as in `promise`. The range is never left: where nothing of it can be held, the end
+    next to that remains. Returns the number of stores that it bounds.
+    """
+    bounded = 0
+    for i in range(range_lower_mw.shape[0]):
+        low, high = range_lower_mw[i], range_upper_mw[i]
+        lower_mw[i], upper_mw[i] = low, high
+        if np.isnan(energy_mwh[i]) or np.isnan(soc_pu[i]):
+            continue
+        per_h = S_PER_H / hold_s * energy_mwh[i]
+        give = _energy(soc_pu[i], soc_min_pu[i], per_h * efficiency_discharge_pu[i])
+        take = _energy(-soc_pu[i], -soc_max_pu[i], per_h / efficiency_charge_pu[i])
+        if give < high:
+            upper_mw[i] = give if give > low else low
+        if -take > low:
+            lower_mw[i] = -take if -take < high else high
+        bounded += 1 if give < high or -take > low else 0
+    return bounded
