@@ -134,3 +134,25 @@ def test_what_a_lost_unit_lacks_of_its_plan_is_not_promised():
     (d,) = run(P, [lost])
     assert d.promise_up_mw[1] == pytest.approx(2 * 8.0 - 2.0)  # it is at its fallback, 0 MW
     assert d.promise_down_mw[1] == pytest.approx(2 * 12.0)
+
+
+def test_a_store_that_is_nearly_empty_leaves_what_lasts_to_those_without_an_end():
+    """It carries what the others cannot, to the last of its limits."""
+    p = dataclasses.replace(
+        P, policy=Policy.RESPONSE_AWARE, energy_mwh=np.array([10.0, NAN, NAN]), slow_s=0.0,
+        soc_recovery_s=float("inf"),
+    )  # fmt: skip
+    images = [
+        dataclasses.replace(
+            image(tick=k, now_s=100.0 + k, agc_pu=agc_pu), soc_pu=np.array([0.15, NAN, NAN]),
+            regulation_capacity_up_mw=25.0,
+        )
+        for k, agc_pu in enumerate([0.0, *[0.6] * 4, *[0.8] * 4])
+    ]  # fmt: skip
+    decisions = run(p, images)
+    held_mw = 0.05 * 10.0 * 3600.0 / (1800.0 + 60.0)
+    assert decisions[4].target_mw[0] <= held_mw + 1e-9
+    assert decisions[4].target_mw.sum() == pytest.approx(15.0)
+    assert decisions[8].target_mw[0] <= held_mw + 1e-9
+    assert decisions[8].target_mw.sum() == pytest.approx(20.0)
+    assert decisions[8].unserved_mw == pytest.approx(0.0, abs=1e-6)

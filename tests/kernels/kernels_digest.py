@@ -11,7 +11,7 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
 
-from kernels_headroom_cases import promised, random_unit
+from kernels_headroom_cases import lasts, promised, random_unit
 from kernels_limits_cases import Fleet, guard, random_fleet
 from kernels_problems import FAMILIES
 
@@ -51,7 +51,8 @@ def digest() -> str:
         add(*box.arrays)
         add(*guard(fleet, box.upper_mw), *guard(fleet, box.lower_mw + 0.1))
         rng = np.random.default_rng(k)
-        add(*promised(*(random_unit(rng) for _ in range(40))).values())
+        units = [random_unit(rng) for _ in range(40)]
+        add(*promised(*units).values(), *lasts(*units))
     return seen.hexdigest()
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from vppd.kernels.headroom import promise
+from vppd.kernels.headroom import lasting, promise
 
 NAN = float("nan")
 HORIZONS_S = (1.0, 300.0, 900.0, 1800.0)
@@ -47,6 +47,19 @@ def promised(*units, soc_error_pu=0.02, soc_horizon_s=60.0, horizons_s=HORIZONS_
     sums = np.full((4, len(horizons_s)), NAN)
     promise(*columns.values(), soc_error_pu, soc_horizon_s, np.array(horizons_s), *sums)
     return dict(zip(NAMES, sums, strict=True))
+
+
+def lasts(*units, hold_s=900.0):
+    """Bounds of what units can hold for so long, and how many are bounded."""
+    keys = (
+        *("soc_pu", "energy_mwh", "soc_min_pu", "soc_max_pu"),
+        *("efficiency_charge_pu", "efficiency_discharge_pu"),
+    )
+    columns = [np.array([each[key] for each in units]) for key in keys]
+    keys = ("range_lower_mw", "range_upper_mw")
+    ranges = [np.array([each[key] for each in units]) for key in keys]
+    out = np.full((2, len(units)), NAN)
+    return out, lasting(*columns, hold_s, *ranges, *out)
 
 
 def random_unit(rng):

@@ -10,6 +10,7 @@ from kernels_headroom_cases import (
     HORIZONS_S,
     NAMES,
     NAN,
+    lasts,
     promised,
     random_unit,
     simulated_up_mw,
@@ -221,3 +222,15 @@ def test_what_a_lag_has_left_is_never_less_than_the_exponential():
     assert (left - exact).max() < 3e-5
     assert (np.diff(left) <= 0.0).all()
     assert left[0] == 1.0
+
+
+def test_what_lasts_is_the_range_of_a_store_as_far_as_its_energy_goes():
+    battery = unit(soc_pu=0.2, energy_mwh=20.0, efficiency_charge_pu=0.8,
+                   efficiency_discharge_pu=0.9)  # fmt: skip
+    full = unit(soc_pu=0.95, energy_mwh=20.0)
+    bounds, count = lasts(unit(), battery, full, unit(energy_mwh=20.0))
+    assert bounds[0].tolist() == [-10.0, -10.0, 0.0, -10.0]
+    assert bounds[1] == pytest.approx([10.0, 7.2, 10.0, 10.0])
+    assert count == 2
+    bounds, _ = lasts(unit(soc_pu=0.1, energy_mwh=20.0, range_lower_mw=2.0))
+    assert bounds[:, 0].tolist() == [2.0, 2.0]  # never out of its range

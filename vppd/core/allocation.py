@@ -62,7 +62,7 @@ def split(
     With foresight the policy is response-aware, and the request is what is to be delivered.
     """
     if foresight is not None:
-        solve = _by_response(foresight, box, params)
+        solve = _by_response(foresight, params)
     elif params.group_parent.size and params.policy == Policy.EXACT:
         solve = _with_groups(request_mw, basepoint_mw, params)
     else:
@@ -129,7 +129,7 @@ def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
     return solve
 
 
-def _by_response(foresight: Foresight, box: Box, params: Params) -> Solve:
+def _by_response(foresight: Foresight, params: Params) -> Solve:
     """Split so that what is delivered at the look-ahead points is the request.
 
     The first point is hard. The second is soft: it asks medium units to take over in good time,
@@ -139,7 +139,7 @@ def _by_response(foresight: Foresight, box: Box, params: Params) -> Solve:
     problem = Ahead(params, points, n + 1)
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
-        to = aim(foresight, params, box.range_lower_mw, box.range_upper_mw, lower_mw, upper_mw)
+        to = aim(foresight, params, lower_mw, upper_mw)
         code, kkt_mw = problem.solve(
             to.wanted_mw, to.gain_pu, to.target_mw, to.weight, to.lower_mw, to.upper_mw,
             foresight.price,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vppd.core.types import F8, Image, Params, State
-from vppd.kernels import exact, response
+from vppd.kernels import exact, headroom, response
 from vppd.kernels.sums import sum_in_order
 
 NAN = float("nan")
@@ -21,6 +21,7 @@ OFFSET_CORRECTION = 0.02
 SNAP_PU = 0.25  # of a unit's range: further off, the model begins anew
 ABLE_PU = 0.5  # of a change has arrived by the second point: the unit counts there
 GAIN_MIN_PU = 0.1  # of a unit that answers less until then, nothing is asked for that point
+LASTS_S = 1800.0  # a store is not asked for longer what it cannot hold that long
 RECOVERY_MAX_PU = 0.1  # of a store's range goes into its own recovery, at most
 
 
@@ -35,6 +36,8 @@ class Foresight:
     told_mw: F8  # (n,) last setpoints
     target_mw: F8  # (n,) where each unit should be without transients
     base_mw: F8  # (n,) where it begins: its plan, and for a store its recovery
+    lower_mw: F8  # (n,) its range, as far as it can be held
+    upper_mw: F8
     price: F8  # (K,) multipliers of the last split, the next one's first guess
     slow_mw: float
     model_mw: F8
@@ -78,12 +81,12 @@ def look_ahead(
     )  # fmt: skip
     asked_mw = request_mw - sum_in_order(plan_mw)
     slow_mw = state.slow_mw + (asked_mw - state.slow_mw) * (dt_s / (params.slow_s + dt_s))
-    target_mw, base_mw = economic_mw(
-        slow_mw, plan_mw, range_lower_mw, range_upper_mw, image, params
-    )
+    lower_mw, upper_mw = lasting_mw(range_lower_mw, range_upper_mw, image, params)
+    target_mw, base_mw = economic_mw(slow_mw, plan_mw, lower_mw, upper_mw, image, params)
     return Foresight(
         ahead_s, np.full(ahead_s.size, request_mw),
-        free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, target_mw, base_mw,
+        free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw,
+        target_mw, base_mw, lower_mw, upper_mw,
         first_price(state, ahead_s.size), slow_mw, model_mw, offset_mw, seen_s, past_mw, when_s,
     )  # fmt: skip
 
@@ -106,6 +109,24 @@ def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F
         last_mw, past_mw, when_s,
     )  # fmt: skip
     return past_mw, when_s
+
+
+def lasting_mw(
+    range_lower_mw: F8, range_upper_mw: F8, image: Image, params: Params
+) -> tuple[F8, F8]:
+    """Range of each unit, of a store as far as it holds for `LASTS_S`, MW, shape (n,).
+
+    What lasts is shared within it. A store that is nearly empty leaves it to those that have no
+    end, as long as they have room, and still carries transients with all that its limits allow:
+    this is how the plant gives what it promised (`core.headroom`).
+    """
+    lower_mw, upper_mw = np.empty((2, range_lower_mw.size))
+    headroom.lasting(
+        image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
+        params.efficiency_charge_pu, params.efficiency_discharge_pu,
+        LASTS_S + params.soc_horizon_s, range_lower_mw, range_upper_mw, lower_mw, upper_mw,
+    )  # fmt: skip
+    return lower_mw, upper_mw
 
 
 def economic_mw(
@@ -139,17 +160,14 @@ class Aim:
     upper_mw: F8  # (n + 1,)
 
 
-def aim(
-    ahead: Foresight, params: Params, range_lower_mw: F8, range_upper_mw: F8,
-    lower_mw: F8, upper_mw: F8,
-) -> Aim:  # fmt: skip
+def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8) -> Aim:
     """Say who is to meet the request at which look-ahead point (see the kernel)."""
     n = lower_mw.size
     wanted_mw, gain_pu = np.empty(2), np.empty((2, n + 1))
     target_mw, weight, low_mw, high_mw = np.empty((4, n + 1))
     response.aim(
         ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.told_mw, ahead.target_mw,
-        ahead.base_mw, params.participation, params.cost, range_lower_mw, range_upper_mw,
+        ahead.base_mw, params.participation, params.cost, ahead.lower_mw, ahead.upper_mw,
         lower_mw, upper_mw, ABLE_PU, wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw,
     )  # fmt: skip
     return Aim(wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw)

@@ -17,8 +17,8 @@ so it counts in full. A unit out of the split, or a store whose SoC is not known
 counted where it stands: what it lacks of its basepoint counts, what it has beyond does not, for
 nobody promised that it stays. The sums are never below zero.
 
-AGC asks for a step, and slow units come later: until then stores bridge what is missing, with energy
-that they cannot give twice. What bridging needs beyond the energy that stores have to spare is
+AGC asks for a step, and slow units come later: until then stores bridge what is missing, with what
+they cannot give twice. What bridging needs beyond the energy that stores have to spare is
 taken off their part (`_bridged`).
 
 The *firm* sums hold when things go wrong that do go wrong:
