@@ -24,7 +24,7 @@ def record_of(kind: type, n: int, k: int, words: Iterator[int]) -> object:
 
 
 # of the other lists: each has a length of its own
-LENGTHS = {"p": 5, "a": 2, "w": 4, "g": 3}
+LENGTHS = {"p": 5, "a": 2, "w": 4, "g": 3, "h": 6}
 
 
 def _value(column: Column, n: int, k: int, words: Iterator[int]) -> object:
