@@ -196,15 +196,47 @@ def export(journal: Path, arrays: bool, skip_damaged: bool) -> None:
         _fail(NO_TICK, EXIT_FALSE)
 
 
+@main.command()
+@click.argument("journal", type=PATH)
+@click.option(
+    "--at", required=True, metavar="TIME",
+    help="An ISO instant, HH:MM:SS, #TICK, or +SECONDS from the start; local time where no zone"
+    " is given.",
+)  # fmt: skip
+@click.option("--der", metavar="ID", help="Tell of this unit alone.")
+@AS_JSON
+def explain(journal: Path, at: str, der: str | None, as_json: bool) -> None:
+    """Say why each unit got its setpoint in the tick that was in force at TIME.
+
+    What was asked, what each limit held back, what was not served, and whether the core gives
+    the same bits today.
+    """
+    from vppd.journal.instant import InstantError
+    from vppd.runtime.explain import UnknownUnitError, explained
+
+    try:
+        with _journal_errors(hint=""), _progress("reading") as progress:
+            text, damage = explained(journal, at, der, as_json=as_json, progress=progress)
+    except (InstantError, UnknownUnitError) as error:
+        _fail(str(error), EXIT_BAD)
+    click.echo(text)
+    if damage is not None:
+        _fail(f"damaged behind this tick: {damage}", EXIT_FALSE)
+
+
 @contextlib.contextmanager
-def _journal_errors() -> Iterator[None]:
+def _journal_errors(
+    hint: str = " (--skip-damaged reads on at the next segment)",
+) -> Iterator[None]:
     """End with 1 where a journal was read and does not hold, with 3 where it could not be read."""
-    from vppd.journal.errors import DamageError, JournalError
+    from vppd.journal.errors import DamageError, JournalError, NoTickError
 
     try:
         yield
     except DamageError as error:
-        _fail(f"damaged: {error} (--skip-damaged reads on at the next segment)", EXIT_FALSE)
+        _fail(f"damaged: {error}{hint}", EXIT_FALSE)
+    except NoTickError as error:
+        _fail(str(error), EXIT_FALSE)
     except JournalError as error:
         _fail(str(error), EXIT_COULD_NOT)
 

@@ -193,6 +193,49 @@ def test_a_journal_cut_inside_its_header_has_no_tick(tmp_path, size):
         assert "None" not in result.stdout
 
 
+def test_a_tick_is_explained(tmp_path):
+    path, _ = journal_of(tmp_path / "journal")
+    result = vppd("explain", path.parent, "--at", "#4")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("site   tick #4   2001-09-09T01:46:44.000Z   +4.000 s\n")
+    assert "The request is served.\n" in result.stdout
+    one = vppd("explain", path, "--at", "+4", "--der", "u1", "--json")
+    (unit,) = json.loads(one.stdout)["units"]
+    assert (unit["id"], unit["held_by"], one.exit_code) == ("u1", "NONE", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--at", "soon"], "'soon' is no instant"),
+        (["--at", "#6"], "there is no tick #6: the journal goes from 2001-09-09T01:46:40.000Z"),
+        (["--at", "#1", "--der", "u11"], "no unit 'u11' among 3; did you mean u1"),
+        ([], "--at"),
+    ],
+)
+def test_explain_of_what_is_not_there_is_bad_usage(arguments, words, tmp_path):
+    path, _ = journal_of(tmp_path / "journal")
+    result = vppd("explain", path, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
+def test_explain_of_a_damaged_journal_does_not_hold(tmp_path):
+    path, records = journal_of(tmp_path / "journal")
+    flip(path, records[3].offset + HEAD_SIZE)
+    hidden = vppd("explain", path, "--at", "#5")
+    assert (hidden.exit_code, hidden.stdout) == (1, "")
+    assert "record 3 at byte" in hidden.stderr
+    before = vppd("explain", path, "--at", "#1")
+    assert before.exit_code == 1
+    assert "tick #1" in before.stdout
+    assert "damaged behind this tick: " in before.stderr
+    path.write_bytes(path.read_bytes()[:30])
+    assert vppd("explain", path, "--at", "#1").exit_code == 1
+    assert vppd("explain", tmp_path / "none", "--at", "#1").exit_code == 3
+    assert vppd("explain", "/etc/passwd", "--at", "#1").exit_code == 3
+
+
 @pytest.mark.parametrize("command", ["replay", "verify", "export"])
 def test_what_is_no_journal(command):
     result = vppd(command, "/etc/passwd")
@@ -207,7 +250,7 @@ def test_bad_usage():
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "check", "status", "replay", "verify", "export", "plan"]
+    "command", ["run", "check", "status", "replay", "explain", "verify", "export", "plan"]
 )
 def test_every_command_explains_itself(command):
     result = vppd(command, "--help")

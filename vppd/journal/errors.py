@@ -7,6 +7,10 @@ class JournalError(Exception):
     """A journal that cannot be read or written as asked."""
 
 
+class NoTickError(JournalError):
+    """A journal without any whole tick."""
+
+
 class LayoutError(JournalError):
     """A record that does not fit the layout, or a file written with another layout."""
 

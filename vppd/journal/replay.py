@@ -91,7 +91,7 @@ class _Run:
 
     def __init__(self, tick: Tick) -> None:
         self._tick = tick
-        self._compare: _Compare
+        self._compare: Compare
         self._params: Params
         self._state: State | None = None
         self._recorded: StateRecord | None = None
@@ -109,7 +109,7 @@ class _Run:
         if self._lost and self._seq is not None:
             self._unread += max(0, record.header.first_seq - self._seq)
         self._lost = False
-        self._compare = _Compare(record.path.name, record.header)
+        self._compare = Compare(record.path.name, record.header)
         self._params = record.header.params
         self._segments += 1
 
@@ -185,7 +185,7 @@ class _Run:
         )
 
 
-class _Compare:
+class Compare:
     """Compares records of one segment, in the columns that the file has."""
 
     def __init__(self, segment: str, header: Header) -> None:
@@ -195,9 +195,11 @@ class _Compare:
         self._state = Block("State", header.schema.state, header.n)
 
     def decision(self, tick: int, recorded: Decision, computed: Decision) -> Difference | None:
+        """First difference of two decisions; None where all bits are the same."""
         return self._block(self._decision, "", tick, recorded, computed)
 
     def state(self, tick: int, recorded: State, carried: State) -> Difference | None:
+        """First difference of two states."""
         return self._block(self._state, "state.", tick, recorded, carried)
 
     def _block(
