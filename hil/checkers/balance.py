@@ -11,7 +11,14 @@ them, the capacity sold, the basepoints. Derived anew, tick by tick:
                  lately (`DROOP_AGE_S`), and none in modes LOCAL and SAFE
     sum of setpoints + unserved = request             units out of the split as counted there
 
-each to 1 kW. Policies exact, pro_rata and merit_order.
+each to 1 kW. Under policy response_aware the request is what is to be *delivered*, so it is the
+outputs that the daemon expects at its look-ahead point that have to add up to it:
+
+    sum of expected outputs + unserved = request
+
+and what it expects has to come: against the simulated truth a look-ahead later, the sum is off by
+no more than `OFF_MAX_PU` of the capacity sold in half of the ticks. (What a fault does to a unit
+nobody can expect; so not in all of them.)
 """
 
 import numpy as np
@@ -26,12 +33,16 @@ from hil.measure.pairing import agc_to_ticks
 
 NAME = "balance"
 TOLERANCE_MW = 1e-3
-POLICIES = ("exact", "pro_rata", "merit_order")
+POLICIES = ("exact", "pro_rata", "merit_order", "response_aware")
+BY_RESPONSE = "response_aware"
+OFF_MAX_PU = 0.03
 DROOP_AGE_S = 3.0  # a frequency and the ones before it: on their way, or lost
+FEWEST = 20  # ticks that say something
 AGC_LIMIT_PU = 1.0  # beyond it a value is clipped (docs/config.md, agc_limit_pu)
 
 SUM = "setpoints + unserved off the request, MW"
 SERVED = "served off the sum of setpoints, MW"
+NOT_COME = "what was expected has not come, in half of the ticks off by more than, MW"
 REQUEST = "request off basepoints + regulation + droop, MW"
 REGULATION = "regulation off the AGC in force, MW"
 CAPACITY = "regulation beyond the capacity sold, MW"
@@ -49,7 +60,8 @@ def check(evidence: Evidence) -> Found:
         return Found(done=False, note=f"policy {policy} keeps another balance")
     units = evidence.run.units
     found = Found(checked=int(evidence.inside(ticks.now_s).sum()))
-    served_mw = ticks.p_setpoint_mw.sum(axis=1)
+    by_response = policy == BY_RESPONSE
+    served_mw = (ticks.expected_mw if by_response else ticks.p_setpoint_mw).sum(axis=1)
     base_mw = float(units.basepoint_mw.sum())
     expected_mw = regulation_mw(ticks, units.regulation_mw)
     beyond_mw = np.abs(ticks.regulation_mw) - units.regulation_mw
@@ -68,7 +80,26 @@ def check(evidence: Evidence) -> Found:
     for what, value_mw, limit_mw in rows:
         _blame(evidence, found, what, value_mw, limit_mw)
     _never_sent(evidence, ticks, found)
+    if by_response:
+        _has_come(evidence, ticks, found)
     return found
+
+
+def _has_come(evidence: Evidence, ticks: Ticks, found: Found) -> None:
+    """Hold what was expected against the plant, where its power is known a look-ahead later."""
+    rows, t0_s = evidence.rows, evidence.run.t0_s
+    at_s = ticks.now_s + evidence.settings.look_ahead_s - t0_s
+    middle_s = np.asarray(rows.t_s) + 0.5  # rows are means of seconds
+    known = np.array([mode == "REGULATING" for mode in ticks.mode], dtype=bool)
+    known &= (at_s >= middle_s[0]) & (at_s <= middle_s[-1]) if middle_s.size else False
+    if known.sum() < FEWEST:
+        return
+    plant_mw = np.interp(at_s[known], middle_s, rows.plant_mw)
+    off_mw = np.abs(ticks.expected_mw[known].sum(axis=1) - plant_mw)
+    half_mw, most_mw = float(np.median(off_mw)), OFF_MAX_PU * evidence.run.units.regulation_mw
+    if not half_mw <= most_mw:
+        last_s = float(ticks.now_s[known][-1])
+        found.violations.append(Violation(last_s, NOBODY, NAME, NOT_COME, half_mw, most_mw))
 
 
 def regulation_mw(ticks: Ticks, capacity_mw: float) -> F8:

@@ -26,6 +26,7 @@ class Settings:
     telemetry_age_max_s: float = 5.0  # the units' longest
     droop: bool = False  # the plant answers the frequency, too
     policy: str = "exact"
+    look_ahead_s: float = 1.0
     resume_within_s: float = ChecksConfig().resume_within_s
     resume_error_pct: float = ChecksConfig().resume_error_pct
 
@@ -58,6 +59,7 @@ def read(config: Path, run: dict[str, Any]) -> Settings:
         ),
         droop=bool(section(text, "droop")),
         policy=str(run.get("policy", default.policy)),
+        look_ahead_s=float(section(text, "policy").get("look_ahead_s", default.look_ahead_s)),
         resume_within_s=float(checks.get("resume_within_s", default.resume_within_s)),
         resume_error_pct=float(checks.get("resume_error_pct", default.resume_error_pct)),
     )

@@ -25,7 +25,7 @@ NUMBERS = (
     "late_s",
     "tick_us",
 )
-ARRAYS = ("p_setpoint_mw", "accepted_mw", "accepted_at_s")
+ARRAYS = ("p_setpoint_mw", "accepted_mw", "accepted_at_s", "expected_mw")
 OUT_REASONS = frozenset(  # units that are held by one of these take no part in the split
     ("TELEMETRY_AGE", "UNREACHABLE", "FALLBACK", "OPERATOR", "GUARD", "LOCAL_CONTROL")
 )
@@ -54,6 +54,7 @@ class Ticks:
     send: NDArray[np.bool_]  # shape (k, n): the setpoint was to be sent
     accepted_mw: F8  # shape (k, n): last setpoint that the unit had accepted
     accepted_at_s: F8  # shape (k, n)
+    expected_mw: F8  # shape (k, n): output that it expects at its look-ahead, else the setpoint
     out: tuple[tuple[int, int, str], ...]  # (row, unit, the daemon's reason) out of the split
 
 

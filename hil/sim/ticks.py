@@ -16,6 +16,7 @@ KEPT: dict[str, tuple[str, Callable[[Done], Any]]] = {  # of each unit
     "p_setpoint_mw": ("<f8", lambda done: done.decision.p_setpoint_mw),
     "accepted_mw": ("<f8", lambda done: done.image.accepted_mw),
     "accepted_at_s": ("<f8", lambda done: done.image.accepted_at_s),
+    "expected_mw": ("<f8", lambda done: done.decision.expected_mw),
     "send": ("?", lambda done: done.decision.send),
     "held_by": ("u1", lambda done: done.decision.held_by),
 }

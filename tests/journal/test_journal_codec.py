@@ -113,7 +113,9 @@ def test_event_columns_of_different_length_are_refused():
         Block("Decision", SCHEMA.decision, 3).pack(crooked)
 
 
-@pytest.mark.parametrize(("count", "message"), [(-1, "-1 values of event_index"), (2, "events are missing")])
+@pytest.mark.parametrize(
+    ("count", "message"), [(-1, "-1 values of event_index"), (2, "events are missing")]
+)
 def test_a_count_of_events_that_cannot_be_is_refused(count, message):
     layout = TickLayout(SCHEMA, 3)
     words, tail = layout.join(*(record_of(kind, 3, 1, words_of(3)) for kind in RECORDS))

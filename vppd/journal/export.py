@@ -39,7 +39,7 @@ IMAGE_NUMBERS: Final = (
 PROMISES: Final = (
     "promise_s", "promise_up_mw", "promise_down_mw", "promise_firm_up_mw", "promise_firm_down_mw",
 )  # fmt: skip
-DECISION_NUMBERS: Final = ("p_setpoint_mw", "send", "lower_mw", "upper_mw")
+DECISION_NUMBERS: Final = ("p_setpoint_mw", "send", "lower_mw", "upper_mw", "expected_mw")
 
 
 def rows(
