@@ -17,8 +17,8 @@ outputs that the daemon expects at its look-ahead point that have to add up to i
     sum of expected outputs + unserved = request
 
 and what it expects has to come: against the simulated truth a look-ahead later, the sum is off by
-no more than `OFF_MAX_PU` of the capacity sold in half of the ticks. (What a fault does to a unit
-nobody can expect; so not in all of them.)
+no more than `OFF_MAX_PU` of the capacity sold, and a little, in half of the ticks. (What a fault
+does to a unit nobody can expect; so not in all of them.)
 """
 
 import numpy as np
@@ -36,6 +36,7 @@ TOLERANCE_MW = 1e-3
 POLICIES = ("exact", "pro_rata", "merit_order", "response_aware")
 BY_RESPONSE = "response_aware"
 OFF_MAX_PU = 0.03
+OFF_MAX_RATED_PU = 1e-4  # small requests: what a plant of that size cannot do better
 DROOP_AGE_S = 3.0  # a frequency and the ones before it: on their way, or lost
 FEWEST = 20  # ticks that say something
 AGC_LIMIT_PU = 1.0  # beyond it a value is clipped (docs/config.md, agc_limit_pu)
@@ -96,7 +97,9 @@ def _has_come(evidence: Evidence, ticks: Ticks, found: Found) -> None:
         return
     plant_mw = np.interp(at_s[known], middle_s, rows.plant_mw)
     off_mw = np.abs(ticks.expected_mw[known].sum(axis=1) - plant_mw)
-    half_mw, most_mw = float(np.median(off_mw)), OFF_MAX_PU * evidence.run.units.regulation_mw
+    units = evidence.run.units
+    most_mw = OFF_MAX_PU * units.regulation_mw + OFF_MAX_RATED_PU * units.capacity_mw
+    half_mw = float(np.median(off_mw))
     if not half_mw <= most_mw:
         last_s = float(ticks.now_s[known][-1])
         found.violations.append(Violation(last_s, NOBODY, NAME, NOT_COME, half_mw, most_mw))

@@ -226,5 +226,6 @@ class Scene:
             send=of("send", bool),
             accepted_mw=of("accepted_mw"),
             accepted_at_s=of("accepted_at_s"),
+            expected_mw=of("p_setpoint_mw"),
             out=tuple(sorted(self.out)),
         )

@@ -33,6 +33,7 @@ fleet:
     industrial: {makers: {dnp3_industrial: 2}}
     pv: {makers: {sunspec_pv: 2}}
 faults: none
+allocation: {policy: exact}  # the response models know the chargers' steps after a minute only
 frequency: {grid: {losses: [[15, 300]]}}
 """
 OPEN = ("frequency", "{kind: event, event: {at_s: 15, nadir_hz: 49.4, nadir_after_s: 12}}")

@@ -59,11 +59,10 @@ def test_twenty_kilowatts_of_the_whole_fleet(tmp_path):
     assert not_met == []
     assert measured.result["fleet"]["resources"] == 210
     assert measured.result["faults"]["injected"] == 0
-    # what is left is a constant: the signal itself is followed to a tenth of that
-    late = slice(15, None)
+    late = slice(30, None)  # until then the models find where each unit truly is
     error_kw = 1e3 * (measured.rows.plant_mw - measured.rows.request_mw)[late]
-    assert np.std(error_kw) < 0.5
-    assert np.ptp(measured.rows.request_mw[late]) > 0.005
+    assert np.abs(error_kw).mean() < 5.0
+    assert np.ptp(measured.rows.request_mw[15:]) > 0.005
 
 
 def test_ten_thousand_units_are_drawn_and_configured():

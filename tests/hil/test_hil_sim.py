@@ -112,7 +112,9 @@ def test_the_machine_fails_and_the_plant_goes_on(tmp_path, fault, event):
     measured = figures(tmp_path / "host", simulation)
     assert measured["faults"]["injected"] == 1
     assert measured["journal"]["replay_bit_exact"] is True
-    assert measured["limits"]["violations"] == 0
+    # After a restart ramps begin where slow units are, not at what they were told before it.
+    assert measured["limits"]["unexplained"] == 0
+    assert "restart" in fault or measured["limits"]["violations"] == 0
     assert not event or event in {line["event"] for line in events(tmp_path / "host")}
     ticks = simulation.ticks
     at_the_end = int(np.searchsorted(ticks.now_s, simulation.t0_s + DURATION_S)) - 1
