@@ -7,7 +7,10 @@ program can say what it is doing before it calls `load`.
 
 from importlib import import_module
 
-MODULES = ("ahead", "certificate", "exact", "guard", "limits", "merit_order", "pro_rata", "sums")
+MODULES = (
+    "ahead", "ahead_groups", "ahead_search", "certificate", "exact", "guard", "limits",
+    "merit_order", "pro_rata", "sums", "tree",
+)  # fmt: skip
 
 
 def load() -> int:
