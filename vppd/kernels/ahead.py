@@ -11,6 +11,12 @@ A point with softness 0 is hard: the request must be met there. The optimum is
 for the prices at which `softness_k price_k + sum_i gain_ki out_i = wanted_k` at every point, and
 with the price of its groups added for a unit that stands in some (`tree`). `ahead_search` finds
 the prices; here is what comes before and after.
+
+References
+----------
+L. Qi and J. Sun, "A nonsmooth version of Newton's method", Math. Programming 58, 1993.
+A. Chiche and J. C. Gilbert, "How the augmented Lagrangian algorithm can deal with an infeasible
+convex quadratic optimization problem", J. Convex Anal. 23, 2016.
 """
 
 import math
@@ -26,7 +32,6 @@ from vppd.kernels.tree import OWN, ROOM_ROWS
 MAGNITUDE_MAX = 1e60  # larger numbers are refused: nothing below can then overflow
 WEIGHT_MIN = 1e-60
 GAIN_MAX = 1e3
-PRICE_MAX = 1e125
 POINTS_MAX = 8
 SERVED = 1e-9  # part of its size within which a hard point counts as met
 
@@ -48,7 +53,8 @@ REACH = 3
 STIFF = 4
 
 STATE_SIZE = STATE_ROWS * POINTS_MAX
-BLOCK_SIZE = 200
+BLOCK_SIZE = 264
+START_MAX = 1e3  # prices beyond, in reaches, come from a request that was not met
 
 
 @kernel()
@@ -134,13 +140,15 @@ def prepare(
     for r in range(STATE_ROWS):
         for k in range(POINTS_MAX):
             state[r, k] = 0.0
+    for j in range(64):
+        block[200 + j] = 1.0
     good = _survey(gain, target_mw, weight, lower_mw, upper_mw, state, block) == 0
     for k in range(wanted_mw.shape[0]):
         good &= abs(wanted_mw[k]) <= MAGNITUDE_MAX
         good &= softness[k] >= 0.0 and softness[k] <= MAGNITUDE_MAX
         state[SIZE, k] += abs(wanted_mw[k])
         start = price_start[k]
-        state[TRIAL, k] = start if abs(start) <= PRICE_MAX else 0.0
+        state[TRIAL, k] = start if abs(start) <= START_MAX * state[MORE, REACH] else 0.0
     return good
 
 
@@ -196,7 +204,8 @@ def split_ahead(
     group_low_mw, group_high_mw : shape (G,)
         Limits of the sum of a group; infinite where there is none.
     price_start : shape (K,)
-        First guess, the prices of the last tick; NaN where there is none.
+        First guess, the prices of the last tick; NaN where there is none. Those of a tick
+        that was not served are no guess, and are seen to be none.
     out_mw, price, missed_mw : shapes (n,), (K,), (K,), written
         The split; the prices; wanted minus given at each point, MW.
     group_price, group_missed_mw : shape (G,), written

@@ -77,21 +77,6 @@ def _dot(a: F8, first: np.uint64, end: np.uint64, b: F8) -> float:
 
 
 @kernel()
-def _sum(count: np.uint64, a: F8) -> float:
-    s0 = s1 = s2 = s3 = 0.0
-    if count == BLOCK:
-        for j in range(LANE):
-            s0 += a[j]
-            s1 += a[j + LANE]
-            s2 += a[j + U8(2) * LANE]
-            s3 += a[j + U8(3) * LANE]
-    else:
-        for j in range(count):
-            s0 += a[j]
-    return (s0 + s1) + (s2 + s3)
-
-
-@kernel()
 def _pay(first: np.uint64, end: np.uint64, gain: F8, price: F8, pay: F8) -> None:
     """What the units of a block are paid: pay[j] = sum_k gain_k price_k, in the order of k."""
     row = gain[0]
@@ -190,7 +175,7 @@ def evaluate_groups(
     """Gaps and Jacobian at the trial, and the value of the dual, of the answer in `out_mw`."""
     n = U8(target_mw.shape[0])
     values, some_weight, spare = block[0:64], block[64:128], block[128:192]
-    lost, gap = block[192:200], state[GAP]
+    lost, ones, gap = block[192:200], block[200:264], state[GAP]
     value = value_lost = 0.0
     for k in range(gain.shape[0]):
         gap[k] = lost[k] = 0.0
@@ -210,7 +195,7 @@ def evaluate_groups(
             some_weight[j] = weight[i] if lower_mw[i] <= y and y <= upper_mw[i] else 0.0
             off = x - target_mw[i]
             spare[j] = spare[j] * x - 0.5 * off * off / weight[i]
-        part = _sum(end - first, spare)
+        part = _dot(ones, U8(0), end - first, spare)
         value_lost += _lost(value, part)
         value += part
         _products(first, end, gain, values, some_weight, spare, gap, lost, state[JACOBIAN:])

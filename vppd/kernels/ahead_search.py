@@ -1,26 +1,21 @@
 """The search for the prices of `ahead.split_ahead`, by Newton's method on the dual.
 
 `_evaluate` takes gaps and Jacobian in one pass over the fleet; `advance` makes of each evaluation
-one decision, with 8 numbers by 8 and no fleet. Fleets with groups are evaluated in `tree`, and
-the decisions are the same.
+one decision, with 8 numbers by 8 and no fleet. Fleets with groups are evaluated in
+`ahead_groups`, and the decisions are the same. (Sources in `ahead`.)
 
 * A trial is accepted if the dual has fallen, else the step is shortened. Newton's method alone
   cycles when units saturate. The dual is convex, and its derivative along the step is
-  gap . step: where that is still negative, the dual has fallen all the way. This needs no
-  value of the dual, whose last changes drown in rounding.
+  gap . step: where that is still negative, the dual has fallen all the way. Else Armijo's rule
+  decides, until the dual's last changes drown in rounding.
 * Then comes Newton's step. Where the Jacobian is singular (a point has fewer free units than it
   needs) it is regularised, less with every round, until the units that can help have moved.
 * Prices beyond all breakpoints with a gap that is still open: the hard points cannot all be met.
-  They are made a little soft, so little that the units saturate; a gap of one that can be met
-  is then closed by moving the anchor of this softness to the prices found, and once more.
+  They are made a little soft, so little that the units saturate, and less and less around the
+  prices found so far, until the gaps no longer change. Those that can be met are met then, and
+  the others are missed by the smallest sum of squares.
 
 `_evaluate` writes the answer of each trial, so that the last trial is the answer.
-
-References
-----------
-L. Qi and J. Sun, "A nonsmooth version of Newton's method", Math. Programming 58, 1993.
-A. Chiche and J. C. Gilbert, "How the augmented Lagrangian algorithm can deal with an infeasible
-convex quadratic optimization problem", J. Convex Anal. 23, 2016.
 """
 
 import numpy as np
@@ -65,6 +60,7 @@ DAMPING = 2
 REACH = 3  # the price beyond which every unit of gain 1 is at a limit
 STIFF = 4  # extra softness of hard points, where they cannot all be met
 ANCHORED = 5  # how often the anchor has moved
+ENOUGH = 6  # extra softness that puts hard points before soft ones
 
 # What `advance` says.
 GO_ON = 0
@@ -82,7 +78,7 @@ SHARE = 0.1
 ROUNDING_MAX = 1e-10  # part of its size: more is a gap
 CLOSE_ENOUGH = 1e-12
 CLOSE_ROUNDS = 3.0
-ANCHORED_MAX = 8.0
+ANCHORED_MAX = 10.0
 STIFF_FALL = 0.1
 HARDER = 1e-3  # part of the softness of any soft point: hard ones come first
 SAME = 1e-10
@@ -117,21 +113,6 @@ def _dot(a: F8, first: np.uint64, end: np.uint64, b: F8) -> float:
     else:
         for j in range(end - first):
             s0 += a[first + j] * b[j]
-    return (s0 + s1) + (s2 + s3)
-
-
-@kernel()
-def _sum(count: np.uint64, a: F8) -> float:
-    s0 = s1 = s2 = s3 = 0.0
-    if count == BLOCK:
-        for j in range(LANE):
-            s0 += a[j]
-            s1 += a[j + LANE]
-            s2 += a[j + U8(2) * LANE]
-            s3 += a[j + U8(3) * LANE]
-    else:
-        for j in range(count):
-            s0 += a[j]
     return (s0 + s1) + (s2 + s3)
 
 
@@ -199,7 +180,8 @@ def _evaluate(
     """
     n = U8(target_mw.shape[0])
     values, some_weight, spare = block[0:64], block[64:128], block[128:192]
-    lost, gap, jacobian = block[192:200], state[GAP], state[JACOBIAN:]
+    lost, ones = block[192:200], block[200:264]
+    gap, jacobian = state[GAP], state[JACOBIAN:]
     value = value_lost = 0.0
     for k in range(gain.shape[0]):
         gap[k] = lost[k] = 0.0
@@ -218,7 +200,7 @@ def _evaluate(
             off = x - target_mw[i]
             spare[j] = values[j] * x - 0.5 * off * off / weight[i]
             values[j] = x
-        part = _sum(end - first, spare)
+        part = _dot(ones, U8(0), end - first, spare)
         value_lost += _lost(value, part)
         value += part
         _products(first, end, gain, values, some_weight, spare, gap, lost, jacobian)
@@ -413,7 +395,8 @@ def _stiffen(points: int, softness: F8, state: F8) -> bool:
     for k in range(points):
         state[TRIAL, k] = state[STEP, k] = 0.0
     stiff = gap / (FAR * more[REACH]) if more[REACH] > 0.0 else whole
-    more[STIFF] = max(min(stiff, HARDER * softest), PIVOT_MIN * whole)
+    more[STIFF] = max(stiff, PIVOT_MIN * whole)
+    more[ENOUGH] = HARDER * softest
     more[DAMPING] = 0.0
     state[SCALARS, FALL] = state[SCALARS, CLOSE] = 0.0
     return True
@@ -426,7 +409,7 @@ def _settle(points: int, softness: F8, state: F8) -> int:
     if more[STIFF] == 0.0:
         return FOUND
     more[ANCHORED] += 1.0
-    same = True
+    same = more[STIFF] <= more[ENOUGH]
     for k in range(points):
         if softness[k] == 0.0:
             open_mw = state[GAP, k] - _held(k, softness, state)
