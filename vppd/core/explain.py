@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from vppd.core.allocation import Mask
-from vppd.core.response import Foresight, aim, economic_mw
+from vppd.core.response import Foresight, aim, economic_mw, lasting_mw
 from vppd.core.tick import (
     Able,
     Asked,
@@ -170,18 +170,21 @@ def _aimed(ahead: Foresight, inside: _Inside) -> _Rule:
     """What the split aimed at; of units that are held at one value, had they taken part."""
     box, params, n = inside.able.box, inside.params, len(inside.params.ids)
     low_mw, high_mw = box.range_lower_mw, box.range_upper_mw
-    to = aim(ahead, params, low_mw, high_mw, box.lower_mw, box.upper_mw)
+    to = aim(ahead, params, box.lower_mw, box.upper_mw)
     target_mw, weight = to.target_mw[:n], to.weight[:n]
     pinned = low_mw == high_mw
     if pinned.any():
         reach_low_mw, reach_high_mw = _reach_mw(inside.image, params)
         low_mw = np.where(pinned, reach_low_mw, low_mw)
         high_mw = np.where(pinned, reach_high_mw, high_mw)
+        lasts_mw = lasting_mw(low_mw, high_mw, inside.image, params)
         there_mw, base_mw = economic_mw(
-            ahead.slow_mw, inside.image.basepoint_mw, low_mw, high_mw, inside.image, params
+            ahead.slow_mw, inside.image.basepoint_mw, *lasts_mw, inside.image, params
         )
-        opened = replace(ahead, target_mw=there_mw, base_mw=base_mw)
-        other = aim(opened, params, low_mw, high_mw, low_mw, high_mw)
+        opened = replace(
+            ahead, target_mw=there_mw, base_mw=base_mw, lower_mw=lasts_mw[0], upper_mw=lasts_mw[1]
+        )
+        other = aim(opened, params, low_mw, high_mw)
         target_mw = np.where(pinned, other.target_mw[:n], target_mw)
         weight = np.where(pinned, other.weight[:n], weight)
     price = _that_moves(

@@ -25,6 +25,7 @@ U1 = NDArray[np.uint8]
 b1 = boolean
 f8 = float64
 i8 = int64
+void = types.void
 IN = types.Array(float64, 1, "C", readonly=True)
 OUT = types.Array(float64, 1, "C")
 IN_2D = types.Array(float64, 2, "C", readonly=True)

@@ -8,19 +8,9 @@ program can say what it is doing before it calls `load`.
 from importlib import import_module
 
 MODULES = (
-    "ahead",
-    "certificate",
-    "exact",
-    "guard",
-    "headroom",
-    "limits",
-    "merit_order",
-    "participation",
-    "pro_rata",
-    "response",
-    "sums",
-    "tally",
-)
+    "ahead", "ahead_groups", "ahead_search", "certificate", "exact", "guard", "headroom", "limits",
+    "merit_order", "participation", "pro_rata", "response", "sums", "tally", "tree",
+)  # fmt: skip
 
 
 def load() -> int:
