@@ -160,9 +160,8 @@ class Ahead:
         groups = params.group_parent.size
         self._params = params
         self._softness = SOFTNESS[:points]
-        self._group = params.unit_group
-        if units > self._group.size and groups:
-            self._group = np.append(self._group, -1)  # the fast ones as one stand in no group
+        self._group = np.full(units, -1)  # the fast ones as one stand in no group
+        self._group[: params.unit_group.size] = params.unit_group
         self.out_mw, self.price = np.empty(units), np.empty(points)
         self.missed_mw = np.empty(points)
         self.group_price, self.group_missed_mw = np.empty((2, groups))
