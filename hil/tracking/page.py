@@ -122,7 +122,7 @@ def _runs(outcome: Outcome) -> str:
         found = figures(row, bounds.get((job.case, job.signal, job.seed)))
         told = [number(found.get(figure), digits) for _, figure, digits in OWN]
         command = job.plan.command(job.seed)
-        rows.append([job.case, job.signal, job.policy, str(job.seed), *told, command])
+        rows.append([job.case.name, job.signal, job.policy, str(job.seed), *told, command])
     body = f"<details><summary>{counted(len(rows), 'run')}</summary>{table(RUNS, rows)}</details>"
     return card("Runs", "Each with the command that makes it again.", body, "table")
 

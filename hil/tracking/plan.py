@@ -26,7 +26,7 @@ class Signal:
 class Job:
     """One run, or the bound of one. `plan`: scenario, and the command that makes the run again."""
 
-    case: str
+    case: Case
     signal: str
     policy: str  # or BOUND
     seed: int
@@ -35,8 +35,13 @@ class Job:
     @property
     def key(self) -> str:
         """Name for files; no two jobs of a table have the same."""
-        parts = (self.case, self.signal, self.policy, str(self.seed))
+        parts = (self.case.name, self.signal, self.policy, str(self.seed))
         return "_".join(part.translate(LETTERS) for part in parts)
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return f"{self.case.name}, {self.signal}, {self.policy}, seed {self.seed}"
 
     @property
     def work(self) -> float:
@@ -94,7 +99,7 @@ def _of(ask: Ask, case: Case, signal: Signal, name: str) -> Iterator[Job]:
         # the limits are those of the table, not those of the scenario
         plan = replace(plan, scenario=replace(plan.scenario, acceptance={}))
         for seed in ask.seeds_of(policy):
-            yield Job(case.name, signal.name, policy, seed, plan)
+            yield Job(case, signal.name, policy, seed, plan)
 
 
 def _check(plan: campaign.Plan) -> None:

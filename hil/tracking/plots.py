@@ -58,7 +58,7 @@ def _dots(outcome: Outcome, policy: str) -> Any:
     colour, symbol = LOOKS[policy]
     return go.Scatter(
         x=[round(100.0 - (accuracy or 0.0), 4) for _, accuracy in some],
-        y=[f"{job.case}, {job.signal}" for job, _ in some],
+        y=[f"{job.case.name}, {job.signal}" for job, _ in some],
         text=[f"seed {job.seed}" for job, _ in some],
         name=spoken(policy),
         mode="markers",

@@ -48,7 +48,7 @@ class TableProgress:
         for reason in row.reasons:
             if reason.what in BROKEN:
                 text = reason.text.strip().splitlines()[0]
-                self._line(f"{job.case}, {job.signal}, {job.policy}, seed {job.seed}: {text}")
+                self._line(f"{job.name}: {text}")
         now_s = time.monotonic()
         speed = self._worked / max(now_s - self._began_s, 1e-6)
         left = in_words((self._work - self._worked) / speed)

@@ -66,5 +66,5 @@ def _row(job: Job, row: Row) -> dict[str, Any]:
     del found["kept"]
     command = {} if job.policy == BOUND else {"command": job.plan.command(job.seed)}
     return {
-        "case": job.case, "signal": job.signal, "policy": job.policy, **found, **command,
+        "case": job.case.name, "signal": job.signal, "policy": job.policy, **found, **command,
     }  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hil.campaign.row import BROKEN, REPLAY, Row
 from hil.measure.tracking import PJM_SHORTEST_S
 from hil.scenario import Limit, shortfall
-from hil.tracking.cases import ALWAYS, CASES, POLICY, Case
+from hil.tracking.cases import ALWAYS, POLICY, Case
 from hil.tracking.plan import BOUND, Job
 
 Done = Sequence[tuple[Job, Row]]
@@ -51,10 +51,10 @@ class Line:
         return int(sum(spread.total for spread in found if spread is not None))
 
 
-def lines(done: Done, cases: Sequence[Case] = CASES) -> tuple[Line, ...]:
-    """Sum up what is done, in the order of the cases."""
-    signals = tuple(dict.fromkeys(job.signal for job, _ in done))
-    found = (_line(case, signal, _some(done, case, signal)) for case in cases for signal in signals)
+def lines(done: Done) -> tuple[Line, ...]:
+    """Sum up what is done, in the order of the jobs."""
+    keys = dict.fromkeys((job.case, job.signal) for job, _ in done)
+    found = (_line(case, signal, _some(done, case, signal)) for case, signal in keys)
     return tuple(line for line in found if line.policies or line.missed)
 
 
@@ -66,7 +66,7 @@ def figures(row: Row, possible_pct: float | None) -> Figures:
     return {**row.figures, "of_possible_pct": 100.0 * reached_pct / possible_pct}
 
 
-def possible(done: Done) -> dict[tuple[str, str, int], float | None]:
+def possible(done: Done) -> dict[tuple[Case, str, int], float | None]:
     """What was possible, by case, signal and seed."""
     return {
         (job.case, job.signal, job.seed): row.figures.get("possible_pct")
@@ -84,7 +84,7 @@ def applicable(case: Case, policy: str, duration_s: float) -> dict[str, Limit]:
 
 
 def _some(done: Done, case: Case, signal: str) -> Done:
-    return [(job, row) for job, row in done if (job.case, job.signal) == (case.name, signal)]
+    return [(job, row) for job, row in done if (job.case, job.signal) == (case, signal)]
 
 
 def _line(case: Case, signal: str, done: Done) -> Line:
@@ -92,14 +92,13 @@ def _line(case: Case, signal: str, done: Done) -> Line:
     measured: dict[str, list[tuple[int, Figures]]] = {}
     missed: list[str] = []
     for job, row in done:
-        where = f"{case.name}, {signal}, {job.policy}, seed {job.seed}"
         if broken := [reason.text for reason in row.reasons if reason.what in (*BROKEN, REPLAY)]:
-            missed.append(f"{where}: {broken[0].strip().splitlines()[0]}")
+            missed.append(f"{job.name}: {broken[0].strip().splitlines()[0]}")
         if job.policy == BOUND or not row.figures:
             continue
         found = figures(row, bounds.get((job.case, job.signal, job.seed)))
         measured.setdefault(job.policy, []).append((job.seed, found))
-        missed += [f"{where}: {text}" for text in _missed(case, job, found)]
+        missed += [f"{job.name}: {text}" for text in _missed(case, job, found)]
     return Line(case, signal, {p: _spreads(rows) for p, rows in measured.items()}, tuple(missed))
 
 
