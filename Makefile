@@ -4,6 +4,7 @@ DURATION ?= 120
 SEED ?= 1
 SCENARIO ?= storm
 SEEDS ?= 1..1000
+REGD := ../shared/data/agc/pjm_regd_2017-08-01T16_2s.csv.gz
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -47,6 +48,8 @@ bench: setup  ## benchmarks, peers side by side; writes build/bench/
 accept: setup broker  ## the runs that take longer, each against its limits; writes build/accept/
 	@$(BIN)/vppd-hil accept --seed $(SEED) --out build/accept
 	@$(BIN)/vppd-hil accept --clock virtual --seed $(SEED) --out build/accept/virtual
+	@test -f $(REGD) || echo "tracking on recorded RegD: skipped, $(REGD) is not here"
+	@$(BIN)/vppd-hil tracking $(if $(wildcard $(REGD)),--signal $(REGD):regd_pu) --out build/accept/tracking
 
 campaign: setup  ## SCENARIO (storm) over SEEDS (1..1000) in virtual time, on all cores; writes build/campaign/
 	@$(BIN)/vppd-hil campaign $(SCENARIO) --seeds $(SEEDS) --out build/campaign
@@ -79,8 +82,9 @@ lock: setup  ## pin every dependency anew: requirements.lock (all), -run.lock (t
 	@$(COMPILE) --constraint requirements.lock --extra mutate --output-file requirements-mutate.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --build-deps-for wheel --output-file requirements-run.lock pyproject.toml
 
-docs: setup  ## write docs/config.md from the schema
+docs: setup  ## write docs/config.md from the schema, and draw docs/pictures/ from two runs
 	@$(BIN)/python -m vppd.runtime.reference docs/config.md
+	@$(BIN)/python docs/pictures/draw.py
 
 clean:  ## remove what was built (not .venv)
 	@rm -rf build

@@ -26,7 +26,7 @@ from hil.tiles import shown
 
 SCENARIOS = {  # by clock
     "real": ("zhejiang", "wire-kill", "agc-cut"),
-    "virtual": ("step-china", "frequency-event", "evening-ev", "heat-wave"),
+    "virtual": ("step-china", "outage", "frequency-event", "evening-ev", "heat-wave"),
 }
 LOG_WIDTH = 140  # of the table in a file or a pipe, which has no width of its own
 View = Callable[[dict[str, Any]], None]

@@ -39,6 +39,7 @@ from hil.running import BAD, COULD_NOT, INTERRUPTED, MISSED
 from hil.scenario import Scenario
 from hil.screen import Frame, Screen, scorecard
 from hil.sim.replay_beside import ReplayBeside
+from hil.tracking import cases
 from hil.tso import frequency as tso_frequency
 from hil.tso import signal as tso_signal
 from hil.tso.signal import NoSignalError, SignalError
@@ -357,6 +358,67 @@ def campaign(
             )  # fmt: skip
         except CouldNotRunError as error:
             _fail(COULD_NOT, str(error))
+        except OSError as error:
+            _fail(COULD_NOT, f"{error.filename or out}: {error.strerror}")
+    sys.exit(code)
+
+
+@main.command()
+@click.option("--seeds", metavar="A..B", help=f"Of response_aware [default: {cases.SEEDS}].")
+@click.option(
+    "--duration",
+    type=click.FloatRange(90.0),
+    metavar="S",
+    help=f"Length of each scored run [default: {cases.DURATION_S:g}].",
+)
+@click.option(
+    "--signal",
+    "files",
+    multiple=True,
+    metavar="FILE:COLUMN",
+    help="Beside the shipped signal: AGC from a CSV with t_s, in pu.",
+)
+@click.option("--all-seeds", is_flag=True, help="The other policies over all seeds, too.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help=f"A first look: seeds {cases.QUICK_SEEDS} of {cases.QUICK_S:g} s.",
+)
+@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Default: all cores.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("build/tracking"),
+    show_default=True,
+    help="Runs that are done there, by the same code, are not made again.",
+)
+def tracking(
+    seeds: str | None,
+    duration: float | None,
+    files: tuple[str, ...],
+    all_seeds: bool,
+    quick: bool,
+    jobs: int | None,
+    out: Path,
+) -> None:
+    """Say how closely each allocation policy follows, against its limits and what was possible.
+
+    OUT gets tracking.json and tracking.html. Interrupted, the same command goes on from there.
+    """
+    from hil.campaign import plan
+    from hil.tracking import command
+    from hil.tracking.plan import Ask, signals
+
+    chosen = plan.seeds(seeds or (cases.QUICK_SEEDS if quick else cases.SEEDS))
+    duration_s = duration or (cases.QUICK_S if quick else cases.DURATION_S)
+    ask = Ask(chosen, duration_s, signals(files), all_seeds)
+    with _stoppable():
+        try:
+            code = command.run(ask, out, processes=jobs or len(os.sched_getaffinity(0)))
+        except (CouldNotRunError, NoSignalError) as error:
+            _fail(COULD_NOT, str(error))
+        except (RecordError, SignalError) as error:
+            _fail(BAD, str(error))
         except OSError as error:
             _fail(COULD_NOT, f"{error.filename or out}: {error.strerror}")
     sys.exit(code)

@@ -23,11 +23,16 @@ MADE_BY_A_RUN = (
     "seeds",
     "failures",
     "workers",
+    "tracking.json",
+    "tracking.html",
+    "done",
 )
 
 
-def take(out_dir: Path, sub: str = "raw") -> int:
+def take(out_dir: Path, sub: str = "raw", *, keep: bool = False) -> int:
     """Make OUT, or empty one of an earlier run, with an empty folder `sub`.
+
+    `keep`: what is in `sub` stays, for who goes on from there.
 
     Returns the open marker, which keeps other runs out until it is closed. Raises
     CouldNotRunError, before anything is deleted: no folder of the bench, a daemon or another run
@@ -40,8 +45,9 @@ def take(out_dir: Path, sub: str = "raw") -> int:
         marker = _take_marker(out_dir)
         _refuse_protected(out_dir)
         for name in MADE_BY_A_RUN:
-            _remove(out_dir / name)
-        (out_dir / sub).mkdir()
+            if not (keep and name == sub):
+                _remove(out_dir / name)
+        (out_dir / sub).mkdir(exist_ok=keep)
     except (OSError, CouldNotRunError) as error:
         if marker >= 0:
             os.close(marker)

@@ -3,9 +3,12 @@
 from typing import Any
 
 from hil.page import Column, card, table
-from hil.tiles import number
+from hil.tiles import counted, number
 
 COLUMNS = (Column("figure", text=True), Column("value", text=True, wrap=True))
+OUTAGE_CAPTION = (
+    "Tracking accuracy over the seconds before the outage, and once the others took over."
+)
 Rows = list[tuple[str, str]]
 
 
@@ -19,7 +22,23 @@ def recovery_card(recovery: dict[str, Any]) -> str:
         title = f"AGC link cut at {number(cut['at_s'])} s for {number(cut['duration_s'])} s"
         caption = "Modes from the journal, held tick by tick against the daemon's own guards."
         cards.append(card(title, caption, table(COLUMNS, _cut_rows(cut))))
+    for outage in recovery.get("outage", ()):
+        units, at = counted(outage["units"], "unit"), number(outage["at_s"])
+        title = f"{units} of {number(outage['rated_mw'])} MW tripped at {at} s"
+        cards.append(card(title, OUTAGE_CAPTION, table(COLUMNS, _outage_rows(outage))))
     return "".join(cards)
+
+
+def _outage_rows(outage: dict[str, Any]) -> Rows:
+    return [
+        ("part of the units", f"{number(outage['share_pct'])} %"),
+        ("accuracy before", f"{number(outage['accuracy_before_pct'], 2)} %"),
+        (
+            f"accuracy from {outage['settled_s']:g} s after it on",
+            f"{number(outage['accuracy_after_pct'], 2)} %",
+        ),
+        ("cost", f"{number(outage['cost_pct'], 2)} points"),
+    ]
 
 
 def _kill_caption(kill: dict[str, Any]) -> str:

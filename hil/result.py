@@ -131,7 +131,7 @@ def figures(
         "checks": checks,
         "timing": _timing(run, ticks, latencies, journal_figures, notes),
         "faults": _faults(run),
-        "recovery": recovery.figures(run, ticks, paired, out_dir / "daemon.yaml", notes),
+        "recovery": recovery.figures(run, ticks, paired, out_dir / "daemon.yaml", rows, notes),
         "io": _io(run, notes),
         "process": _process(run, notes),
         "journal": {k: v for k, v in journal_figures.items() if k != "missed_ticks"},

@@ -157,7 +157,16 @@ def _recovery_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
         made += _kill_tiles(f"recovery.wire_kill.{i}", kill)
     for i, cut in enumerate(recovery.get("agc_cut", ())):
         made += _cut_tiles(f"recovery.agc_cut.{i}", cut)
+    for i, outage in enumerate(recovery.get("outage", ())):
+        made.append(_outage_tile(f"recovery.outage.{i}", outage))
     return made
+
+
+def _outage_tile(where: str, outage: dict[str, Any]) -> tuple[str, Tile]:
+    before, after = (number(outage[f"accuracy_{when}_pct"], 2) for when in ("before", "after"))
+    note = f"{counted(outage['units'], 'unit')} tripped: accuracy {before}, then {after} %"
+    cost = number(outage["cost_pct"], 2)
+    return f"{where}.cost_pct", Tile("Cost of the outage", cost, "points", note)
 
 
 def _kill_tiles(where: str, kill: dict[str, Any]) -> list[tuple[str, Tile]]:

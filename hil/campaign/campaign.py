@@ -94,7 +94,7 @@ class Campaign:
         marker = folder.take(self.out_dir, "seeds")
         stopped = 0
         try:
-            with _terminable():
+            with terminable():
                 self._run()
         except StoppedError as error:
             stopped = error.code
@@ -161,7 +161,7 @@ def _runner(plan: Plan, out_dir: Path) -> Callable[[Job], Row]:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into StoppedError."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -45,7 +45,7 @@ def write(outcome: Outcome, path: Path) -> Path:
             "</div>",
             _worst(outcome),
             '<div class="plots">',
-            *(_plot(i, plot) for i, plot in plots),
+            *(plot_card(i, plot) for i, plot in plots),
             "</div>",
             _spreads(outcome),
             _counts(outcome),
@@ -142,7 +142,8 @@ def _worst(outcome: Outcome) -> str:
     return card("Worst seeds", caption, body, "table")
 
 
-def _plot(i: int, plot: Plot) -> str:
+def plot_card(i: int, plot: Plot) -> str:
+    """Give a framed plot."""
     body = plotly.io.to_html(
         plot.figure,
         full_html=False,

@@ -38,7 +38,7 @@ def reasons(summary: Summary) -> Plot | None:
     if not summary.reasons:
         return None
     named = list(summary.reasons.items())[:LANES_MAX]
-    figure = _figure("seeds", "", 90 + 30 * len(named))
+    figure = blank("seeds", "", 90 + 30 * len(named))
     figure.add_trace(
         go.Bar(
             x=[seeds for _, seeds in named][::-1],
@@ -63,7 +63,7 @@ def by_faults(rows: Sequence[Row]) -> Plot | None:
     known = [r for r in rows if None not in (r.figures.get("faults"), r.figures.get(accuracy.name))]
     if not known:
         return None
-    figure = _figure(f"{faults.label}", f"{accuracy.label}, %", 320)
+    figure = blank(f"{faults.label}", f"{accuracy.label}, %", 320)
     good = [row for row in known if not row.failed]
     failed = [row for row in known if row.failed]
     step = -(-len(good) // DOTS_MAX) or 1
@@ -96,7 +96,7 @@ def spread(figure: Figure, rows: Sequence[Row]) -> Plot | None:
     if not numbers.size or numbers.min() == numbers.max():
         return None
     unit = f", {figure.unit}" if figure.unit else ""
-    drawn = _figure(f"{figure.label}{unit}", "seeds", 260)
+    drawn = blank(f"{figure.label}{unit}", "seeds", 260)
     edges = np.histogram_bin_edges(numbers, bins=min(BINS, 5 + numbers.size // 5))
     is_failed = np.array([seed in failed for seed, _ in known])
     for name, mask, colour in (("good", ~is_failed, BLUE), ("failed", is_failed, VERMILION)):
@@ -123,7 +123,8 @@ def spread(figure: Figure, rows: Sequence[Row]) -> Plot | None:
     return Plot(_capital(figure.label), caption, drawn)
 
 
-def _figure(x: str, y: str, height: int) -> Any:
+def blank(x: str, y: str, height: int) -> Any:
+    """Give an empty figure in the style of the page, with the titles of its axes."""
     figure = go.Figure()
     figure.update_layout(
         template="none",

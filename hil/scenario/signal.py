@@ -14,6 +14,7 @@ class SignalSource:
     file: str | None = None  # CSV or CSV.gz with a column t_s
     column: str | None = None
     select: bool = False  # select before operate, instead of direct operate
+    repeat_s: float | None = ruled(None, minimum=1.0, maximum=1e7)  # then it begins anew
     steps: tuple[tuple[float, float], ...] = ruled((), minimum=-1e6, maximum=1e6)  # [t_s, pu]
 
     def cross_checks(self) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from pathlib import Path
 from typing import TextIO
 
@@ -36,6 +37,13 @@ class Series:
         index = int(np.searchsorted(self.t_s, t_s + 1e-9, side="right")) - 1
         return float(self.pu[max(index, 0)])
 
+    def repeated(self, every_s: float, duration_s: float) -> "Series":
+        """Give its beginning over and over, to the end of a run and one time more."""
+        first = self.t_s < every_s
+        times = np.arange(ceil(duration_s / every_s) + 1.0)
+        t_s = (every_s * times[:, np.newaxis] + self.t_s[first]).ravel()
+        return Series(t_s, np.tile(self.pu[first], times.size))
+
     def check_length(self, file: object, duration_s: float) -> None:
         """Raise SignalError if a file ends before a run does."""
         span_s = float(self.t_s[-1])
@@ -45,6 +53,12 @@ class Series:
 
 def series(source: SignalSource, seed: int, duration_s: float) -> Series:
     """Series of a run. Raises SignalError."""
+    if source.repeat_s is None:
+        return _series(source, seed, duration_s)
+    return _series(source, seed, source.repeat_s).repeated(source.repeat_s, duration_s)
+
+
+def _series(source: SignalSource, seed: int, duration_s: float) -> Series:
     if source.kind == "steps":
         return Series(
             np.array([t_s for t_s, _ in source.steps]), np.array([pu for _, pu in source.steps])

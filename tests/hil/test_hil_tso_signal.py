@@ -105,3 +105,26 @@ def test_file_and_column_of_the_command_line():
     for text in ("agc.csv", "agc.csv:", ":regd_pu"):
         with pytest.raises(SignalError, match="FILE:COLUMN"):
             parse_option(text)
+
+
+def test_a_signal_that_repeats_begins_anew():
+    once, again = series(SignalSource(), 4, 60.0), series(SignalSource(repeat_s=60.0), 4, 150.0)
+    for t in (0.0, 17.0, 59.9):
+        assert once.at(t) == again.at(t) == again.at(t + 60.0) == again.at(t + 120.0)
+    assert np.all(np.diff(again.t_s) > 0.0)
+    steps = SignalSource(kind="steps", steps=((0.0, 0.1), (5.0, 0.2), (90.0, 0.3)), repeat_s=10.0)
+    found = series(steps, 1, 25.0)
+    assert [found.at(t) for t in (4.9, 5.0, 10.0, 16.0, 24.9, 29.0)] == [
+        0.1,
+        0.2,
+        0.1,
+        0.2,
+        0.1,
+        0.2,
+    ]
+
+
+def test_a_file_needs_only_what_is_repeated(tmp_path):
+    (tmp_path / "a.csv").write_text("t_s,x\n0,0.1\n2,0.2\n4,0.3\n6,0.4\n")
+    source = SignalSource(kind="file", file=str(tmp_path / "a.csv"), column="x", repeat_s=6.0)
+    assert series(source, 1, 600.0).at(602.0) == 0.2
