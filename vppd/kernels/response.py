@@ -89,10 +89,10 @@ def count_rows(dead_time_s: F8, tick_s: float) -> int:
 
 @kernel()
 def _moved(
-    y: float, start_s: float, end_s: float, dead_s: float, lag_s: float, told_mw: float,
+    y: float, start_s: float, end_s: float, dead_s: float, lag_s: float,
     past_mw: F8, first: int, count: int, when_s: F8,
 ) -> float:  # fmt: skip
-    """Model output after `start_s` to `end_s`, from y. Setpoints never recorded are `told_mw`.
+    """Model output after `start_s` to `end_s`, from y. It stays where no setpoint is known.
 
     The unit's past setpoints are `past_mw[first : first + count]`, sent at the last `count` of
     `when_s`.
@@ -109,7 +109,7 @@ def _moved(
             until_s = next_s if next_s < end_s else end_s
         if until_s > at_s:
             u = past_mw[first + row]
-            u = told_mw if np.isnan(u) else u
+            u = y if np.isnan(u) else u
             # of a unit without a lag nothing is left of y at once
             y = u + (y - u) * _decay((until_s - at_s) / lag_s) if lag_s > 0.0 else u
             at_s = until_s
@@ -167,7 +167,7 @@ def foresee(
     snap_mw : shape (n,)
         A difference beyond that is no noise: the model begins anew at the measurement.
     told_mw : shape (n,)
-        What a unit follows as far as `past_mw` does not know.
+        Where a unit is taken to be that was never measured.
     past_mw : shape (count_rows(dead_time_s, tick_s),)
         Past setpoints, unit after unit, each as many as its dead time looks back on, oldest first.
         The last one of each is that of this tick, not yet known, and not used.
@@ -202,7 +202,7 @@ def foresee(
             weight = 1.0
             if measured_at_s[i] > at_s:
                 y = _moved(
-                    y, at_s, measured_at_s[i], dead_time_s[i], lag_s[i], told_mw[i],
+                    y, at_s, measured_at_s[i], dead_time_s[i], lag_s[i],
                     past_mw, first, rows - 1, sent_s,
                 )  # fmt: skip
                 at_s = measured_at_s[i]
@@ -219,16 +219,14 @@ def foresee(
                 offset += offset_correction * weight * off
         if np.isnan(y):  # never measured: as it was told
             y, at_s = told_mw[i], now_s
-        y = _moved(
-            y, at_s, now_s, dead_time_s[i], lag_s[i], told_mw[i], past_mw, first, rows - 1, sent_s
-        )
+        y = _moved(y, at_s, now_s, dead_time_s[i], lag_s[i], past_mw, first, rows - 1, sent_s)
         model_after_mw[i] = y
         offset_after_mw[i] = offset
         at_s = now_s
         for k in range(ahead_s.shape[0]):
             until_s = now_s + ahead_s[k]
             y = _moved(
-                y, at_s, until_s, dead_time_s[i], lag_s[i], told_mw[i],
+                y, at_s, until_s, dead_time_s[i], lag_s[i],
                 past_mw, first, rows - 1, sent_s,
             )  # fmt: skip
             at_s = until_s
