@@ -278,6 +278,7 @@ def test_mistakes_are_told_before_anything_runs(tmp_path, arguments, code, said)
     assert not out.exists()
 
 
+@pytest.mark.timeout(400)  # the first processes may have to compile the kernels
 def test_a_table_over_processes(tmp_path):
     """The pool, the worker, the bound: one case, one policy and its bound."""
     asked = [
