@@ -1,4 +1,4 @@
-"""What each unit will deliver: dead time and lag in closed form, moved by measurements."""
+"""The response model from tick to tick, against units simulated by superposition of steps."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kernels_response import NAN, Model
 from responses import Unit
 
-from vppd.core.types import Quality, Reason, WriteResult
+from vppd.core.types import Reason, WriteResult
 from vppd.kernels import response
 
 POWER = st.floats(-50.0, 50.0)
@@ -20,27 +20,12 @@ def one(dead_s=0.0, lag_s=2.0, **changes):
     return Model(np.array([dead_s]), np.array([lag_s]), **changes)
 
 
-# ------------------------------------------------------------------------- exp(-x)
-
-
-@given(st.floats(0.0, 40.0))
-def test_decay_is_the_exponential(x):
-    assert response.decay(x) == pytest.approx(math.exp(-x), rel=0.0, abs=1e-13)
-
-
-@pytest.mark.parametrize(
-    ("x", "y"), [(0.0, 1.0), (-1.0, 1.0), (NAN, 1.0), (math.inf, 0.0), (1e9, 0.0), (5e-324, 1.0)]
-)
-def test_decay_at_its_ends(x, y):
-    assert response.decay(x) == y
+# ------------------------------------------------------------------------- the model
 
 
 def test_decay_never_rises():
     values = [response.decay(x) for x in np.linspace(0.0, 45.0, 20_001).tolist()]
     assert all(b <= a for a, b in itertools.pairwise(values))
-
-
-# ------------------------------------------------------------------------- the model
 
 
 @given(
@@ -80,37 +65,7 @@ def test_against_euler_in_small_steps():
     assert expected_mw == pytest.approx(y, abs=1e-3)
 
 
-@pytest.mark.parametrize(("dead_s", "lag_s", "gain"), [
-    (0.0, 0.0, 1.0), (0.9, 0.0, 1.0), (1.0, 0.0, 0.0), (1.1, 5.0, 0.0),
-    (0.0, 2.0, -math.expm1(-0.5)), (0.5, 2.0, -math.expm1(-0.25)),
-])  # fmt: skip
-def test_the_gain_is_what_has_arrived_of_a_change(dead_s, lag_s, gain):
-    _, gain_pu = one(dead_s, lag_s).tick(0.0, [0.0], [0.0])
-    assert gain_pu[0, 0] == pytest.approx(gain, abs=1e-12)
-
-
-def test_too_small_a_gain_is_none():
-    _, gain_pu = one(0.0, 10.0, gain_min_pu=0.1).tick(0.0, [0.0], [0.0])
-    assert gain_pu[0, 0] == 0.0  # 1 - exp(-0.1) < 0.1
-    assert gain_pu[1, 0] == pytest.approx(-math.expm1(-0.8))
-
-
 # ------------------------------------------------------------------------- measurements
-
-
-def test_a_measurement_corrects_the_model_where_it_was_taken():
-    """5 MW stand; the unit is measured 1 MW above them half a second before the tick."""
-    model = one(0.0, 2.0)
-    model.tick(0.0, [5.0], [0.0])
-    model.tell([5.0])
-    free_mw, _ = model.tick(1.0, [6.0], [0.5])
-    faded = math.exp(-0.25)
-    assert model.y[0] == pytest.approx(5.0 + 0.1 * faded)
-    assert model.offset_mw[0] == pytest.approx(0.02)
-    assert free_mw[0, 0] == pytest.approx(5.0 + 0.1 * faded * math.exp(-0.5) + 0.02)
-    model.tell([5.0])
-    model.tick(2.0, [6.0], [0.5])  # the same one again says nothing new
-    assert model.offset_mw[0] == pytest.approx(0.02)
 
 
 def test_an_old_measurement_is_moved_forward_over_what_was_sent_since():
@@ -158,29 +113,6 @@ def test_far_off_the_model_begins_anew(off_mw):
     model.tick(2.0, [5.0 + 1.2 * off_mw], [1.5])
     assert (model.begun, model.offset_mw[0]) == (1, 0.0)
     assert model.y[0] == pytest.approx(5.0 + 1.2 * off_mw * math.exp(-0.25))
-
-
-@pytest.mark.parametrize(
-    ("meas_mw", "at_s", "quality"),
-    [(NAN, 0.9, Quality.ONLINE), (math.inf, 0.9, Quality.ONLINE), (1.1e5, 0.9, Quality.ONLINE),
-     (9.0, NAN, Quality.ONLINE), (9.0, 1.5, Quality.ONLINE), (9.0, 0.9, Quality.COMM_LOST)],
-)  # fmt: skip
-def test_what_is_no_measurement_changes_nothing(meas_mw, at_s, quality):
-    """Not a number, of a broken register, never taken, from the future, or said to be bad."""
-    model = one(0.0, 2.0)
-    model.tick(0.0, [5.0], [0.0])
-    model.tell([7.0])
-    model.tick(1.0, [meas_mw], [at_s], quality=np.array([quality], np.uint8))
-    assert model.y[0] == pytest.approx(7.0 - 2.0 * math.exp(-0.5))
-    assert (model.offset_mw[0], model.seen_s[0], model.begun) == (0.0, 0.0, 0)
-
-
-def test_a_unit_that_was_never_measured_is_where_it_was_told_to_be():
-    model = one(1.0, 2.0)
-    model.told_mw = np.array([3.0])
-    free_mw, _ = model.tick(0.0, [NAN], [NAN])
-    assert (model.y[0], free_mw[0, 0], free_mw[1, 0]) == (3.0, 3.0, 3.0)
-    assert np.isnan(model.seen_s[0])
 
 
 def test_before_its_first_setpoint_arrives_a_unit_stays_where_it_is():
@@ -261,19 +193,3 @@ def test_a_long_dead_time_is_looked_back_on_where_values_start_every_other_tick(
         assert free_mw[1, 0] == pytest.approx(truth.at(now_s + 8.0), abs=1e-9)
         truth.told.append((now_s, math.sin(k)))
         model.tell([math.sin(k)])
-
-
-def test_a_unit_that_gets_no_setpoint_is_kept_at_its_last():
-    model = Model(np.zeros(2), np.ones(2))
-    model.tick(0.0, [NAN] * 2, [NAN] * 2)
-    assert model.tell([3.0, 4.0], send=[1, 0]) == 1
-    assert [model.past_mw[4], model.past_mw[9]] == [3.0, 0.0]
-
-
-@given(st.lists(st.tuples(POWER, st.floats(0.0, 1.0), POWER, POWER), max_size=20))
-def test_what_is_expected_adds_up(units):
-    columns = np.array(units).reshape(-1, 4).T.copy()
-    out = np.empty(len(units))
-    total = response.expect(*columns, out)
-    assert out == pytest.approx([f + a * (x - u) for f, a, u, x in units])
-    assert total == pytest.approx(math.fsum(out), abs=1e-12)

@@ -5,19 +5,20 @@ the units that can take any number absorb what that leaves, so that the sum stay
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.response import Foresight, aim
+from vppd.core.response import Aim, Foresight, aim
 from vppd.core.types import F8, U1, Params, Policy, Reason
 from vppd.kernels import ahead, exact, limits, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
 
 FREE, GROUP = np.uint8(Reason.NONE), np.uint8(Reason.GROUP)
 RAMP = np.uint8(Reason.RAMP)
+RANGE_MIN_MW = 1e-6
 
 Mask = NDArray[np.bool_]
 NO_PRICE = NOTHING = np.empty(0)
@@ -140,6 +141,8 @@ def _by_response(foresight: Foresight, params: Params) -> Solve:
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
         to = aim(foresight, params, lower_mw, upper_mw)
+        if params.group_parent.size:
+            to = _late_ones_first(problem, to, foresight)
         code, kkt_mw = problem.solve(
             to.wanted_mw, to.gain_pu, to.target_mw, to.weight, to.lower_mw, to.upper_mw,
             foresight.price,
@@ -151,6 +154,26 @@ def _by_response(foresight: Foresight, params: Params) -> Solve:
         return problem.split(p_mw, code, kkt_mw, served_mw, problem.price)
 
     return solve
+
+
+def _late_ones_first(problem: "Ahead", to: Aim, foresight: Foresight) -> Aim:
+    """Pin who answers too late for the first point at what groups leave of his own aim.
+
+    Else a fast unit behind a limit that binds would make room for itself at the first point by
+    sending its slow neighbours the other way, which they would only be by the second.
+    """
+    gain_pu, wanted_mw = to.gain_pu.copy(), to.wanted_mw.copy()
+    gain_pu[0], wanted_mw[0] = 0.0, 0.0
+    range_mw = foresight.upper_mw - foresight.lower_mw  # a limit that binds costs each by range
+    weight = np.append(np.maximum(range_mw, RANGE_MIN_MW), to.weight[-1])
+    code, _ = problem.solve(
+        wanted_mw, gain_pu, to.target_mw, weight, to.lower_mw, to.upper_mw, foresight.price
+    )
+    if code == status.BAD_INPUT:
+        return to
+    late = to.gain_pu[0] == 0.0
+    lower_mw = np.where(late, problem.out_mw, to.lower_mw)
+    return replace(to, lower_mw=lower_mw, upper_mw=np.where(late, problem.out_mw, to.upper_mw))
 
 
 class Ahead:
