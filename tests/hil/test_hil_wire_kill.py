@@ -34,7 +34,9 @@ def kill_of(run: Run, tmp_path) -> dict:
 
 
 def test_a_run_without_such_faults_says_so(tmp_path):
-    assert figures(Run(), tmp_path)["recovery"] == {"wire_kill": [], "agc_cut": []}
+    assert figures(Run(), tmp_path)["recovery"] == {
+        "wire_kill": [], "agc_cut": [], "outage": [],
+    }  # fmt: skip
 
 
 def test_when_and_whom(tmp_path):
