@@ -53,8 +53,7 @@ class Model:
         self.begun = response.foresee(
             self.before_s, now_s, self.tick_s, self.y, self.offset_mw, self.seen_s,
             np.asarray(meas_mw, dtype=np.float64), np.asarray(at_s, dtype=np.float64),
-            answers.get("quality", np.zeros(self.n, np.uint8)), self.dead_s, self.lag_s,
-            self.correction, self.offset_correction,
+            self.dead_s, self.lag_s, self.correction, self.offset_correction,
             np.full(self.n, self.snap_mw), self.told_mw, past_mw, when_s, ahead,
             self.gain_min_pu, y, offset_mw, seen_s, free_mw, gain_pu,
         )  # fmt: skip

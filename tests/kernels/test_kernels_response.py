@@ -8,7 +8,7 @@ import response_reference as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vppd.core.types import Quality, Reason, WriteResult
+from vppd.core.types import Reason, WriteResult
 from vppd.kernels import response as kernel
 
 NAN, INF = float("nan"), float("inf")
@@ -29,7 +29,7 @@ def foresee(history, *, now_s, dead_s, lag_s, model_mw, before_s, **changes):
     of = {
         "p_meas_mw": NAN, "measured_at_s": NAN, "seen_s": NAN, "offset_mw": 0.0, "told_mw": 0.0,
         "snap_mw": 1e9, "correction": 0.1, "offset_correction": 0.02, "gain_min_pu": 0.0,
-        "ahead_s": (1.0, 8.0), "quality": Quality.ONLINE,
+        "ahead_s": (1.0, 8.0),
     } | changes  # fmt: skip
     one = {key: np.array([of[key]], float) for key in
            ("p_meas_mw", "measured_at_s", "seen_s", "offset_mw", "told_mw", "snap_mw")}  # fmt: skip
@@ -38,8 +38,7 @@ def foresee(history, *, now_s, dead_s, lag_s, model_mw, before_s, **changes):
     free, gain = np.empty((2, ahead_s.size))
     begun = kernel.foresee(
         before_s, now_s, TICK_S, np.array([model_mw]), one["offset_mw"], one["seen_s"],
-        one["p_meas_mw"], one["measured_at_s"], np.array([of["quality"]], np.uint8),
-        np.array([dead_s]), np.array([lag_s]),
+        one["p_meas_mw"], one["measured_at_s"], np.array([dead_s]), np.array([lag_s]),
         of["correction"], of["offset_correction"], one["snap_mw"], one["told_mw"],
         past_mw, when_s, ahead_s, of["gain_min_pu"], model, offset, seen, free, gain,
     )  # fmt: skip
@@ -157,7 +156,6 @@ def test_a_measurement_from_before_the_last_tick_has_faded():
         ({"p_meas_mw": INF, "measured_at_s": 12.0}, 0, 0.0),
         ({"p_meas_mw": 5.0, "measured_at_s": NAN}, 0, 0.0),
         ({"p_meas_mw": 1.1e5, "measured_at_s": 12.0}, 0, 0.0),  # a broken register
-        ({"p_meas_mw": 5.0, "measured_at_s": 12.0, "quality": Quality.COMM_LOST}, 0, 0.0),
     ],
 )
 def test_which_measurements_count(changes, begun, model_mw):

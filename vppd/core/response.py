@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vppd.core.types import F8, Image, Params, State
+from vppd.core.types import F8, Image, Params, Quality, State
 from vppd.kernels import exact, headroom, response
 from vppd.kernels.sums import sum_in_order
 
 NAN = float("nan")
+ONLINE = int(Quality.ONLINE)
 
 CORRECTION = 0.1  # of the difference to a measurement; telemetry is noisy, the model is not
 OFFSET_CORRECTION = 0.02
@@ -72,10 +73,11 @@ def look_ahead(
     ahead_s = np.array([params.look_ahead_s, params.settle_s])
     free_mw, gain_pu = np.empty((2, ahead_s.size * n))
     model_mw, offset_mw, seen_s = np.empty((3, n))
+    good_mw = np.where(image.quality == ONLINE, image.p_meas_mw, NAN)
     response.foresee(
         state.now_s, image.now_s, params.tick_s,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s,
-        image.p_meas_mw, image.measured_at_s, image.quality, params.dead_time_s, params.lag_s,
+        good_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
         CORRECTION, OFFSET_CORRECTION, SNAP_PU * (params.p_max_mw - params.p_min_mw),
         last_mw, past_mw, when_s, ahead_s, GAIN_MIN_PU,
         model_mw, offset_mw, seen_s, free_mw, gain_pu,

@@ -27,7 +27,6 @@ SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, or has no 
 # Numbers of `vppd.core.types`, typed again: kernels import nothing from above.
 IN_SPLIT = np.uint8(0)
 ACCEPTED = np.uint8(1)
-ONLINE = np.uint8(0)
 MEASURED_MAX_MW = 1e5  # as in `participation`
 
 
@@ -123,7 +122,7 @@ def _moved(
 
 @kernel(
     i8(
-        f8, f8, f8, IN, IN, IN, IN, IN, IN_U1, IN, IN, f8, f8, IN, IN, IN, IN, IN, f8,
+        f8, f8, f8, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN, IN, IN, IN, IN, f8,
         OUT, OUT, OUT, OUT, OUT,
     )
 )  # fmt: skip
@@ -136,7 +135,6 @@ def foresee(
     seen_s: F8,
     p_meas_mw: F8,
     measured_at_s: F8,
-    quality: U1,
     dead_time_s: F8,
     lag_s: F8,
     correction: float,
@@ -162,8 +160,8 @@ def foresee(
     model_mw, offset_mw, seen_s : shape (n,)
         Model as of the last tick, MW (NaN: not known yet); settled difference to it, MW; instant
         of the newest measurement that it has taken in.
-    p_meas_mw, measured_at_s, quality : shape (n,)
-        Newest measurement; NaN: never. A bad one, or that of a broken register, is none.
+    p_meas_mw, measured_at_s : shape (n,)
+        Newest measurement; NaN: never, or a bad one. That of a broken register is none, either.
     dead_time_s, lag_s : shape (n,)
         Response of each unit; >= 0.
     correction, offset_correction : float
@@ -199,23 +197,22 @@ def foresee(
     for i in range(n):
         rows = _rows_of(dead_time_s[i], tick_s)
         y, offset, at_s = model_mw[i], offset_mw[i], before_s
-        good = quality[i] == ONLINE and abs(p_meas_mw[i]) <= MEASURED_MAX_MW
         new = measured_at_s[i] > seen_s[i] or np.isnan(seen_s[i])
-        new = new and good and measured_at_s[i] <= now_s
+        new = new and abs(p_meas_mw[i]) <= MEASURED_MAX_MW and measured_at_s[i] <= now_s
         seen_after_s[i] = measured_at_s[i] if new else seen_s[i]
         if new:
             seen_mw = p_meas_mw[i] - offset
-            if measured_at_s[i] > at_s:
-                y = _moved(
-                    y, at_s, measured_at_s[i], dead_time_s[i], lag_s[i],
-                    past_mw, first, rows - 1, sent_s,
-                )  # fmt: skip
-                at_s = measured_at_s[i]
-            else:  # from before the last tick: where that says the unit was by then
-                seen_mw = _moved(
-                    seen_mw, measured_at_s[i], at_s, dead_time_s[i], lag_s[i],
-                    past_mw, first, rows - 1, sent_s,
-                )  # fmt: skip
+            # The model goes on to it; one from before the last tick goes on to that tick.
+            later = measured_at_s[i] > at_s
+            from_s, to_s = (at_s, measured_at_s[i]) if later else (measured_at_s[i], at_s)
+            moved_mw = _moved(
+                y if later else seen_mw, from_s, to_s, dead_time_s[i], lag_s[i],
+                past_mw, first, rows - 1, sent_s,
+            )  # fmt: skip
+            if later:
+                y, at_s = moved_mw, measured_at_s[i]
+            else:
+                seen_mw = moved_mw
             off = seen_mw - y
             if not (abs(off) <= snap_mw[i] and not np.isnan(at_s)):
                 y, offset, at_s = p_meas_mw[i], 0.0, measured_at_s[i]
