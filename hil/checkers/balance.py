@@ -16,10 +16,13 @@ outputs that the daemon expects at its look-ahead point that have to add up to i
 
     sum of expected outputs + unserved = request
 
-and what it expects has to come: against the simulated truth a look-ahead later, the sum is off by
-no more than `OFF_MAX_PU` of the capacity sold, and a little, in half of the ticks. (What a fault
-does to a unit nobody can expect; so not in all of them.)
+nothing is unserved while a unit that answers by then, by the dead time and lag that the daemon was
+told, has room in that direction; and what it expects has to come: against the simulated truth a
+look-ahead later, the sum is off by no more than `OFF_MAX_PU` of the capacity sold, and a little, in
+half of the ticks. (What a fault does to a unit nobody can expect; so not in all of them.)
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +41,13 @@ BY_RESPONSE = "response_aware"
 OFF_MAX_PU = 0.03
 OFF_MAX_RATED_PU = 1e-4  # small requests: what a plant of that size cannot do better
 DROOP_AGE_S = 3.0  # a frequency and the ones before it: on their way, or lost
+ANSWERS_PU = 0.2  # of a change has come by the look-ahead point: the unit answers in time
 FEWEST = 20  # ticks that say something
 AGC_LIMIT_PU = 1.0  # beyond it a value is clipped (docs/config.md, agc_limit_pu)
 
 SUM = "setpoints + unserved off the request, MW"
 SERVED = "served off the sum of setpoints, MW"
+IDLE = "unserved while a unit had room that answers in time, MW"
 NOT_COME = "what was expected has not come, in half of the ticks off by more than, MW"
 REQUEST = "request off basepoints + regulation + droop, MW"
 REGULATION = "regulation off the AGC in force, MW"
@@ -82,8 +87,24 @@ def check(evidence: Evidence) -> Found:
         _blame(evidence, found, what, value_mw, limit_mw)
     _never_sent(evidence, ticks, found)
     if by_response:
+        room = np.where(ticks.unserved_mw[:, None] > 0.0, ticks.rises, ticks.falls)
+        idle = (room & in_time(evidence)).any(axis=1)
+        idle &= np.array([mode == "REGULATING" for mode in ticks.mode], dtype=bool)
+        idle_mw = np.where(idle, ticks.unserved_mw, 0.0)
+        _blame(evidence, found, IDLE, idle_mw, np.zeros_like(idle_mw))
         _has_come(evidence, ticks, found)
     return found
+
+
+def in_time(evidence: Evidence) -> Mask:
+    """Which units have answered to a good part by the look-ahead point, shape (n,)."""
+    link_s = sum(evidence.fleet.latency_s) / 2.0  # as the daemon was told
+    answers = []
+    for unit in evidence.fleet.units:
+        left_s = evidence.settings.look_ahead_s - unit.dead_time_s - link_s
+        lags = left_s / unit.lag_s if unit.lag_s > 0.0 else math.inf
+        answers.append(left_s > 0.0 and -math.expm1(-lags) >= ANSWERS_PU)
+    return np.array(answers, dtype=bool)
 
 
 def _has_come(evidence: Evidence, ticks: Ticks, found: Found) -> None:

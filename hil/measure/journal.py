@@ -26,6 +26,7 @@ NUMBERS = (
     "tick_us",
 )
 ARRAYS = ("p_setpoint_mw", "accepted_mw", "accepted_at_s", "expected_mw")
+ROOM_MIN_MW = 1e-3
 OUT_REASONS = frozenset(  # units that are held by one of these take no part in the split
     ("TELEMETRY_AGE", "UNREACHABLE", "FALLBACK", "OPERATOR", "GUARD", "LOCAL_CONTROL")
 )
@@ -55,6 +56,8 @@ class Ticks:
     accepted_mw: F8  # shape (k, n): last setpoint that the unit had accepted
     accepted_at_s: F8  # shape (k, n)
     expected_mw: F8  # shape (k, n): output that it expects at its look-ahead, else the setpoint
+    rises: NDArray[np.bool_]  # shape (k, n): its limits leave the unit room above its setpoint
+    falls: NDArray[np.bool_]  # and below
     out: tuple[tuple[int, int, str], ...]  # (row, unit, the daemon's reason) out of the split
 
 
@@ -101,6 +104,7 @@ def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
     numbers: dict[str, list[float]] = {key: [] for key in NUMBERS}
     fresh: list[bool] = []
     mode, sends = [], []
+    rises, falls = [], []
     arrays: dict[str, list[F8]] = {key: [] for key in ARRAYS}
     out: list[tuple[int, int, str]] = []
     order: list[int] | None = None
@@ -123,6 +127,12 @@ def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
         for key, column_of in arrays.items():
             column_of.append(np.array([_number(v) for v in row[key]])[order])
         sends.append(np.array(row["send"], dtype=bool)[order])
+        p_mw, lower_mw, upper_mw = (
+            np.array([_number(v) for v in row[key]])[order]
+            for key in ("p_setpoint_mw", "lower_mw", "upper_mw")
+        )
+        rises.append(has_room(p_mw, upper_mw))
+        falls.append(has_room(lower_mw, p_mw))
     shape = (len(fresh), len(ids))
     return Ticks(
         **{key: np.array(column, dtype=np.float64) for key, column in numbers.items()},
@@ -130,8 +140,15 @@ def parse_ticks(lines: Iterable[str], ids: Sequence[str]) -> Ticks:
         mode=tuple(mode),
         **{key: np.array(a, dtype=np.float64).reshape(shape) for key, a in arrays.items()},
         send=np.array(sends, dtype=bool).reshape(shape),
+        rises=np.array(rises, dtype=bool).reshape(shape),
+        falls=np.array(falls, dtype=bool).reshape(shape),
         out=tuple(out),
     )
+
+
+def has_room(low_mw: F8, high_mw: F8) -> NDArray[np.bool_]:
+    """Where there is more than nothing between two powers, shape (n,)."""
+    return np.asarray(high_mw - low_mw > ROOM_MIN_MW)
 
 
 def replay(vppd: Sequence[str], journal: Path) -> Replay:

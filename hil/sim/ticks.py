@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.measure.journal import ARRAYS, NUMBERS, OUT_REASONS, Ticks
+from hil.measure.journal import ARRAYS, NUMBERS, OUT_REASONS, Ticks, has_room
 from vppd.core.types import Mode, Reason, Verdict
 from vppd.runtime.loop import Done
 
@@ -18,6 +18,8 @@ KEPT: dict[str, tuple[str, Callable[[Done], Any]]] = {  # of each unit
     "accepted_at_s": ("<f8", lambda done: done.image.accepted_at_s),
     "expected_mw": ("<f8", lambda done: done.decision.expected_mw),
     "send": ("?", lambda done: done.decision.send),
+    "rises": ("?", lambda done: has_room(done.decision.p_setpoint_mw, done.decision.upper_mw)),
+    "falls": ("?", lambda done: has_room(done.decision.lower_mw, done.decision.p_setpoint_mw)),
     "held_by": ("u1", lambda done: done.decision.held_by),
 }
 
@@ -56,13 +58,12 @@ class TickRecorder:
         order = np.array([place[name] for name in ids], dtype=np.intp)
         numbers = np.array(self._numbers, dtype=np.float64).reshape(-1, len(NUMBERS))
         columns: dict[str, Any] = dict(zip(NUMBERS, numbers.T.copy(), strict=True))
-        out = tuple(self._out(order))
         return Ticks(
             **columns,
             fresh=np.array(self._fresh, dtype=bool),
             mode=tuple(self._mode),
-            **{key: self._whole(key, order) for key in (*ARRAYS, "send")},
-            out=out,
+            **{key: self._whole(key, order) for key in (*ARRAYS, "send", "rises", "falls")},
+            out=tuple(_out(self._whole("held_by", order))),
         )
 
     def _whole(self, key: str, order: NDArray[np.intp]) -> NDArray[Any]:
@@ -74,10 +75,9 @@ class TickRecorder:
             whole[first : first + CHUNK] = rows[:, order]
         return whole
 
-    def _out(self, order: NDArray[np.intp]) -> Iterator[tuple[int, int, str]]:
-        """(row, unit, reason) of each unit that was out of the split."""
-        codes, total = np.array(sorted(OUT), dtype=np.uint8), len(self._numbers)
-        for number, chunk in enumerate(self._chunks.pop("held_by")):
-            held_by = chunk[: total - number * CHUNK][:, order]
-            for row, unit in np.argwhere(np.isin(held_by, codes)).tolist():
-                yield row + number * CHUNK, unit, OUT[int(held_by[row, unit])]
+
+def _out(held_by: NDArray[np.uint8]) -> Iterator[tuple[int, int, str]]:
+    """(row, unit, reason) of each unit that was out of the split."""
+    codes = np.array(sorted(OUT), dtype=np.uint8)
+    for row, unit in np.argwhere(np.isin(held_by, codes)).tolist():
+        yield row, unit, OUT[int(held_by[row, unit])]

@@ -331,6 +331,7 @@ def test_bad_data_never_raises_and_never_gets_out(
         p,
     )  # fmt: skip
     assert np.all(np.isfinite(d.p_setpoint_mw))
+    assert np.all(np.isfinite(d.expected_mw))
     sent = d.send != 0
     assert np.all(d.p_setpoint_mw[sent] <= 10.0)
     assert np.all(d.p_setpoint_mw[sent] >= -10.0)

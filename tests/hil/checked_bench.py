@@ -226,6 +226,8 @@ class Scene:
             send=of("send", bool),
             accepted_mw=of("accepted_mw"),
             accepted_at_s=of("accepted_at_s"),
-            expected_mw=of("p_setpoint_mw"),
+            rises=np.array([tick.get("rises", [True] * 3) for tick in self.ticks]),
+            falls=np.array([tick.get("falls", [True] * 3) for tick in self.ticks]),
+            expected_mw=np.array([t.get("expected_mw", t["p_setpoint_mw"]) for t in self.ticks]),
             out=tuple(sorted(self.out)),
         )

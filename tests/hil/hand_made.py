@@ -170,7 +170,8 @@ class Run:
         lines = []
         for k, tick in enumerate(self.ticks):
             arrays = {key: tick[key][::-1] for key in BY_UNIT}
-            arrays["expected_mw"] = arrays["p_setpoint_mw"]
+            for key in ("expected_mw", "lower_mw", "upper_mw"):
+                arrays[key] = arrays["p_setpoint_mw"]
             units = {"units": NAMES[::-1]} if k == 0 else {}
             lines.append(json.dumps({**tick, **units, **arrays}) + "\n")
         (raw / "export.jsonl").write_text("".join(lines))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from checked_bench import BASE_MW, EV, SECONDS, SOLD_MW, T0_S, Scene
+from checked_bench import BASE_MW, BAT, EV, SECONDS, SOLD_MW, T0_S, Scene
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +120,83 @@ def test_a_policy_with_another_balance_is_left_out(tmp_path):
     found = balance.check(Scene(run={"policy": "of_somebody_else"}).evidence(tmp_path))
     assert not found.done
     assert "of_somebody_else" in found.note
+
+
+def by_response(**changes) -> Scene:
+    """The scene under policy response_aware, which looks to the middle of each second."""
+    scene = Scene(run={"policy": "response_aware"}, config="policy: {look_ahead_s: 0.48}\n")
+    for k, tick in enumerate(scene.ticks):
+        tick["expected_mw"] = list(tick["p_setpoint_mw"])
+        for key, change in changes.items():
+            tick[key] = change(k, tick[key])
+    return scene
+
+
+def test_it_is_what_is_expected_that_adds_up_to_the_request(tmp_path):
+    """Setpoints need not: slow units are ahead of what they deliver."""
+    scene = by_response(p_setpoint_mw=lambda k, p_mw: [p_mw[BAT] - 0.1 * k, *p_mw[1:]])
+    assert told(balance.check, scene, tmp_path) == []
+    scene.ticks[20]["expected_mw"][EV] += 1.1e-3
+    assert set(told(balance.check, scene, tmp_path)) == {
+        (balance.SUM, 20.02), (balance.SERVED, 20.02),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize(("room", "found"), [
+    ([False, True, True], True), ([True, False, False], True), ([False] * 3, False),
+])  # fmt: skip
+def test_nothing_is_unserved_while_a_unit_has_room_that_answers_in_time(
+    tmp_path, room, found, sign
+):
+    """Room in the other direction is no help."""
+    scene = by_response()
+    key, other = ("rises", "falls") if sign > 0.0 else ("falls", "rises")
+    for k in (20, 30):
+        scene.ticks[k] |= {key: room, other: [True] * 3}
+    scene.ticks[20]["expected_mw"][BAT] -= sign * 0.1
+    scene.ticks[20]["served_mw"] -= sign * 0.1
+    scene.ticks[20]["unserved_mw"] += sign * 0.1
+    assert told(balance.check, scene, tmp_path) == ([(balance.IDLE, 20.02)] if found else [])
+
+
+@pytest.mark.parametrize("slow", [{"dead_time_s": 0.5}, {"lag_s": 3.0}])
+def test_of_a_unit_that_answers_late_nothing_is_asked(tmp_path, slow):
+    scene = by_response()
+    scene.units = dict.fromkeys(("sunspec_battery", "modbus_ev_hub", "dnp3_hvac"), slow)
+    scene.ticks[20] |= {"unserved_mw": 0.1, "served_mw": scene.ticks[20]["served_mw"] - 0.1}
+    scene.ticks[20]["expected_mw"][BAT] -= 0.1
+    assert told(balance.check, scene, tmp_path) == []
+
+
+def turned(_, p_mw):
+    return [-p_mw[BAT], *p_mw[1:]]
+
+
+@pytest.mark.parametrize(("expected", "since", "found"), [
+    (lambda _, p_mw: [p_mw[BAT] + 0.025, *p_mw[1:]], 0, False),
+    (lambda _, p_mw: [p_mw[BAT] + 0.035, *p_mw[1:]], 0, True),
+    (turned, 0, True), (turned, 25, True), (turned, 35, False),
+], ids=["a little", "more", "sign", "in more than half", "in less than half"])  # fmt: skip
+def test_what_is_expected_has_to_come(tmp_path, expected, since, found):
+    """Even where request, served and unserved say the same of it."""
+    scene = by_response(expected_mw=lambda k, p_mw: expected(k, p_mw) if k >= since else p_mw)
+    for tick in scene.ticks:
+        tick["served_mw"] = sum(tick["expected_mw"])
+        tick["unserved_mw"] = tick["request_mw"] - tick["served_mw"]
+        tick["rises"] = tick["falls"] = [False] * 3
+    words = [(balance.NOT_COME, SECONDS - 1 + 0.02)] if found else []
+    assert told(balance.check, scene, tmp_path) == words
+
+
+def test_of_a_few_ticks_nothing_is_said(tmp_path):
+    scene = by_response(expected_mw=turned)
+    for tick in scene.ticks:
+        tick["served_mw"] = sum(tick["expected_mw"])
+        tick["unserved_mw"] = tick["request_mw"] - tick["served_mw"]
+        tick["rises"] = tick["falls"] = [False] * 3
+    scene.sequence("BASEPOINT", 19.0, SECONDS, 0.0)
+    assert told(balance.check, scene, tmp_path) == []
 
 
 def with_droop(scene: Scene, tmp_path) -> Evidence:

@@ -22,6 +22,7 @@ from hil.sim.replay import replay
 from hil.sim.run import Simulation
 from vppd.devices.modbus_load import ModbusLoad
 from vppd.devices.sunspec_driver import SunspecDriver
+from vppd.kernels import response
 
 SEED = 5
 # One unit silent for longer than its watchdog, another one cut, the signal away for a while.
@@ -170,6 +171,23 @@ def regulation_halved(patch):
     patch.setattr("vppd.core.tick.regulation_mw", lambda pu, up, down: 0.5 * pu * up)
 
 
+def answers_at_once(patch):
+    """Every unit is thought to be where it is told to be, a second later at the latest."""
+    with_params(patch, dead_time_s=0.0, lag_s=0.0)
+
+
+def gain_turned(patch):
+    """A unit is thought to answer the other way round."""
+    foresee = response.foresee
+
+    def turned(*arrays):
+        begun = foresee(*arrays)
+        arrays[-1][:] *= -1.0
+        return begun
+
+    patch.setattr("vppd.core.response.response.foresee", turned)
+
+
 def never_again(patch):
     """After a signal that was away, the plant stays at its basepoints."""
     tick = loop.tick
@@ -200,6 +218,8 @@ MUTANTS = (  # mutant, the checks that must find it, and what the run needs
     (stale_setpoint, "setpoint_age", ()),
     (unserved_dropped, "balance", (OVERSOLD,)),
     (regulation_halved, "balance", ()),
+    (answers_at_once, "balance", ()),
+    (gain_turned, "balance", ()),
     (requested_as_delivered, "told", (OVERSOLD,)),
     (no_watchdog, "fallback", ()),
     (never_armed, "fallback", ()),

@@ -14,6 +14,7 @@ if __name__ == "__main__":
 from kernels_headroom_cases import lasts, promised, random_unit
 from kernels_limits_cases import Fleet, guard, random_fleet
 from kernels_problems import FAMILIES
+from kernels_response import outputs
 
 from vppd.kernels.certificate import kkt_violation_mw
 from vppd.kernels.exact import split_exact
@@ -53,6 +54,7 @@ def digest() -> str:
         rng = np.random.default_rng(k)
         units = [random_unit(rng) for _ in range(40)]
         add(*promised(*units).values(), *lasts(*units))
+        add(*outputs(rng))
     return seen.hexdigest()
 
 

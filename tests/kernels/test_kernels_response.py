@@ -109,6 +109,8 @@ def test_an_exact_model_without_noise_is_the_truth(life, share, model_mw):
         history = history[-rows:]
     if before_s - dead_s < history[0][0]:
         dead_s = max(0.0, before_s - history[0][0])
+    # a unit without a lag is where it was told to be, from the very instant on
+    model_mw = reference.moved(model_mw, before_s, before_s, dead_s, lag_s, history)
     measured_s = before_s + share * (now_s - before_s)
     truth = [
         reference.moved(model_mw, before_s, at_s, dead_s, lag_s, history)
@@ -153,6 +155,7 @@ def test_a_measurement_from_before_the_last_tick_has_faded():
         ({"p_meas_mw": NAN, "measured_at_s": 12.0}, 0, 0.0),
         ({"p_meas_mw": INF, "measured_at_s": 12.0}, 0, 0.0),
         ({"p_meas_mw": 5.0, "measured_at_s": NAN}, 0, 0.0),
+        ({"p_meas_mw": 1.1e5, "measured_at_s": 12.0}, 0, 0.0),  # a broken register
     ],
 )
 def test_which_measurements_count(changes, begun, model_mw):
@@ -183,14 +186,15 @@ def shifted(now_s=11.0, sent_s=10.0, **changes):
     dead_s = np.zeros(2)
     past_mw = np.array([1.0, 1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     when_s = np.array([-INF, 7.0, 8.0, 9.0, sent_s])
-    after_mw, when_after_s = np.empty(10), np.empty(5)
+    after_mw, when_after_s, stands_mw = np.empty(10), np.empty(5), np.empty(2)
     lost = kernel.shift_rows(
         now_s, TICK_S, when_s, dead_s, past_mw,
         np.array([of["accepted_mw"], 0.0]), np.array([of["accepted_at_s"], 10.01]),
         np.array([of["write_result"], WriteResult.ACCEPTED], np.uint8),
         np.array([of["was_out"], Reason.NONE], np.uint8), np.array([9.0, 8.0]),
-        after_mw, when_after_s,
+        after_mw, when_after_s, stands_mw,
     )  # fmt: skip
+    assert stands_mw.tolist() == [after_mw[3], 0.0]  # from where this tick's change counts
     assert after_mw[5:].tolist() == [0.0, 0.0, 0.0, 0.0, 8.0]
     assert when_after_s.tolist() == [7.0, 8.0, 9.0, sent_s, now_s]
     return lost, after_mw[:5].tolist()
@@ -218,13 +222,13 @@ def test_a_write_that_was_lost_changed_nothing(changes, lost, newest_mw):
 
 def test_this_ticks_setpoints_come_last_and_who_gets_none_stays():
     past_mw = np.zeros(kernel.count_rows(np.array([0.0, 2.5]), TICK_S))
-    assert past_mw.size == 5 + 7
+    assert past_mw.size == 5 + 10
     sent = kernel.keep(
         TICK_S, np.array([0.0, 2.5]), np.array([1, 0], np.uint8), np.array([3.0, 4.0]),
         np.array([1.0, 2.0]), past_mw,
     )  # fmt: skip
     assert sent == 1
-    assert past_mw.tolist() == [0.0] * 4 + [3.0] + [0.0] * 6 + [2.0]
+    assert past_mw.tolist() == [0.0] * 4 + [3.0] + [0.0] * 9 + [2.0]
 
 
 def test_what_is_expected_is_what_comes_anyway_and_what_of_a_change_arrives():

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vppd.core.types import F8, Image, Params, State
+from vppd.core.types import F8, Image, Params, Quality, State
 from vppd.kernels import exact, headroom, response
 from vppd.kernels.sums import sum_in_order
 
 NAN = float("nan")
+ONLINE = int(Quality.ONLINE)
 
 CORRECTION = 0.1  # of the difference to a measurement; telemetry is noisy, the model is not
 OFFSET_CORRECTION = 0.02
@@ -34,6 +35,7 @@ class Foresight:
     free_mw: F8  # (K, n) output there if the last setpoints stand
     gain_pu: F8  # (K, n) part of a change that has arrived by then
     told_mw: F8  # (n,) last setpoints
+    stands_mw: F8  # (n,) those of them that arrived: what `free_mw` and `gain_pu` are about
     target_mw: F8  # (n,) where each unit should be without transients
     base_mw: F8  # (n,) where it begins: its plan, and for a store its recovery
     lower_mw: F8  # (n,) its range, as far as it can be held
@@ -49,7 +51,7 @@ class Foresight:
     def expected_mw(self, p_mw: F8, k: int = 0) -> tuple[F8, float]:
         """Output of each unit at point k if these setpoints stand, shape (n,), and their sum."""
         out_mw = np.empty_like(p_mw)
-        sum_mw = response.expect(self.free_mw[k], self.gain_pu[k], self.told_mw, p_mw, out_mw)
+        sum_mw = response.expect(self.free_mw[k], self.gain_pu[k], self.stands_mw, p_mw, out_mw)
         return out_mw, sum_mw
 
 
@@ -67,14 +69,15 @@ def look_ahead(
 ) -> Foresight:  # fmt: skip
     """Predict the plant's output, and say where each unit should be."""
     n = len(params.ids)
-    past_mw, when_s = past(state, image, params, last_mw)
+    past_mw, when_s, stands_mw = past(state, image, params, last_mw)
     ahead_s = np.array([params.look_ahead_s, params.settle_s])
     free_mw, gain_pu = np.empty((2, ahead_s.size * n))
     model_mw, offset_mw, seen_s = np.empty((3, n))
+    good_mw = np.where(image.quality == ONLINE, image.p_meas_mw, NAN)
     response.foresee(
         state.now_s, image.now_s, params.tick_s,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s,
-        image.p_meas_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
+        good_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
         CORRECTION, OFFSET_CORRECTION, SNAP_PU * (params.p_max_mw - params.p_min_mw),
         last_mw, past_mw, when_s, ahead_s, GAIN_MIN_PU,
         model_mw, offset_mw, seen_s, free_mw, gain_pu,
@@ -85,7 +88,7 @@ def look_ahead(
     target_mw, base_mw = economic_mw(slow_mw, plan_mw, lower_mw, upper_mw, image, params)
     return Foresight(
         ahead_s, np.full(ahead_s.size, request_mw),
-        free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw,
+        free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, stands_mw,
         target_mw, base_mw, lower_mw, upper_mw,
         first_price(state, ahead_s.size), slow_mw, model_mw, offset_mw, seen_s, past_mw, when_s,
     )  # fmt: skip
@@ -97,18 +100,20 @@ def first_price(state: State, points: int) -> F8:
     return state.ahead_price if fits else np.full(points, NAN)
 
 
-def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F8]:
-    """Past setpoints as they arrived, with room for those of this tick, and their instants."""
+def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F8, F8]:
+    """Past setpoints as they arrived, with room for this tick's; their instants; the newest."""
     before_mw, before_s = state.past_mw, state.when_s
-    if before_s.size == 0:  # from a journal that knew of none
+    if before_mw.size != response.count_rows(params.dead_time_s, params.tick_s):
+        # from a journal that knew of none, or counted otherwise
         before_mw, before_s = nothing_sent(params)
     past_mw, when_s = np.empty_like(before_mw), np.empty_like(before_s)
+    stands_mw = np.empty_like(last_mw)
     response.shift_rows(
         image.now_s, params.tick_s, before_s, params.dead_time_s, before_mw,
         image.accepted_mw, image.accepted_at_s, image.write_result, state.out_reason,
-        last_mw, past_mw, when_s,
+        last_mw, past_mw, when_s, stands_mw,
     )  # fmt: skip
-    return past_mw, when_s
+    return past_mw, when_s, stands_mw
 
 
 def lasting_mw(
@@ -166,7 +171,7 @@ def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8) -> Aim:
     wanted_mw, gain_pu = np.empty(2), np.empty((2, n + 1))
     target_mw, weight, low_mw, high_mw = np.empty((4, n + 1))
     response.aim(
-        ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.told_mw, ahead.target_mw,
+        ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.stands_mw, ahead.target_mw,
         ahead.base_mw, params.participation, params.cost, ahead.lower_mw, ahead.upper_mw,
         lower_mw, upper_mw, ABLE_PU, wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw,
     )  # fmt: skip

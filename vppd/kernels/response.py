@@ -20,12 +20,14 @@ from vppd.kernels.jit import F8, IN, IN_2D, IN_U1, OUT, OUT_2D, U1, f8, i8, kern
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
 HALVED_TO = 0.5
 S_PER_H = 3600.0
-ROWS_SPARE = 5  # of past setpoints: early ticks, and the tick's own
+ROWS_SPARE = 5  # of past setpoints: bursts of early ticks, and the tick's own
+TICKS_MAX = 2.0  # a period, in the long run: values start ticks between those of the grid
 SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, or has no room: last of all
 
 # Numbers of `vppd.core.types`, typed again: kernels import nothing from above.
 IN_SPLIT = np.uint8(0)
 ACCEPTED = np.uint8(1)
+MEASURED_MAX_MW = 1e5  # as in `participation`
 
 
 @kernel()
@@ -75,7 +77,7 @@ def decay(x: float) -> float:
 @kernel()
 def _rows_of(dead_s: float, tick_s: float) -> int:
     """Number of past setpoints that a unit's dead time looks back on, with a few to spare."""
-    return int(dead_s / tick_s) + ROWS_SPARE
+    return int(TICKS_MAX * dead_s / tick_s) + ROWS_SPARE
 
 
 @kernel(i8(IN, f8))
@@ -92,7 +94,7 @@ def _moved(
     y: float, start_s: float, end_s: float, dead_s: float, lag_s: float,
     past_mw: F8, first: int, count: int, when_s: F8,
 ) -> float:  # fmt: skip
-    """Model output after `start_s` to `end_s`, from y. It stays where no setpoint is known.
+    """Model output after `start_s` to `end_s`, from y. It stays while no setpoint is recorded.
 
     The unit's past setpoints are `past_mw[first : first + count]`, sent at the last `count` of
     `when_s`.
@@ -159,7 +161,7 @@ def foresee(
         Model as of the last tick, MW (NaN: not known yet); settled difference to it, MW; instant
         of the newest measurement that it has taken in.
     p_meas_mw, measured_at_s : shape (n,)
-        Newest measurement; NaN: never.
+        Newest measurement; NaN: never, or a bad one. That of a broken register is none, either.
     dead_time_s, lag_s : shape (n,)
         Response of each unit; >= 0.
     correction, offset_correction : float
@@ -167,7 +169,7 @@ def foresee(
     snap_mw : shape (n,)
         A difference beyond that is no noise: the model begins anew at the measurement.
     told_mw : shape (n,)
-        Where a unit is taken to be that was never measured.
+        Where a unit is that was never measured.
     past_mw : shape (count_rows(dead_time_s, tick_s),)
         Past setpoints, unit after unit, each as many as its dead time looks back on, oldest first.
         The last one of each is that of this tick, not yet known, and not used.
@@ -196,27 +198,28 @@ def foresee(
         rows = _rows_of(dead_time_s[i], tick_s)
         y, offset, at_s = model_mw[i], offset_mw[i], before_s
         new = measured_at_s[i] > seen_s[i] or np.isnan(seen_s[i])
-        new = new and abs(p_meas_mw[i]) < np.inf and measured_at_s[i] <= now_s
+        new = new and abs(p_meas_mw[i]) <= MEASURED_MAX_MW and measured_at_s[i] <= now_s
         seen_after_s[i] = measured_at_s[i] if new else seen_s[i]
         if new:
-            weight = 1.0
-            if measured_at_s[i] > at_s:
-                y = _moved(
-                    y, at_s, measured_at_s[i], dead_time_s[i], lag_s[i],
-                    past_mw, first, rows - 1, sent_s,
-                )  # fmt: skip
-                at_s = measured_at_s[i]
-            elif lag_s[i] > 0.0:  # from before the last tick: what it says has faded since
-                weight = _decay((at_s - measured_at_s[i]) / lag_s[i])
+            seen_mw = p_meas_mw[i] - offset
+            # The model goes on to it; one from before the last tick goes on to that tick.
+            later = measured_at_s[i] > at_s
+            from_s, to_s = (at_s, measured_at_s[i]) if later else (measured_at_s[i], at_s)
+            moved_mw = _moved(
+                y if later else seen_mw, from_s, to_s, dead_time_s[i], lag_s[i],
+                past_mw, first, rows - 1, sent_s,
+            )  # fmt: skip
+            if later:
+                y, at_s = moved_mw, measured_at_s[i]
             else:
-                weight = 0.0
-            off = p_meas_mw[i] - y - offset
+                seen_mw = moved_mw
+            off = seen_mw - y
             if not (abs(off) <= snap_mw[i] and not np.isnan(at_s)):
                 y, offset, at_s = p_meas_mw[i], 0.0, measured_at_s[i]
                 begun += 1
             else:
-                y += correction * weight * off
-                offset += offset_correction * weight * off
+                y += correction * off
+                offset += offset_correction * off
         if np.isnan(y):  # never measured: as it was told
             y, at_s = told_mw[i], now_s
         y = _moved(y, at_s, now_s, dead_time_s[i], lag_s[i], past_mw, first, rows - 1, sent_s)
@@ -225,10 +228,7 @@ def foresee(
         at_s = now_s
         for k in range(ahead_s.shape[0]):
             until_s = now_s + ahead_s[k]
-            y = _moved(
-                y, at_s, until_s, dead_time_s[i], lag_s[i],
-                past_mw, first, rows - 1, sent_s,
-            )  # fmt: skip
+            y = _moved(y, at_s, until_s, dead_time_s[i], lag_s[i], past_mw, first, rows - 1, sent_s)
             at_s = until_s
             free_mw[k * n + i] = y + offset
             left_s = ahead_s[k] - dead_time_s[i]
@@ -240,7 +240,7 @@ def foresee(
     return begun
 
 
-@kernel(i8(f8, f8, IN, IN, IN, IN, IN, IN_U1, IN_U1, IN, OUT, OUT))
+@kernel(i8(f8, f8, IN, IN, IN, IN, IN, IN_U1, IN_U1, IN, OUT, OUT, OUT))
 def shift_rows(
     now_s: float,
     tick_s: float,
@@ -254,6 +254,7 @@ def shift_rows(
     told_mw: F8,
     after_mw: F8,
     when_after_s: F8,
+    stands_mw: F8,
 ) -> int:
     """Make room for this tick's setpoints, and correct the newest ones that did not arrive.
 
@@ -270,6 +271,8 @@ def shift_rows(
     accepted_mw, accepted_at_s, write_result, was_out : shape (n,)
         Last accepted setpoint, NaN: none yet; when it left; answer to the last write
         (`WriteResult`); reason of the last tick (`Reason`).
+    told_mw, stands_mw : shape (n,)
+        Last setpoints; written: the newest one that arrived, from which a change counts.
 
     Returns
     -------
@@ -294,6 +297,7 @@ def shift_rows(
         if known and not landed and was_out[i] == IN_SPLIT and write_result[i] != ACCEPTED:
             after_mw[last - 1] = accepted_mw[i]
             lost += 1
+        stands_mw[i] = told_mw[i] if np.isnan(after_mw[last - 1]) else after_mw[last - 1]
         first += rows
     return lost
 
@@ -320,14 +324,10 @@ def expect(free_mw: F8, gain_pu: F8, told_mw: F8, p_mw: F8, out_mw: F8) -> float
     All arrays: shape (n,); `out_mw` is written. The sum goes in index order, with the rounding
     errors carried along (see `sums.py`).
     """
-    total = 0.0
-    error = 0.0
+    total = error = 0.0
     for i in range(p_mw.shape[0]):
         out_mw[i] = free_mw[i] + gain_pu[i] * (p_mw[i] - told_mw[i])
-        after = total + out_mw[i]
-        shift = after - total
-        error += (total - (after - shift)) + (out_mw[i] - shift)
-        total = after
+        total, error = _two_sum(total, error, out_mw[i])
     return total + error
 
 
