@@ -45,8 +45,10 @@ def test_loading_imports_each_of_them(monkeypatch):
 
 def test_these_kernels_are_called_from_outside():
     assert {name for _, name, _ in PUBLIC} == {
-        "fold_limits", "guard_setpoints", "kkt_violation_mw", "split_exact", "split_merit_order",
-        "split_pro_rata", "sum_in_order",
+        "advance", "answer_groups", "conclude", "conclude_groups", "correct", "evaluate_groups",
+        "fold_limits", "guard_setpoints", "kkt_violation_mw", "move_groups", "prepare",
+        "prepare_groups", "project_tree", "search_prices", "set_centres", "split_exact",
+        "split_merit_order", "split_pro_rata", "sum_in_order",
     }  # fmt: skip
 
 
