@@ -11,6 +11,8 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
 
+from kernels_ahead import FAMILIES as AHEAD_FAMILIES
+from kernels_ahead import solve
 from kernels_headroom_cases import lasts, promised, random_unit
 from kernels_limits_cases import Fleet, guard, random_fleet
 from kernels_problems import FAMILIES
@@ -21,6 +23,7 @@ from vppd.kernels.exact import split_exact
 from vppd.kernels.merit_order import split_merit_order
 from vppd.kernels.pro_rata import split_pro_rata
 from vppd.kernels.sums import sum_in_order
+from vppd.kernels.tree import ROOM_ROWS, project_tree
 
 
 @cache
@@ -55,6 +58,14 @@ def digest() -> str:
         units = [random_unit(rng) for _ in range(40)]
         add(*promised(*units).values(), *lasts(*units))
         add(*outputs(rng))
+    for k in range(40):
+        split = AHEAD_FAMILIES[k % 4](np.random.default_rng(k), 1 + 3 * k)
+        for a in split.arguments:
+            a.setflags(write=k % 8 < 4)
+        add(*vars(solve(split)).values())
+        groups = split.parent.size
+        outs = [np.zeros(n) for n in (1 + 3 * k, groups, groups)]
+        add(project_tree(*split.arguments[3:], *outs, np.zeros((ROOM_ROWS, groups))), *outs)
     return seen.hexdigest()
 
 

@@ -10,7 +10,24 @@ A point with softness 0 is hard: the request must be met there. The optimum is
 
 for the prices at which `softness_k price_k + sum_i gain_ki out_i = wanted_k` at every point, and
 with the price of its groups added for a unit that stands in some (`tree`). `ahead_search` finds
-the prices; here is what comes before and after.
+the prices by Newton's method; here is what comes before and after.
+
+The differences of the two sides, the *gaps*, are the gradient of a convex function of the prices
+(the dual), and piecewise linear.
+
+* A trial is accepted if the dual has fallen, else the step is shortened. Newton's method alone
+  cycles when units saturate. The dual is convex, and its derivative along the step is
+  gap . step: where that is still negative, the dual has fallen all the way. Else Armijo's rule
+  decides, until the dual's last changes drown in rounding.
+* Then comes Newton's step. Where the Jacobian is singular (a point has fewer free units than it
+  needs) it is regularised, less with every round, until the units that can help have moved.
+* Prices beyond all breakpoints with a gap that is still open: the hard points cannot all be met.
+  They are made a little soft, so little that the units saturate, and less and less around the
+  prices found so far, until the gaps no longer change. Those that can be met are met then, and
+  the others are missed by the smallest sum of squares.
+
+Without groups a round is one pass over the fleet, in blocks that stay in the first cache. With
+groups each round projects the fleet on their limits, a few passes for each level that is held.
 
 References
 ----------
@@ -48,7 +65,7 @@ SIZE = 4
 WHOLE = 14
 MORE = 30
 ANCHOR = 31
-STATE_ROWS = 34
+STATE_ROWS = 35
 REACH = 3
 STIFF = 4
 

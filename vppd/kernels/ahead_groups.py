@@ -30,6 +30,7 @@ JACOBIAN = 6
 MORE = 30
 ANCHOR = 31
 DIAGONAL = 32
+HELD = 34
 VALUE = 0
 STIFF = 4
 GO_ON = 0
@@ -145,7 +146,7 @@ def _add_pull(
 
 
 @kernel()
-def _close_sums(wanted_mw: F8, softness: F8, pull: F8, state: F8, lost: F8) -> None:
+def _close_sums(wanted_mw: F8, softness: F8, room: F8, pull: F8, state: F8, lost: F8) -> None:
     """Make gaps of the sums that the units give; what groups and points change in Jacobian."""
     stiff = state[MORE, STIFF]
     for k in range(wanted_mw.shape[0]):
@@ -158,6 +159,9 @@ def _close_sums(wanted_mw: F8, softness: F8, pull: F8, state: F8, lost: F8) -> N
         state[DIAGONAL, k] = state[JACOBIAN + k, k]
         state[MORE, VALUE] += 0.5 * soft * price - wanted_mw[k] * price
         state[MORE, VALUE] += 0.5 * held * (price - state[ANCHOR, k])
+        state[HELD, k] = 0.0
+        for g in range(pull.shape[1]):
+            state[HELD, k] += abs(pull[GAIN + k, g]) * abs(room[NU, g])
         for m in range(k + 1):
             for g in range(pull.shape[1]):
                 if pull[FREE, g] > 0.0:
@@ -202,7 +206,7 @@ def evaluate_groups(
         _add_pull(first, end, gain, unit_group, some_weight, pull)
         first = end
     state[MORE, VALUE] = value + value_lost
-    _close_sums(wanted_mw, softness, pull, state, lost)
+    _close_sums(wanted_mw, softness, room, pull, state, lost)
 
 
 @kernel()

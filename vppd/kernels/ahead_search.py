@@ -2,18 +2,7 @@
 
 `_evaluate` takes gaps and Jacobian in one pass over the fleet; `advance` makes of each evaluation
 one decision, with 8 numbers by 8 and no fleet. Fleets with groups are evaluated in
-`ahead_groups`, and the decisions are the same. (Sources in `ahead`.)
-
-* A trial is accepted if the dual has fallen, else the step is shortened. Newton's method alone
-  cycles when units saturate. The dual is convex, and its derivative along the step is
-  gap . step: where that is still negative, the dual has fallen all the way. Else Armijo's rule
-  decides, until the dual's last changes drown in rounding.
-* Then comes Newton's step. Where the Jacobian is singular (a point has fewer free units than it
-  needs) it is regularised, less with every round, until the units that can help have moved.
-* Prices beyond all breakpoints with a gap that is still open: the hard points cannot all be met.
-  They are made a little soft, so little that the units saturate, and less and less around the
-  prices found so far, until the gaps no longer change. Those that can be met are met then, and
-  the others are missed by the smallest sum of squares.
+`ahead_groups`, and the decisions are the same. `ahead` says how they are made, with sources.
 
 `_evaluate` writes the answer of each trial, so that the last trial is the answer.
 """
@@ -43,7 +32,8 @@ MORE = 30
 ANCHOR = 31  # the prices that hard points are held to by the extra softness
 DIAGONAL = 32  # of the Jacobian, if no group were held at a limit
 OPEN = 33  # gaps of the hard points at the last anchor
-STATE_ROWS = 34
+HELD = 34  # what multipliers of held groups move, MW: rounding is relative to it too
+STATE_ROWS = 35
 # Columns of the row SCALARS.
 FALL = 0  # by how much the dual falls per unit of the step, at its beginning
 LENGTH = 1  # of the trial, in steps
@@ -52,7 +42,7 @@ LONG = 3  # one that was
 RISE_SAFE = 4  # derivatives of the dual there
 RISE_LONG = 5
 REFUSED = 6  # trials of this step
-CLOSE = 7  # rounds within CLOSE_ENOUGH
+CLOSE = 7  # rounds within CLOSE_ENOUGH, and tenths within ROUNDING_MAX
 # Columns of the row MORE.
 VALUE = 0  # of the dual, at the trial
 BEST = 1  # at the last accepted prices
@@ -61,6 +51,7 @@ REACH = 3  # the price beyond which every unit of gain 1 is at a limit
 STIFF = 4  # extra softness of hard points, where they cannot all be met
 ANCHORED = 5  # how often the anchor has moved
 ENOUGH = 6  # extra softness that puts hard points before soft ones
+IDLE = 7  # accepted rounds in which the dual stood still
 
 # What `advance` says.
 GO_ON = 0
@@ -70,7 +61,8 @@ PIVOT_MIN = 1e-12  # part of the diagonal below which a pivot is rounding
 DAMPING_FIRST = 1e-2
 DAMPING_FALL = 0.05
 DAMPING_RISE = 100.0
-DAMPING_MIN = 1e-10  # of the Jacobian as it is: below, rounding would steer the step
+DAMPING_LEAST = 1e-25
+DAMPING_MIN = 1e-10  # of the Jacobian as it is; below, the step is stretched instead
 REFUSALS_MAX = 30.0
 ARMIJO = 1e-4
 FIRST_SHARE = 0.5
@@ -78,8 +70,12 @@ SHARE = 0.1
 ROUNDING_MAX = 1e-10  # part of its size: more is a gap
 CLOSE_ENOUGH = 1e-12
 CLOSE_ROUNDS = 3.0
-ANCHORED_MAX = 10.0
+STILL = 1e-12
+IDLE_MAX = 20.0
+ANCHORED_MAX = 12.0
+SURE = 1e1  # times as far as that, before gaps that do not change are taken for final
 STIFF_FALL = 0.1
+STIFF_FALL_MOST = 1e-3  # while prices are far below what moves every unit
 HARDER = 1e-3  # part of the softness of any soft point: hard ones come first
 SAME = 1e-10
 NOISE = 8.0
@@ -174,10 +170,7 @@ def _evaluate(
     wanted_mw: F8, softness: F8, gain: F8, target_mw: F8, weight: F8, lower_mw: F8,
     upper_mw: F8, out_mw: F8, state: F8, block: F8,
 ) -> None:  # fmt: skip
-    """Write the fleet's answer to the prices of the trial, the gaps there, and the Jacobian.
-
-    The Jacobian counts a unit that stands exactly on a limit as free.
-    """
+    """Write the answer to the trial's prices, the gaps, the Jacobian, where on a limit is free."""
     n = U8(target_mw.shape[0])
     values, some_weight, spare = block[0:64], block[64:128], block[128:192]
     lost, ones = block[192:200], block[200:264]
@@ -264,23 +257,26 @@ def _solve(points: int, softness: F8, state: F8) -> None:
 @kernel()
 def _rounding_mw(k: int, points: int, state: F8) -> float:
     """How far rounding alone may leave the gap of a point open."""
-    total: float = state[DIAGONAL, k] * abs(state[TRIAL, k])
+    total: float = state[DIAGONAL, k] * abs(state[TRIAL, k]) + state[HELD, k]
     for m in range(points):
         j = state[JACOBIAN + k, m] if m <= k else state[JACOBIAN + m, k]
         total += abs(j) * abs(state[TRIAL, m])
     size: float = state[SIZE, k]
-    off = EPS * (4.0 * size + 2.0 * total)
+    off = EPS * (4.0 * size + 8.0 * total)
     return off if state[MORE, STIFF] > 0.0 else min(off, ROUNDING_MAX * size)
 
 
 @kernel()
 def _closed(points: int, share: float, softness: F8, state: F8) -> bool:
-    """Whether the gaps are within rounding and `share` of the sizes, where a price can do it."""
+    """Whether the gaps are within rounding or `share` of the sizes, where a price can do it.
+
+    A hard point whose last units need a price without bound is closed a little earlier.
+    """
     for k in range(points):
-        off = abs(state[GAP, k])
-        if not _is_dead(k, softness, state) and not (
-            off <= share * state[SIZE, k] or off <= _rounding_mw(k, points, state)
-        ):
+        last = softness[k] == 0.0 and state[MORE, DAMPING] > 0.0
+        off = max(share, ROUNDING_MAX if last else 0.0) * state[SIZE, k]
+        open_mw = 0.0 if _is_dead(k, softness, state) else abs(state[GAP, k])
+        if not (open_mw <= off or open_mw <= _rounding_mw(k, points, state)):
             return False
     return True
 
@@ -300,8 +296,8 @@ def _bend(points: int, matrix: F8, step: F8) -> float:
 def _shorten(points: int, rise: float, state: F8) -> None:
     """Another trial within the step: Newton's along the line, inside a bracket."""
     numbers = state[SCALARS]
-    length = numbers[LENGTH]
     numbers[REFUSED] += 1.0
+    length = numbers[LENGTH]
     if rise > 0.0:
         numbers[LONG] = length
         numbers[RISE_LONG] = rise
@@ -312,11 +308,10 @@ def _shorten(points: int, rise: float, state: F8) -> None:
     bend = _bend(points, state[JACOBIAN:], state[STEP])
     after = length - rise / bend if bend > 0.0 else low
     if not (low < after and after < high):
-        after = low + (high - low) * (
-            numbers[RISE_SAFE] / (numbers[RISE_SAFE] - numbers[RISE_LONG])
-        )
+        rises = numbers[RISE_LONG] - numbers[RISE_SAFE]
+        after = low - (high - low) * (numbers[RISE_SAFE] / rises)
     if numbers[REFUSED] % 3.0 == 0.0:
-        after = 0.5 * (low + high)
+        after = 0.5 * (low + high) if high < 10.0 * low else 0.1 * high
     if not (low < after and after < high) or numbers[REFUSED] >= REFUSALS_MAX:
         after = low
     numbers[LENGTH] = after
@@ -328,13 +323,16 @@ def _shorten(points: int, rise: float, state: F8) -> None:
 def _newton(points: int, softness: F8, state: F8) -> bool:
     """The next step, and its whole length as the trial; False if it leads nowhere."""
     numbers, more = state[SCALARS], state[MORE]
+    stretch = 1.0
     if _factorise(points, 0.0, softness, state):
         more[DAMPING] = min(DAMPING_FIRST, DAMPING_RISE * more[DAMPING])
     else:
         whole = now = 0.0
+        far = False
         for k in range(points):
             if softness[k] == 0.0:
                 whole = max(whole, state[WHOLE + k, k])
+                far |= abs(state[GAP, k]) > ROUNDING_MAX * state[SIZE, k]
             now = max(now, state[DIAGONAL, k])
         damping = more[DAMPING]
         if damping == 0.0:
@@ -343,12 +341,17 @@ def _newton(points: int, softness: F8, state: F8) -> bool:
             damping /= numbers[LENGTH]
         else:
             damping *= DAMPING_FALL
-        more[DAMPING] = damping
-        _factorise(points, max(damping * whole, DAMPING_MIN * now), softness, state)
+        more[DAMPING] = max(damping, DAMPING_LEAST)
+        extra = max(more[DAMPING] * whole, DAMPING_MIN * now)
+        if far and whole > 0.0:
+            stretch = extra / (more[DAMPING] * whole)
+        _factorise(points, extra, softness, state)
     _solve(points, softness, state)
     fall = 0.0
-    bend = _bend(points, state[WHOLE:], state[STEP])
     moves = False
+    for k in range(points):
+        state[STEP, k] *= stretch
+    bend = _bend(points, state[WHOLE:], state[STEP])
     for k in range(points):
         step = state[STEP, k]
         fall -= state[GAP, k] * step
@@ -365,28 +368,26 @@ def _newton(points: int, softness: F8, state: F8) -> bool:
 
 
 @kernel()
-def _is_beyond(points: int, softness: F8, state: F8) -> bool:
-    """Whether the price of a hard point lies beyond what moves any unit."""
-    beyond = False
+def _beyond(points: int, softness: F8, state: F8) -> float:
+    """The largest price of a hard point, as a part of what is beyond all that moves a unit."""
+    price = 0.0
     for k in range(points):
-        beyond |= softness[k] == 0.0 and abs(state[PRICE, k]) > FAR * state[MORE, REACH]
-    return beyond and state[MORE, STIFF] == 0.0
+        if softness[k] == 0.0:
+            price = max(price, abs(state[TRIAL, k]))
+    return price / (FAR * state[MORE, REACH]) if state[MORE, REACH] > 0.0 else 1.0
 
 
 @kernel()
 def _stiffen(points: int, softness: F8, state: F8) -> bool:
-    """Begin anew, with hard points a little soft: so little that prices still pass all units.
-
-    False if no point is hard, or they have been made soft before.
-    """
+    """Begin anew, with hard points a little soft; False if there are none, or they are so."""
     more = state[MORE]
-    gap = whole = 0.0
+    size = whole = 0.0
     softest = np.inf
     hard = False
     for k in range(points):
         if softness[k] == 0.0:
             hard = True
-            gap = max(gap, abs(state[GAP, k]))
+            size = max(size, state[SIZE, k])
             whole = max(whole, state[WHOLE + k, k])
         else:
             softest = min(softest, softness[k])
@@ -394,11 +395,11 @@ def _stiffen(points: int, softness: F8, state: F8) -> bool:
         return False
     for k in range(points):
         state[TRIAL, k] = state[STEP, k] = 0.0
-    stiff = gap / (FAR * more[REACH]) if more[REACH] > 0.0 else whole
+    stiff = size / (FAR * more[REACH]) if more[REACH] > 0.0 else whole
     more[STIFF] = max(stiff, PIVOT_MIN * whole)
     more[ENOUGH] = HARDER * softest
     more[DAMPING] = 0.0
-    state[SCALARS, FALL] = state[SCALARS, CLOSE] = 0.0
+    state[SCALARS, FALL] = state[SCALARS, CLOSE] = more[IDLE] = 0.0
     return True
 
 
@@ -410,21 +411,23 @@ def _settle(points: int, softness: F8, state: F8) -> int:
         return FOUND
     more[ANCHORED] += 1.0
     same = more[STIFF] <= more[ENOUGH]
+    met = True
     for k in range(points):
         if softness[k] == 0.0:
             open_mw = state[GAP, k] - _held(k, softness, state)
-            same &= abs(open_mw - state[OPEN, k]) <= max(
-                SAME * state[SIZE, k], NOISE * _rounding_mw(k, points, state)
-            )
+            off = max(SAME * state[SIZE, k], NOISE * _rounding_mw(k, points, state))
+            same &= abs(open_mw - state[OPEN, k]) <= off
+            met &= abs(open_mw) <= off
             state[OPEN, k] = open_mw
-    if same or more[ANCHORED] >= ANCHORED_MAX:
+    beyond = _beyond(points, softness, state)
+    if met or (same and beyond > SURE) or more[ANCHORED] >= ANCHORED_MAX:
         return FOUND
     for k in range(points):
         state[ANCHOR, k] = state[TRIAL, k]
         state[STEP, k] = 0.0
-    more[STIFF] *= STIFF_FALL
+    more[STIFF] *= min(STIFF_FALL, max(STIFF_FALL_MOST, beyond))
     more[DAMPING] = 0.0
-    state[SCALARS, FALL] = state[SCALARS, CLOSE] = 0.0
+    state[SCALARS, FALL] = state[SCALARS, CLOSE] = more[IDLE] = 0.0
     return GO_ON
 
 
@@ -437,8 +440,7 @@ def advance(softness: F8, state: F8) -> int:
     for k in range(points):
         rise += state[GAP, k] * state[STEP, k]
         noise += abs(state[STEP, k]) * _rounding_mw(k, points, state)
-    fall = numbers[FALL]
-    length = numbers[LENGTH]
+    fall, length = numbers[FALL], numbers[LENGTH]
     # A dual that still falls at the trial has fallen all the way: it is convex. The other test
     # is Armijo's, and drowns in rounding at the end.
     fell = rise <= noise or more[VALUE] <= more[BEST] - ARMIJO * length * fall
@@ -449,21 +451,23 @@ def advance(softness: F8, state: F8) -> int:
     if not ((fell and far) or length <= numbers[SAFE]):
         _shorten(points, rise, state)
         return GO_ON
+    still = abs(more[BEST] - more[VALUE]) <= STILL * abs(more[BEST])
+    more[IDLE] = more[IDLE] + 1.0 if still else 0.0
     more[BEST] = more[VALUE]
     for k in range(points):
         state[PRICE, k] = state[TRIAL, k]
     if _closed(points, 0.0, softness, state):
         return _settle(points, softness, state)
-    if _closed(points, CLOSE_ENOUGH, softness, state):
-        numbers[CLOSE] += 1.0
+    if _closed(points, ROUNDING_MAX, softness, state):
+        numbers[CLOSE] += 1.0 if _closed(points, CLOSE_ENOUGH, softness, state) else 0.1
         if numbers[CLOSE] >= CLOSE_ROUNDS:
             return _settle(points, softness, state)
-    stuck = more[DAMPING] > 0.0 and _is_beyond(points, softness, state)
-    if not stuck and _newton(points, softness, state):
+    if more[IDLE] >= IDLE_MAX:
+        return _settle(points, softness, state)
+    damped = more[DAMPING] > 0.0 and more[STIFF] == 0.0
+    if not (damped and _beyond(points, softness, state) > 1.0) and _newton(points, softness, state):
         return GO_ON
-    if _stiffen(points, softness, state):
-        return GO_ON
-    return _settle(points, softness, state)
+    return GO_ON if _stiffen(points, softness, state) else _settle(points, softness, state)
 
 
 @kernel(b1(IN, OUT_2D))

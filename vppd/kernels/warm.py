@@ -14,7 +14,7 @@ MODULES = (
 
 
 def load() -> int:
-    """Load all kernels; the number of modules. May take 10 to 15 s without a cache."""
+    """Load all kernels; the number of modules. May take 20 to 30 s without a cache."""
     for name in MODULES:
         import_module(f"vppd.kernels.{name}")
     return len(MODULES)
