@@ -104,6 +104,53 @@ def plan(config: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("config", type=PATH)
+@click.option("--der", "unit_id", required=True, metavar="ID", help="The unit to test.")
+@click.option(
+    "--step", "step_pct", type=click.FloatRange(1.0, 50.0), default=25.0, show_default=True,
+    metavar="PCT", help="Height of the steps, % of its range.",
+)  # fmt: skip
+@click.option(
+    "--out", type=PATH,
+    help="File to write (default: commissioning/ID.yaml, or in site.commissioning_dir).",
+)  # fmt: skip
+@click.option("--quick", is_flag=True, help="Do not look for a dead band.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def commission(
+    config: Path,
+    unit_id: str,
+    step_pct: float,
+    out: Path | None,
+    quick: bool,
+    yes: bool,
+) -> None:
+    """Test one unit's response by steps, and write what was found for the configuration.
+
+    The unit moves! Refuses while a daemon runs on the same state folder.
+    """
+    site = _load(config)
+    from vppd.runtime.commission_run import CommissionError, Request, run_commission
+    from vppd.runtime.lock import StateLockedError
+    from vppd.runtime.step_fit import FitError
+
+    request = Request(config, unit_id, step_pct, out, small=not quick)
+    try:
+        agreed = run_commission(site, request, lambda text: yes or click.confirm(text))
+    except StateLockedError as error:
+        _fail(f"not while the daemon regulates: {error}", EXIT_COULD_NOT)
+    except KeyError:
+        _fail(f"--der: {config} has no unit {unit_id}", EXIT_BAD)
+    except FitError as error:
+        _fail(f"{unit_id}: {error}", EXIT_FALSE)
+    except (CommissionError, ValueError) as error:
+        _fail(str(error), EXIT_COULD_NOT)
+    except KeyboardInterrupt:
+        _fail(f"ended; {unit_id} was sent back to its basepoint", EXIT_FALSE)
+    if not agreed:
+        _fail("nothing was done", EXIT_FALSE)
+
+
+@main.command()
 @click.option("--socket", "socket_path", type=PATH, help="Status socket of the daemon.")
 @click.option("--config", type=PATH, help="Its configuration, to find the socket by.")
 @AS_JSON

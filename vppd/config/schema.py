@@ -87,6 +87,13 @@ class SiteConfig:
     state_dir: str = field(
         metadata=text("folder of journal, lock and status socket; relative to this file")
     )
+    commissioning_dir: str | None = field(
+        default=None,
+        metadata=text(
+            "folder with what `vppd commission` has found, a file ID.yaml a unit, which goes over"
+            " the unit's dead_time_s, lag_s, step_min_mw and resolution_mw; relative to this file"
+        ),
+    )
     tick_s: float = field(
         default=1.0, metadata=number("s", "period of the control tick", minimum=0.1, maximum=4.0)
     )

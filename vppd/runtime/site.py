@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vppd.config.commissioned import with_commissioned
 from vppd.config.load import parse_config, read_config, resolve_path
 from vppd.config.schema import Config
 from vppd.runtime.registry import installed
@@ -23,7 +24,10 @@ class Site:
 
 
 def load_site(path: Path) -> Site:
-    """Load and check a configuration. Raises ConfigError, OSError."""
-    text = read_config(path)
-    config = parse_config(text, str(path), installed())
+    """Load and check a configuration, with what step tests found. Raises ConfigError, OSError."""
+    text, registry = read_config(path), installed()
+    config = parse_config(text, str(path), registry)
+    if config.site.commissioning_dir is not None:
+        folder = resolve_path(path, config.site.commissioning_dir)
+        config = with_commissioned(config, folder, registry)
     return Site(config, text, path.absolute().parent, resolve_path(path, config.site.state_dir))
