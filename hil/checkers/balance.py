@@ -19,7 +19,7 @@ outputs that the daemon expects at its look-ahead point that have to add up to i
 nothing is unserved while a unit that answers by then, by the dead time and lag that the daemon was
 told, has room in that direction; and what it expects has to come: against the simulated truth a
 look-ahead later, the sum is off by no more than `OFF_MAX_PU` of the capacity sold, and a little, in
-half of the ticks. (What a fault does to a unit nobody can expect; so not in all of them.)
+half of the ticks; more (`OFF_MAX_FAULTY_PU`) in a run in which devices fail, which nobody expects.
 """
 
 import math
@@ -39,6 +39,7 @@ TOLERANCE_MW = 1e-3
 POLICIES = ("exact", "pro_rata", "merit_order", "response_aware")
 BY_RESPONSE = "response_aware"
 OFF_MAX_PU = 0.03
+OFF_MAX_FAULTY_PU = 0.15  # where devices fail: a few units that lie or stand still are off by that
 OFF_MAX_RATED_PU = 1e-4  # small requests: what a plant of that size cannot do better
 DROOP_AGE_S = 3.0  # a frequency and the ones before it: on their way, or lost
 ANSWERS_PU = 0.2  # of a change has come by the look-ahead point: the unit answers in time
@@ -119,7 +120,9 @@ def _has_come(evidence: Evidence, ticks: Ticks, found: Found) -> None:
     plant_mw = np.interp(at_s[known], middle_s, rows.plant_mw)
     off_mw = np.abs(ticks.expected_mw[known].sum(axis=1) - plant_mw)
     units = evidence.run.units
-    most_mw = OFF_MAX_PU * units.regulation_mw + OFF_MAX_RATED_PU * units.capacity_mw
+    faulty = any(fault.kind.startswith("device_") for fault in evidence.timed)
+    off_max_pu = OFF_MAX_FAULTY_PU if faulty else OFF_MAX_PU
+    most_mw = off_max_pu * units.regulation_mw + OFF_MAX_RATED_PU * units.capacity_mw
     half_mw = float(np.median(off_mw))
     if not half_mw <= most_mw:
         last_s = float(ticks.now_s[known][-1])

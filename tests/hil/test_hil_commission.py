@@ -102,7 +102,7 @@ def commission(rig, *options):
 def test_dead_time_and_lag_are_found(tmp_path, maker, monkeypatch):
     monkeypatch.setattr("vppd.runtime.commission.CYCLES_S", 20.0)
     with Rig(tmp_path, maker) as rig:
-        result = commission(rig, "--yes", *(["--quick"] if "ev" in maker else []))
+        result = commission(rig, "--yes", "--quick")
         assert result.exit_code == 0, result.output
         base_mw = rig.one.basepoint_mw
         assert rig.bench.device.setpoint_mw == pytest.approx(base_mw, abs=1e-3)  # brought back
