@@ -11,12 +11,13 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
 
+import kernels_participation_cases
+import kernels_response
 from kernels_ahead import FAMILIES as AHEAD_FAMILIES
 from kernels_ahead import solve
 from kernels_headroom_cases import lasts, promised, random_unit
 from kernels_limits_cases import Fleet, guard, random_fleet
 from kernels_problems import FAMILIES
-from kernels_response import outputs
 
 from vppd.kernels.certificate import kkt_violation_mw
 from vppd.kernels.exact import split_exact
@@ -57,7 +58,7 @@ def digest() -> str:
         rng = np.random.default_rng(k)
         units = [random_unit(rng) for _ in range(40)]
         add(*promised(*units).values(), *lasts(*units))
-        add(*outputs(rng))
+        add(*kernels_response.outputs(rng), *kernels_participation_cases.outputs(k))
     for k in range(40):
         split = AHEAD_FAMILIES[k % 4](np.random.default_rng(k), 1 + 3 * k)
         for a in split.arguments:

@@ -82,6 +82,7 @@ def outputs(rng: np.random.Generator, n: int = 40) -> Iterator[np.ndarray]:
     out = np.empty(n)
     yield np.array([response.expect(free_mw[0], gain_pu[0], model.stands_mw, model.told_mw, out)])
     yield out
+    yield np.array([response.decay(x) for x in rng.uniform(0.0, 45.0, n).tolist()])
     low_mw, middle_mw, high_mw = np.sort(rng.normal(0.0, 9.0, (3, n)), axis=0)
     soc, energy, share, cost = rng.uniform(0.01, 1.0, (4, n))
     base_mw, weight = np.empty((2, n))

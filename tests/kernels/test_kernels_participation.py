@@ -1,83 +1,15 @@
 """Rules of participation, unit by unit, against the same rules over whole arrays."""
 
-import dataclasses
-
 import numpy as np
 import participation_reference as reference
 import pytest
+from kernels_participation_cases import plant
 
 from vppd.core import participation as who
-from vppd.core.state import initial_state
-from vppd.core.types import Image, Mode, Params, Quality, Reason, State, WriteResult
+from vppd.core.types import Mode, Quality, Reason, WriteResult
 from vppd.kernels import participation as kernel
 
-NAN = float("nan")
-N = 400  # units: most pairs of odd values meet
 SEEDS = range(25)
-NOW_S = 100.0
-
-
-def filled(record, n, rng):
-    """A record of the core with plausible numbers in every array, and odd ones among them."""
-    values = {}
-    for field in dataclasses.fields(record):
-        name = field.name
-        if field.type in (int, float, bool):
-            values[name] = 0
-        elif name in ("ids", "kinds"):
-            values[name] = tuple(f"u{i}" for i in range(n))
-        else:
-            values[name] = rng.uniform(-9.0, 9.0, n)
-    return values
-
-
-def instants(rng, *odd):
-    """Instants around now: some just at a limit, some never."""
-    often = np.array([NAN, NOW_S, NOW_S - 5.0, NOW_S - 10.0, NOW_S - 1.0, NOW_S + 0.5, *odd])
-    return np.where(rng.random(N) < 0.4, rng.choice(often, N), NOW_S - rng.uniform(0.0, 15.0, N))
-
-
-def flags(rng, *values):
-    return rng.choice(np.array(values, np.uint8), N)
-
-
-def some_nan(rng, values, share=0.2):
-    return np.where(rng.random(values.size) < share, NAN, values)
-
-
-def plant(seed):
-    """State, image and params of a plant in which everything goes wrong somewhere."""
-    rng = np.random.default_rng(seed)
-    image = filled(Image, N, rng) | {
-        "now_s": NOW_S,
-        "measured_at_s": instants(rng, 95.0 - 1e-9),
-        "accepted_at_s": instants(rng, 90.0 - 1e-9),
-        "p_meas_mw": some_nan(rng, rng.choice([-3.0, 2.5, 1e5, -1.1e5, 40.0], N)),
-        "accepted_mw": some_nan(rng, rng.uniform(-9.0, 9.0, N)),
-        "operator_mw": some_nan(rng, rng.uniform(-9.0, 9.0, N), 0.5),
-        "p_avail_min_mw": some_nan(rng, rng.uniform(-9.0, 3.0, N)),
-        "p_avail_max_mw": some_nan(rng, rng.uniform(-3.0, 9.0, N)),
-        "quality": flags(rng, *Quality),
-        "write_result": flags(rng, *WriteResult),
-        "remote": flags(rng, 0, 1, 1, 1),
-        "connected": flags(rng, 0, 1, 1, 1),
-        "locked": flags(rng, 0, 0, 0, 1),
-    }
-    params = filled(Params, N, rng) | {
-        "p_min_mw": np.full(N, -10.0), "p_max_mw": np.full(N, 10.0),
-        "ramp_up_mw_per_s": rng.uniform(0.1, 5.0, N),
-        "ramp_down_mw_per_s": rng.uniform(0.1, 5.0, N),
-        "telemetry_age_max_s": np.full(N, 5.0), "watchdog_s": np.full(N, 10.0),
-        "dead_time_s": np.zeros(N), "tick_s": 1.0,
-    }  # fmt: skip
-    before = dataclasses.replace(
-        initial_state(Params(**params)),
-        now_s=rng.choice([NAN, 99.0]), mode=rng.choice([Mode.STARTING, Mode.REGULATING]),
-        p_setpoint_mw=some_nan(rng, rng.uniform(-9.0, 9.0, N)),
-        out_reason=flags(rng, *Reason),
-    )  # fmt: skip
-    assert isinstance(before, State)
-    return before, Image(**image), Params(**params)
 
 
 def test_numbers_are_those_of_the_core():

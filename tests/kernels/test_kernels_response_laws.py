@@ -1,0 +1,229 @@
+"""Laws of the response model and of the aim, for units of every kind."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernels_response import NAN, Model
+from responses import Unit
+
+from vppd.core.types import Reason, WriteResult
+from vppd.kernels import participation
+from vppd.kernels import response as kernel
+
+DEAD_S = st.sampled_from((0.0, 0.3, 1.0, 2.5, 7.0))
+LAG_S = st.sampled_from((0.0, 0.05, 0.7, 4.0, 60.0, 3000.0))
+TICK_S = st.sampled_from((0.1, 1.0, 4.0))
+SEED = st.integers(0, 2**32 - 1)
+AHEAD_S = (0.4, 1.0, 8.0, 900.0)
+
+
+def test_numbers_are_those_of_the_core():
+    assert int(kernel.IN_SPLIT) == Reason.NONE
+    assert int(kernel.ACCEPTED) == WriteResult.ACCEPTED
+    assert kernel.MEASURED_MAX_MW == participation.MEASURED_MAX_MW
+
+
+# ------------------------------------------------------------------ the exponential function
+
+
+@given(st.floats(0.0, 40.0))
+def test_decay_is_right_in_relation_to_itself_down_to_nothing(x):
+    assert kernel.decay(x) == pytest.approx(math.exp(-x), rel=1e-12)
+
+
+def test_where_decay_ends():
+    assert kernel.decay(40.0) > 0.0
+    assert kernel.decay(np.nextafter(40.0, 41.0)) == 0.0
+    assert kernel.decay(5e-324) == 1.0
+
+
+# ------------------------------------------------------------------ prediction
+
+
+@settings(max_examples=150)
+@given(DEAD_S, LAG_S, TICK_S, st.floats(0.0, 2.0), SEED)
+def test_without_noise_what_is_predicted_comes_however_old_measurements_are(
+    dead_s, lag_s, tick_s, old_ticks, seed
+):
+    """At every point, in any period, with ticks late and early, as far as rows look back."""
+    rng = np.random.default_rng(seed)
+    truth = Unit(dead_s, lag_s, start_mw=1.0)
+    model = Model(np.array([dead_s]), np.array([lag_s]), tick_s=tick_s)
+    now_s = 100.0
+    for _ in range(20):
+        at_s = now_s - old_ticks * tick_s
+        free_mw, gain_pu = model.tick(now_s, [truth.at(at_s)], [at_s], AHEAD_S)
+        p_mw = float(rng.uniform(-10.0, 10.0))
+        truth.told.append((now_s, p_mw))
+        for k, ahead_s in enumerate(AHEAD_S):
+            expected_mw = free_mw[k, 0] + gain_pu[k, 0] * (p_mw - model.stands_mw[0])
+            # the first setpoint is told to a unit that was somewhere else
+            if len(truth.told) > 1:
+                assert expected_mw == pytest.approx(truth.at(now_s + ahead_s), abs=1e-9)
+        assert model.begun == (len(truth.told) == 1)
+        model.tell([p_mw])
+        now_s += tick_s * float(rng.choice((0.7, 1.0, 1.1, 1.6)))
+
+
+@given(DEAD_S, LAG_S, st.lists(st.floats(0.0, 1e4), min_size=1, max_size=8))
+def test_gain_is_the_part_of_a_change_that_has_arrived(dead_s, lag_s, ahead_s):
+    model = Model(np.array([dead_s]), np.array([lag_s]), gain_min_pu=0.1)
+    step = Unit(dead_s, lag_s, told=[(0.0, 1.0)])
+    _, gain_pu = model.tick(0.0, [NAN], [NAN], sorted(ahead_s))
+    for s, gain in zip(sorted(ahead_s), gain_pu[:, 0].tolist(), strict=True):
+        arrived = step.at(s)
+        if abs(arrived - 0.1) > 1e-9:
+            assert gain == pytest.approx(arrived if arrived > 0.1 else 0.0, abs=1e-11)
+
+
+def test_a_gain_that_is_just_enough_counts():
+    def gain(least):
+        model = Model(np.zeros(1), np.ones(1), gain_min_pu=least)
+        return model.tick(0.0, [NAN], [NAN], (0.5,))[1][0, 0]
+
+    assert gain(gain(0.0)) == gain(0.0) > 0.0
+    assert gain(np.nextafter(gain(0.0), 1.0)) == 0.0
+
+
+def test_a_change_that_ends_its_dead_time_just_now_is_none():
+    model = Model(np.ones(1), np.zeros(1))
+    assert model.tick(0.0, [NAN], [NAN], (1.0, 1.0 + 1e-9))[1].tolist() == [[0.0], [1.0]]
+
+
+@pytest.mark.parametrize("off_mw", [2.0, -2.0])
+def test_the_farthest_difference_that_is_noise(off_mw):
+    for more, begun in ((1.0, 0), (1.0 + 1e-12, 1)):
+        model = Model(np.zeros(1), np.ones(1), snap_mw=2.0)
+        model.tick(0.0, [0.0], [0.0])
+        model.tell([0.0])
+        model.tick(1.0, [off_mw * more], [1.0])
+        assert model.begun == begun
+
+
+# ------------------------------------------------------------------ past setpoints
+
+
+@given(st.lists(st.floats(0.0, 100.0), max_size=20), TICK_S)
+def test_rows_reach_back_over_each_dead_time(dead_s, tick_s):
+    """Even if every other tick was early."""
+    rows = kernel.count_rows(np.array(dead_s), tick_s)
+    assert rows == sum(int(2.0 * s / tick_s) + 5 for s in dead_s)
+
+
+@pytest.mark.parametrize("tick_s", [0.1, 1.0, 4.0])
+def test_each_unit_has_rows_of_its_own(tick_s):
+    dead_s = np.array([0.0, 3.0, 12.0, 0.5])
+    model = Model(dead_s, np.ones(4), tick_s=tick_s)
+    rows = [kernel.count_rows(dead_s[i : i + 1], tick_s) for i in range(4)]
+    for k in range(max(rows)):
+        model.tick(k * tick_s, np.zeros(4), np.full(4, k * tick_s))
+        assert model.tell(1000.0 * np.arange(4) + k, [1, 1, 1, 1]) == 4
+    for i, own_mw in enumerate(np.split(model.past_mw, np.cumsum(rows)[:-1])):
+        last = max(rows) - 1
+        assert own_mw.tolist() == [1000.0 * i + last - j for j in range(rows[i])][::-1]
+
+
+def test_a_write_is_lost_just_after_half_a_tick():
+    unheard = {
+        "accepted_mw": np.ones(1), "accepted_at_s": np.array([-3.0]),
+        "result": np.array([WriteResult.NONE], np.uint8),
+    }  # fmt: skip
+    for now_s, lost in ((0.5, 0), (np.nextafter(0.5, 1.0), 1)):
+        model = Model(np.zeros(1), np.zeros(1))
+        model.tick(0.0, [1.0], [0.0])
+        model.tell([5.0])
+        model.tick(float(now_s), [NAN], [NAN], **unheard)
+        assert (model.lost, model.stands_mw[0]) == (lost, 1.0 if lost else 5.0)
+
+
+def test_the_sum_of_what_is_expected_is_exact():
+    free_mw, zeros = np.array([1e16, 1.0, -1e16, 1.0]), np.zeros(4)
+    assert kernel.expect(free_mw, zeros, zeros, zeros, np.empty(4)) == 2.0
+    assert kernel.expect(*np.empty((5, 0))) == 0.0
+
+
+# ------------------------------------------------------------------ who meets the request
+
+
+def clip(x, low, high):
+    return min(max(x, low), high)
+
+
+def share_of(participation_pu, base_mw, low_mw, high_mw, rises):
+    return max(participation_pu, 1e-6) * max(high_mw - base_mw if rises else base_mw - low_mw, 1e-6)
+
+
+@given(SEED, st.integers(1, 12), st.floats(-60.0, 60.0))
+def test_economy_unit_by_unit(seed, n, slow_mw):
+    rng = np.random.default_rng(seed)
+    low_mw, plan_mw, high_mw = np.sort(rng.uniform(-10.0, 10.0, (3, n)), axis=0)
+    plan_mw = np.where(rng.random(n) < 0.2, high_mw + 1.0, plan_mw)  # it cannot be there
+    soc_pu = np.where(rng.random(n) < 0.2, NAN, rng.uniform(0.0, 1.0, n))
+    energy_mwh = np.where(rng.random(n) < 0.4, NAN, 10.0 ** rng.uniform(-1.0, 2.0, n))
+    part = rng.choice([0.0, 0.5, 1.0, 3.0], n)
+    base_mw, weight = np.empty((2, n))
+    request_mw = kernel.economy(
+        slow_mw, plan_mw, soc_pu, energy_mwh, np.full(n, 0.1), np.full(n, 0.7), 7200.0, 0.1, part,
+        low_mw - 2.0, high_mw + 2.0, low_mw, high_mw, base_mw, weight,
+    )  # fmt: skip
+    assert request_mw == pytest.approx(math.fsum(plan_mw) + slow_mw, abs=1e-12)
+    for i in range(n):
+        most_mw = 0.1 * (high_mw[i] - low_mw[i] + 4.0)
+        back_mw = (soc_pu[i] - 0.4) * energy_mwh[i] / 2.0
+        back_mw = 0.0 if math.isnan(back_mw) else clip(back_mw, -most_mw, most_mw)
+        want_mw = clip(plan_mw[i] + back_mw, low_mw[i], high_mw[i])
+        assert base_mw[i] == pytest.approx(want_mw, abs=1e-12)
+    if abs(request_mw - math.fsum(base_mw)) > 1e-9:
+        units = zip(part, base_mw, low_mw, high_mw, strict=True)
+        rises = request_mw > math.fsum(base_mw)
+        assert weight == pytest.approx([share_of(*unit, rises) for unit in units], rel=1e-12)
+
+
+def test_who_does_not_take_part_weighs_less_than_any_other():
+    base_mw, weight = np.empty((2, 3))
+    none, wide = np.full(3, NAN), np.array([1e3, 0.01, 1e3])
+    kernel.economy(
+        1.0, np.zeros(3), none, none, none, none, 7200.0, 0.1, np.array([0.0, 0.2, 1e-9]),
+        -wide, wide, -wide, wide, base_mw, weight,
+    )  # fmt: skip
+    assert weight == pytest.approx([1e-3, 2e-3, 1e-3])
+
+
+@given(SEED, st.integers(0, 12), st.floats(-60.0, 60.0))
+def test_aim_unit_by_unit(seed, n, request_mw):
+    rng = np.random.default_rng(seed)
+    low_mw, lower_mw, base_mw, upper_mw, high_mw = np.sort(rng.uniform(-9, 9, (5, n)), axis=0)
+    gain = rng.choice([0.0, 0.1, 0.49, 0.5, 1.0], (2, n))
+    free_mw = rng.uniform(-9.0, 9.0, (2, n))
+    stands_mw, target_mw, cost = rng.uniform(0.1, 9.0, (3, n))
+    part = rng.choice([0.0, 0.5, 1.0, 3.0], n)
+    asked_mw = np.array([request_mw, request_mw + 3.0])
+    wanted_mw, aim_gain, rest = np.empty(2), np.empty((2, n + 1)), np.empty((4, n + 1))
+    fast = kernel.aim(
+        asked_mw, free_mw, gain, stands_mw, target_mw, base_mw, part, cost, low_mw, high_mw,
+        lower_mw, upper_mw, 0.5, wanted_mw, aim_gain, *rest,
+    )  # fmt: skip
+    aim_mw, weight, aim_lower_mw, aim_upper_mw = rest
+    quick = gain[0] > 0.0
+    medium = ~quick & (gain[1] >= 0.5)
+    slow = ~quick & ~medium
+    assert fast == quick.sum()
+    assert aim_gain[0].tolist() == [*gain[0], 0.0]
+    assert aim_gain[1].tolist() == [*medium.astype(float), 1.0]
+    still_mw = math.fsum(free_mw[0] - gain[0] * stands_mw)
+    assert wanted_mw[0] == pytest.approx(request_mw - still_mw, abs=1e-12)
+    assert wanted_mw[1] == pytest.approx(asked_mw[1] - math.fsum(free_mw[1][slow]), abs=1e-12)
+    assert aim_mw[:n].tolist() == np.where(medium, base_mw, target_mw).tolist()
+    assert (aim_lower_mw[:n].tolist(), aim_upper_mw[:n].tolist()) == (
+        lower_mw.tolist(), upper_mw.tolist(),
+    )  # fmt: skip
+    begin_mw = math.fsum(base_mw[~slow])
+    units = zip(part, base_mw, low_mw, high_mw, strict=True)
+    share = np.array([share_of(*unit, wanted_mw[1] >= begin_mw) for unit in units])
+    assert weight[:n].tolist() == pytest.approx(np.where(medium, share, 1.0 / cost).tolist())
+    for j, each in enumerate((base_mw, share, low_mw, high_mw)):
+        together = math.fsum(each[quick]) + (1e-6 if j == 1 else 0.0)
+        assert rest[j, n] == pytest.approx(together, abs=1e-12)
