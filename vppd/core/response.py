@@ -83,7 +83,8 @@ def look_ahead(
         model_mw, offset_mw, seen_s, free_mw, gain_pu,
     )  # fmt: skip
     asked_mw = request_mw - sum_in_order(plan_mw)
-    slow_mw = state.slow_mw + (asked_mw - state.slow_mw) * (dt_s / (params.slow_s + dt_s))
+    part = dt_s / (params.slow_s + dt_s) if params.slow_s > 0.0 else 1.0  # dt_s may be 0
+    slow_mw = state.slow_mw + (asked_mw - state.slow_mw) * part
     lower_mw, upper_mw = lasting_mw(range_lower_mw, range_upper_mw, image, params)
     target_mw, base_mw = economic_mw(slow_mw, plan_mw, lower_mw, upper_mw, image, params)
     return Foresight(
