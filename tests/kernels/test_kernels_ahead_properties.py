@@ -304,3 +304,20 @@ def test_rows_are_typed_alike_in_all_files():
                 if hasattr(module, name) and hasattr(other, name):
                     assert getattr(module, name) == getattr(other, name), name
     assert (ahead_groups.LOW, ahead_groups.HIGH) == (tree.LOW, tree.HIGH)
+
+
+@pytest.mark.parametrize("wanted_mw", [8.8, -0.5])
+def test_a_fleet_that_can_only_stand_at_zero_is_certified(wanted_mw):
+    """At night: no price moves anybody, so none is looked for beyond all bounds."""
+    zeros, none = np.zeros(2), np.empty(0, np.int64)
+    out_mw, price, missed_mw = np.empty((3, 2))
+    code, rounds, kkt_mw = split_ahead(
+        np.array([wanted_mw, 15.0]), np.array([0.0, 1e-3]), np.array([[0.2, 0.0], [0.0, 1.0]]),
+        zeros, np.array([0.05, 1e-6]), zeros, zeros, np.full(2, -1), none, *np.empty((2, 0)),
+        np.full(2, NAN), out_mw, price, missed_mw, *np.empty((2, 0)), np.empty(work_size(2, 0)),
+    )  # fmt: skip
+    assert code == (status.UNSERVED_UP if wanted_mw > 0.0 else status.UNSERVED_DOWN)
+    assert kkt_mw < 1e-9
+    assert missed_mw == pytest.approx([wanted_mw, 15.0])
+    assert price[1] == pytest.approx(15e3)
+    assert rounds < 100

@@ -374,7 +374,8 @@ def _beyond(points: int, softness: F8, state: F8) -> float:
     for k in range(points):
         if softness[k] == 0.0:
             price = max(price, abs(state[TRIAL, k]))
-    return price / (FAR * state[MORE, REACH]) if state[MORE, REACH] > 0.0 else 1.0
+    # where no price moves any unit, each is beyond
+    return price / (FAR * state[MORE, REACH]) if state[MORE, REACH] > 0.0 else np.inf
 
 
 @kernel()
