@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from builders import NAN, image, params
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vppd.core.state import initial_state
@@ -76,6 +76,10 @@ def any_image(rng, p, k, now_s, odd):
 
 @settings(max_examples=150)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([0.0, 0.05, 0.5]))
+@example(747, 4, 0.0)  # a group's limit binds, the request cannot be met, and one unit is pinned
+@example(202, 5, 0.0)
+@example(384, 6, 0.0)  # no groups
+@example(562, 1, 0.5)  # a plant that can do nothing but stand at zero
 def test_whatever_is_seen_what_is_expected_and_what_is_missing_are_the_request(seed, n, odd):
     """Ticks may also come at once, late, or from a clock that has gone back."""
     rng = np.random.default_rng(seed)
@@ -89,6 +93,7 @@ def test_whatever_is_seen_what_is_expected_and_what_is_missing_are_the_request(s
         assert (p.p_min_mw - 1e-9 <= d.p_setpoint_mw)[d.send != 0].all()
         assert (d.p_setpoint_mw <= p.p_max_mw + 1e-9)[d.send != 0].all()
         assert d.status in (status.OK, status.UNSERVED_UP, status.UNSERVED_DOWN)
+        assert d.kkt_mw < 1e-5  # nothing is unserved that could be served
         assert d.expected_mw.sum() == pytest.approx(d.served_mw, abs=1e-9)
         assert d.served_mw + d.unserved_mw == pytest.approx(d.request_mw, abs=1e-9)
         now_s += p.tick_s * float(rng.choice([0.0, 0.3, 1.0, 1.0, 1.0, 5.0, -1.0]))

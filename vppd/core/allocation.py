@@ -196,6 +196,8 @@ class Ahead:
     ) -> tuple[int, float]:  # fmt: skip
         """Status, and the largest violation of the optimality conditions, MW."""
         params = self._params
+        # A pinned unit moves at no price: its weight would only say how far prices are tried.
+        weight = np.where(lower_mw < upper_mw, weight, 1.0)
         code, _, kkt_mw = ahead.split_ahead(
             wanted_mw, self._softness, gain, target_mw, weight, lower_mw, upper_mw,
             self._group, params.group_parent, params.group_lower_mw, params.group_upper_mw,
