@@ -7,6 +7,7 @@ import pytest
 from builders import NAN, image, params
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from test_core_response_exact import Plant
 
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
@@ -106,3 +107,40 @@ def test_two_ticks_at_one_instant_where_all_that_is_asked_counts_as_slow():
     state, d = tick(state, image(tick=1, agc_pu=0.3), p)
     assert state.slow_mw == pytest.approx(6.0)
     assert d.target_mw == pytest.approx([2.0, 2.0, 2.0])
+
+
+SLOW = {
+    "dead_time_s": np.array([0.05, 0.1, 3.0]), "lag_s": np.array([0.0, 0.2, 8.0]),
+    "ramp_up_mw_per_s": np.full(3, 1e3), "ramp_down_mw_per_s": np.full(3, 1e3),
+}  # fmt: skip
+
+
+def test_with_all_participations_zero_each_has_the_same_part():
+    plant = Plant(aware(3, participation=np.zeros(3), **SLOW))
+    plant.run([0.3] * 90)
+    assert plant.decisions[-1].target_mw == pytest.approx([2.0, 2.0, 2.0], abs=1e-3)
+    assert plant.power_mw(plant.start_s + 90.0) == pytest.approx([2.0, 2.0, 2.0], abs=1e-2)
+
+
+def test_without_sold_capacity_the_plan_is_delivered():
+    plan_mw = np.array([1.0, -2.0, 4.0])
+    plant = Plant(aware(3, **SLOW))
+    nothing = {"regulation_capacity_up_mw": 0.0, "regulation_capacity_down_mw": 0.0}
+    for k in range(90):
+        d = plant.step(100.0 + k, math.sin(k), basepoint_mw=plan_mw, **nothing)
+        assert d.request_mw == pytest.approx(3.0)
+        assert plant.power_mw(101.0 + k).sum() == pytest.approx(3.0, abs=1e-3)
+    assert plant.power_mw(190.0) == pytest.approx(plan_mw, abs=1e-2)
+
+
+def test_after_a_restart_the_request_is_delivered_once_what_was_under_way_has_come():
+    """The new process knows nothing of setpoints in their dead time: it sees them arrive."""
+    plant = Plant(aware(3, **SLOW))
+    plant.run([0.1] * 40 + [0.5])
+    plant.state, plant.start_s = initial_state(plant.p), plant.start_s + 41.0
+    expected_mw, truth_mw = plant.run([0.5] * 60)
+    assert expected_mw[:, :2] == pytest.approx(truth_mw[:, :2], abs=1e-2)
+    off_mw = np.abs(truth_mw.sum(axis=1) - 10.0)
+    assert off_mw.max() < 1.0
+    assert off_mw[20:].max() < 0.1
+    assert off_mw[-1] < 0.01
