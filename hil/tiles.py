@@ -73,6 +73,7 @@ def _market_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
     ]
     if pjm:
         note = ", ".join(f"{k} {pjm[k]:.3f}" for k in ("correlation", "delay", "precision"))
+        note += f"; sampled at its worst {pjm['lowest']:.3f}, best {pjm['highest']:.3f}"
         made.append(("tracking.pjm.score", Tile("PJM score", number(pjm["score"], 3), "", note)))
     return made
 

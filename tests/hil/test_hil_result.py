@@ -487,6 +487,17 @@ def test_long_runs_get_the_three_part_score(tmp_path):
     assert found["score"] == pytest.approx(1.0, abs=1e-6)
 
 
+def test_the_three_part_score_does_not_hang_on_where_its_samples_begin(tmp_path):
+    # The plant answers .6 s after each step of 2 s: samples see the step missed in 2 of 4 places
+    # (on it, and half a second behind it), where each may be all of them in a run of one start.
+    values = np.tile([-0.5, 0.5], 300)
+    run = Run(duration_s=960.0, lag_s=0.6, agc_pu=lambda t: float(values[int(t // 2)]))
+    found = figures(run, tmp_path)["tracking"]["pjm"]
+    missed = 1.0 / 0.5  # a step of 1 pu over a mean signal of .5 pu
+    assert found["precision"] == pytest.approx(0.5 * max(0.0, 1.0 - missed) + 0.5, abs=0.01)
+    assert found["lowest"] < found["score"] < found["highest"]
+
+
 def test_numbers_that_are_not_finite_become_null(tmp_path):
     run = Run()
     run.ticks[10]["tick_us"] = None
