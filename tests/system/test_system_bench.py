@@ -6,9 +6,6 @@ What depends on the machine (latencies) has generous bounds here; `make accept` 
 import csv
 import json
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -40,24 +37,18 @@ KEYS = {  # of the contract, by section
 }
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    """The folder of the run, made once."""
-    folder = tmp_path_factory.mktemp("bench")
+def runs_of_this_file(folder):
+    """The one run of this file."""
     scenario = folder / "bench-test.yaml"
     scenario.write_text(SCENARIO)
-    argv = [sys.executable, "-m", "hil.cli", "run", str(scenario), "--set", "acceptance={}"]
-    argv += ["--duration", str(DURATION_S), "--seed", "1", "--out", str(folder / "out")]
-    done = subprocess.run(
-        argv,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "out"
+    arguments = ["--set", "acceptance={}", "--duration", str(DURATION_S), "--seed", "1"]
+    return {"bench": [str(scenario), *arguments]}
+
+
+@pytest.fixture(scope="module")
+def out(bench_runs):
+    """The folder of the run."""
+    return bench_runs["bench"].result()
 
 
 @pytest.fixture(scope="module")

@@ -1,39 +1,26 @@
 """The two clocks agree: what virtual time says of a plant is what sockets and processes say."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 DURATION_S, SEED = 45, 3
 AGREE_PCT = 0.5
-ROOT = Path(__file__).parents[2]
+CLOCKS = ("real", "virtual")
 
 
-def started(folder, clock):
-    """Start a run of the same 30 units, with the faults that are always there."""
-    argv = [sys.executable, "-m", "hil.cli", "run", "storm", "--clock", clock]
-    argv += ["--set", "random_faults=[]", "--set", "acceptance={}", "--no-oracle"]
-    argv += ["--duration", str(DURATION_S), "--seed", str(SEED), "--out", str(folder / clock)]
-    with (folder / f"{clock}.log").open("w") as log:
-        return subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log)
+def runs_of_this_file(_folder):
+    """Runs of the same 30 units, with the faults that are always there."""
+    arguments = ["storm", "--set", "random_faults=[]", "--set", "acceptance={}", "--no-oracle"]
+    arguments += ["--duration", str(DURATION_S), "--seed", str(SEED)]
+    return {clock: [*arguments, "--clock", clock] for clock in CLOCKS}
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(bench_runs):
     print(f"seed {SEED}")
-    folder = tmp_path_factory.mktemp("clocks")
-    running = {clock: started(folder, clock) for clock in ("real", "virtual")}
-    try:
-        for clock, run in running.items():
-            assert run.wait(200.0) == 0, (folder / f"{clock}.log").read_text()
-    finally:
-        for run in running.values():
-            run.kill()
-            run.wait()
-    return {c: json.loads((folder / c / "result.json").read_text()) for c in running}
+    folders = {clock: bench_runs[clock].result() for clock in CLOCKS}
+    return {c: json.loads((out / "result.json").read_text()) for c, out in folders.items()}
 
 
 def test_both_say_which_clock_it_was(results):
