@@ -307,7 +307,7 @@ def test_the_keys_of_the_document(tmp_path):
         "served": ["served_mw", "unserved_mw", "counted_mw", "setpoints_mw", "beyond_ratings_mw",
                    "points"],
         "certificate": ["status", "lam", "kkt_mw", "unexplained_mw", "bit_exact", "difference"],
-        "gates": None, "reasons": None, "units": None,
+        "gates": None, "reasons": None, "groups": None, "units": None,
     }  # fmt: skip
     assert list(found["served"]["points"][1]) == [
         "ahead_s", "wanted_mw", "expected_mw", "price", "used_price",
@@ -320,7 +320,7 @@ def test_the_keys_of_the_document(tmp_path):
         "id", "kind", "measured_mw", "measured_age_s", "quality", "connected", "remote",
         "operator_mw", "model_mw", "soc_pu", "last_mw", "accepted_mw", "accepted_age_s",
         "write_result", "basepoint_mw", "target_mw", "weight", "gain_pu", "lower", "upper",
-        "would_mw", "setpoint_mw", "kept_mw", "held_by", "gate", "room_mw", "unserved_mw",
+        "would_mw", "setpoint_mw", "kept_mw", "held_by", "gate", "bound_by", "room_mw", "unserved_mw",
         "expected_mw", "sent",
     ]  # fmt: skip
     assert found["units"][0]["soc_pu"] is None

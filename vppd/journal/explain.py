@@ -26,6 +26,7 @@ from vppd.core.types import (
     Verdict,
     WriteResult,
 )
+from vppd.journal.explain_groups import Group, binding, groups
 from vppd.journal.find import Found
 from vppd.kernels import status
 from vppd.kernels.sums import sum_in_order
@@ -168,6 +169,7 @@ class Unit:
     kept_mw: float
     held_by: str
     gate: str
+    bound_by: tuple[str, ...]  # groups whose limits bind it, the nearest first
     room_mw: float
     unserved_mw: float  # its part of what was not served
     expected_mw: float  # at the first look-ahead point
@@ -186,12 +188,14 @@ class Explanation:
     certificate: Certificate
     gates: tuple[HeldBy, ...]  # physics, market, operations: all reasons of each
     reasons: tuple[HeldBy, ...]  # those that hold most first
+    groups: tuple[Group, ...]  # limits of several units together
     units: tuple[Unit, ...]  # in the order of the configuration
 
 
 def explanation(found: Found, why: Why) -> Explanation:
     """Put together what a tick recorded and what `core.explain` says of it."""
-    units = _units(found, why)
+    together = groups(found.header.params, found.record.decision)
+    units = _units(found, why, together)
     reasons = [_held_by(some[0].gate, name, some) for name, some in _grouped(units, "held_by")]
     by_gate = dict(_grouped(units, "gate"))
     return Explanation(
@@ -203,6 +207,7 @@ def explanation(found: Found, why: Why) -> Explanation:
         certificate=_certificate(found, units),
         gates=tuple(_held_by(_word(g), "ALL", by_gate.get(_word(g), [])) for g in GATES),
         reasons=tuple(sorted(reasons, key=lambda reason: _rank(reason.unserved_mw, reason))),
+        groups=together,
         units=units,
     )
 
@@ -303,9 +308,10 @@ def _certificate(found: Found, units: tuple[Unit, ...]) -> Certificate:
     )
 
 
-def _units(found: Found, why: Why) -> tuple[Unit, ...]:
+def _units(found: Found, why: Why, together: tuple[Group, ...]) -> tuple[Unit, ...]:
     """Every unit, from columns of Python's own numbers: an array's element is 10 times slower."""
     columns = _known(found, why) | _decided(found, why)
+    columns["bound_by"] = binding(found.header.params, together)
     rows = zip(*columns.values(), strict=True)
     return tuple(Unit(**dict(zip(columns, row, strict=True))) for row in rows)
 

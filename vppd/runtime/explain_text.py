@@ -8,6 +8,7 @@ from vppd.journal.explain import Explanation, HeldBy, Point, Unit
 from vppd.journal.instant import utc_text
 from vppd.ops.counted import counted
 from vppd.ops.status_text import printable
+from vppd.runtime.explain_groups_text import group_lines
 from vppd.runtime.explain_words import IN_WORDS, amount, line, listed, mw, since
 
 UNITS_SHOWN: Final = 40
@@ -19,7 +20,9 @@ PASSING: Final = ("NONE", "LATE", "RAMP", "DEAD_BAND", "FITTED")  # that hold no
 
 def render(why: Explanation) -> str:
     """Say it of the whole tick: request, what was not served, the reasons, the units held most."""
-    return "\n".join([*heading(why), "", *_verdict(why), "", *_reasons(why), "", *_units(why)])
+    groups = list(group_lines(why))
+    parts = [heading(why), _verdict(why), _reasons(why), *([groups] if groups else []), _units(why)]
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def heading(why: Explanation) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from vppd.journal.explain import Explanation, Side, Unit
 from vppd.journal.instant import utc_text
 from vppd.ops.status_text import printable
+from vppd.runtime.explain_groups_text import bound_lines
 from vppd.runtime.explain_words import IN_WORDS, amount, line, mw, since
 
 NOT_WRITTEN = {True: "no: a shadow writes nothing", False: "yes", None: "yes"}
@@ -26,6 +27,8 @@ def _lines(why: Explanation, unit: Unit) -> Iterator[str]:
     yield from _wanted(why, unit)
     yield line("limits", f"{_side(unit.lower)} to {_side(unit.upper)}")
     yield line("got", f"{mw(unit.setpoint_mw)} MW; {_held(unit)}")
+    if unit.bound_by:
+        yield from bound_lines(why, unit)
     if why.served.points:
         yield line("expected", f"{mw(unit.expected_mw)} MW at +{why.served.points[0].ahead_s:g} s")
     if unit.unserved_mw != 0.0:
