@@ -320,8 +320,8 @@ def test_the_keys_of_the_document(tmp_path):
         "id", "kind", "measured_mw", "measured_age_s", "quality", "connected", "remote",
         "operator_mw", "model_mw", "soc_pu", "last_mw", "accepted_mw", "accepted_age_s",
         "write_result", "basepoint_mw", "target_mw", "weight", "gain_pu", "lower", "upper",
-        "would_mw", "setpoint_mw", "kept_mw", "held_by", "gate", "bound_by", "room_mw", "unserved_mw",
-        "expected_mw", "sent",
+        "would_mw", "setpoint_mw", "kept_mw", "held_by", "gate", "bound_by", "room_mw",
+        "unserved_mw", "expected_mw", "sent",
     ]  # fmt: skip
     assert found["units"][0]["soc_pu"] is None
     assert not math.isnan(found["units"][0]["kept_mw"])
