@@ -35,7 +35,7 @@ def check(evidence: Evidence) -> Found:
     left_s = orders.t_s - orders.link_s
     known = orders.tick >= 0
     age_s = np.where(known, left_s - decided_s[orders.tick], np.nan)
-    old = known & ~(age_s <= np.maximum(limit_s, evidence.standstill_s(orders.t_s)) + SENDING_S)
+    old = known & ~(age_s <= np.maximum(limit_s, evidence.standstill_s(left_s)) + SENDING_S)
     # the first ticks may be older than the journal's, at a run's very start
     nobodys = ~known & (left_s - ticks.now_s[0] > HORIZON_S)
     found = Found(checked=int(orders.t_s.size))

@@ -102,10 +102,6 @@ STARTS = [
     ({}, Reason.NONE, Reason.NONE, Mode.HOLD, 4.0),
     ({"write_result": R}, Reason.NONE, Reason.NONE, Mode.HOLD, 6.0),
     ({"write_result": R, "accepted_at_s": 90.0}, Reason.NONE, Reason.NONE, Mode.HOLD, 6.0),
-    (
-        {"write_result": R, "accepted_at_s": 89.9, "measured_at_s": 90.0},
-        Reason.NONE, Reason.NONE, Mode.HOLD, 4.0,
-    ),
     ({"write_result": U}, Reason.NONE, Reason.NONE, Mode.HOLD, 4.0),
     ({"accepted_at_s": 99.0}, Reason.REFUSED, Reason.NONE, Mode.HOLD, 4.0),
     ({"accepted_at_s": 99.1}, Reason.REFUSED, Reason.NONE, Mode.HOLD, 6.0),
@@ -229,8 +225,13 @@ def test_on_the_way_physics_beats_the_ramp(available_mw, reached_mw):
 @pytest.mark.parametrize(
     ("code", "changes", "pinned_mw"),
     [
-        (Reason.FALLBACK, {}, -5.0),  # on its way to -9 MW
-        (Reason.FALLBACK, {"connected": 0}, -9.0),  # nobody tells it anything: it is there
+        (Reason.FALLBACK, {"measured_at_s": 80.0}, -9.0),  # not read: where it is, nobody knows
+        (Reason.FALLBACK, {"accepted_at_s": 80.0}, -5.0),  # read: on its way to -9 MW
+        (
+            Reason.FALLBACK,
+            {"accepted_at_s": 80.0, "connected": 0},
+            -9.0,
+        ),  # nobody tells it anything: it is there
         (Reason.UNREACHABLE, {"connected": 0}, 8.0),
         (Reason.TELEMETRY_AGE, {}, 8.0),
         (Reason.REFUSED, {}, 5.0),  # it is told again
@@ -247,7 +248,7 @@ def test_what_a_unit_outside_the_split_is_told(code, changes, pinned_mw):
     p = params(fallback_mw=np.full(3, -9.0))
     seen = one(**({"accepted_mw": 8.0, "p_meas_mw": 0.5} | changes))
     reasons = np.array([code, Reason.NONE, Reason.NONE], np.uint8)
-    told_mw = who.pinned_mw(Mode.HOLD, reasons, np.zeros(3), seen, p, 1.0)
+    told_mw = who.pinned_mw(Mode.HOLD, reasons, who.is_adrift(seen, p), np.zeros(3), seen, p, 1.0)
     assert told_mw.tolist() == [pinned_mw, 0.0, 0.0]
 
 
@@ -258,7 +259,7 @@ def test_at_a_stop_predictions_of_units_that_cannot_be_told_stay():
         connected=np.array([0, 1, 1], np.uint8), accepted_mw=np.full(3, 8.0),
         p_meas_mw=np.full(3, 0.5),
     )  # fmt: skip
-    told_mw = who.pinned_mw(Mode.SAFE, reasons, np.zeros(3), seen, p, 1.0)
+    told_mw = who.pinned_mw(Mode.SAFE, reasons, who.is_adrift(seen, p), np.zeros(3), seen, p, 1.0)
     assert told_mw.tolist() == [8.0, 0.5, 5.0]
 
 
@@ -270,8 +271,10 @@ def test_at_a_stop_predictions_of_units_that_cannot_be_told_stay():
         (Reason.REFUSED, {}, 1),
         (Reason.UNREACHABLE, {"connected": 0}, 0),
         (Reason.LOCAL_CONTROL, {"connected": 0}, 0),
-        (Reason.FALLBACK, {"accepted_at_s": NAN}, 1),
-        (Reason.FALLBACK, {"p_meas_mw": NAN}, 1),
+        (Reason.FALLBACK, {"accepted_at_s": 80.0}, 1),
+        (Reason.FALLBACK, {"accepted_at_s": 80.0, "measured_at_s": 80.0}, 0),
+        (Reason.FALLBACK, {"accepted_at_s": 80.0, "quality": Quality.COMM_LOST}, 0),
+        (Reason.FALLBACK, {"p_meas_mw": NAN}, 0),
         (Reason.FALLBACK, {"accepted_at_s": NAN, "p_meas_mw": NAN}, 0),
         (Reason.FALLBACK, {"accepted_mw": NAN, "p_meas_mw": NAN}, 0),
         (Reason.LOCAL_CONTROL, {"accepted_mw": NAN, "p_meas_mw": NAN}, 0),
@@ -279,4 +282,9 @@ def test_at_a_stop_predictions_of_units_that_cannot_be_told_stay():
 )
 def test_who_is_told(code, changes, sent):
     reasons = np.array([code, Reason.NONE, Reason.NONE], np.uint8)
-    assert who.takes_setpoints(reasons, one(**changes)).tolist() == [sent, 1, 1]
+    seen = one(**changes)
+    assert who.takes_setpoints(reasons, who.is_adrift(seen, params()), seen).tolist() == [
+        sent,
+        1,
+        1,
+    ]

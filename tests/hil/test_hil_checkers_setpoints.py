@@ -211,6 +211,16 @@ def test_the_standstill_of_a_tick_is_no_age(tmp_path, size_s, found):
     assert say(scene, tmp_path) == found
 
 
+def test_the_last_setpoint_of_a_standstill_may_arrive_after_it(tmp_path):
+    """Storm seed 383: it left at the standstill's end; its way through the link came on top."""
+    fault = Fault(29.0, "host_tick_overrun", -1, 30.1, size=2.5)
+    scene = Scene(timed=[fault])
+    row = next(s for s in scene.setpoints if s[:2] == [T0_S + 30 + RECEIVED_S, BAT])
+    row[2] = scene.ticks[30]["p_setpoint_mw"][BAT] = 0.777
+    row[0] = T0_S + 32.58 + LINK_S
+    assert say(scene, tmp_path) == {}
+
+
 @pytest.mark.parametrize(("link_s", "found"), [
     (2.2, {}), (0.1, {"setpoint_age": {age.NOBODYS}}),
 ])  # fmt: skip

@@ -85,9 +85,10 @@ def outputs(seed: int) -> Iterator[object]:
     last_mw = who.last_setpoints_mw(before, image, params, reason, adrift)
     yield from (reason, adrift, last_mw, who.has_good_reading(image, params))
     for why in (reason, before.out_reason):
-        given = why, last_mw, image, params
-        yield from (who.counted_mw(*given), who.takes_setpoints(why, image))
-        yield from (who.pinned_mw(mode, *given, 0.7) for mode in (Mode.SAFE, Mode.REGULATING))
+        given = last_mw, image, params
+        yield from (who.counted_mw(why, *given), who.takes_setpoints(why, adrift, image))
+        for mode in (Mode.SAFE, Mode.REGULATING):
+            yield who.pinned_mw(mode, why, adrift, *given, 0.7)
     yield who.within_ramp_mw(image.operator_mw, last_mw, image, params, 0.7)
     low_mw, high_mw = np.sort([image.basepoint_mw, params.safe_mw], axis=0)
     held = before.out_reason.copy()

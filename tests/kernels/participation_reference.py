@@ -48,15 +48,15 @@ def last_setpoints_mw(state, image, params, reason, adrift):
     measured_mw = np.where(np.isnan(image.p_meas_mw), params.fallback_mw, image.p_meas_mw)
     never = never_accepted(image)
     refused = image.write_result == WriteResult.REFUSED
-    in_force = image.now_s - image.accepted_at_s <= params.watchdog_s
     told_since = (state.out_reason != Reason.NONE) & (image.accepted_at_s > state.now_s)
     unsent = np.isnan(state.p_setpoint_mw) | (state.mode == Mode.STARTING)
     read_since = image.measured_at_s > state.now_s
     is_back = (state.out_reason == Reason.FALLBACK) & (reason != Reason.FALLBACK)
     from_reading = (never | adrift) & (unsent | refused | read_since | is_back)
     last_mw = np.where(np.isnan(state.p_setpoint_mw), measured_mw, state.p_setpoint_mw)
-    last_mw = np.where(((refused & in_force) | told_since) & ~never, image.accepted_mw, last_mw)
-    gone = (state.out_reason == Reason.UNREACHABLE) & (reason == Reason.FALLBACK) & ~told_since
+    last_mw = np.where((refused | told_since) & ~never, image.accepted_mw, last_mw)
+    gone = (state.out_reason == Reason.UNREACHABLE) & (reason == Reason.FALLBACK)
+    gone &= ~told_since & ~adrift
     last_mw = np.where(gone, params.fallback_mw, last_mw)
     last_mw = np.where(from_reading, measured_mw, last_mw)
     return np.minimum(np.maximum(last_mw, params.p_min_mw), params.p_max_mw)
@@ -83,15 +83,16 @@ def within_ramp_mw(wanted_mw, last_mw, image, params, dt_s):
     return np.minimum(np.maximum(reached_mw, low_mw), high_mw)
 
 
-def takes_setpoints(reason, image):
+def takes_setpoints(reason, adrift, image):
     barred = (reason == Reason.LOCAL_CONTROL) | (image.connected == 0)
+    barred |= (reason == Reason.FALLBACK) & ~adrift
     barred |= never_accepted(image) & np.isnan(image.p_meas_mw)
     return (~barred).astype(np.uint8)
 
 
-def pinned_mw(mode, reason, last_mw, image, params, dt_s):
+def pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s):
     held = reason == Reason.OPERATOR
-    takes = takes_setpoints(reason, image) != 0
+    takes = takes_setpoints(reason, adrift, image) != 0
     wanted_mw = counted_mw(reason, last_mw, image, params)
     wanted_mw = np.where(held & ~np.isnan(image.operator_mw), image.operator_mw, wanted_mw)
     moves = held | (takes & ((reason == Reason.FALLBACK) | (reason == Reason.REFUSED)))

@@ -34,10 +34,13 @@ def test_each_rule_gives_what_it_gives_over_whole_arrays(seed):
     again_mw = reference.last_setpoints_mw(before, image, params, reason, adrift != 0)
     assert last_mw.tobytes() == again_mw.tobytes()
     for any_reason in (reason, before.out_reason):
-        given = any_reason, last_mw, image, params
-        assert who.counted_mw(*given).tobytes() == reference.counted_mw(*given).tobytes()
-        sent = who.takes_setpoints(any_reason, image)
-        np.testing.assert_array_equal(sent, reference.takes_setpoints(any_reason, image))
+        given = last_mw, image, params
+        counted_mw = who.counted_mw(any_reason, *given)
+        assert counted_mw.tobytes() == reference.counted_mw(any_reason, *given).tobytes()
+        sent = who.takes_setpoints(any_reason, adrift, image)
+        again = reference.takes_setpoints(any_reason, adrift != 0, image)
+        np.testing.assert_array_equal(sent, again)
         for mode in (Mode.SAFE, Mode.REGULATING):
-            told_mw = who.pinned_mw(mode, *given, 0.7)
-            assert told_mw.tobytes() == reference.pinned_mw(mode, *given, 0.7).tobytes()
+            told_mw = who.pinned_mw(mode, any_reason, adrift, *given, 0.7)
+            again_mw = reference.pinned_mw(mode, any_reason, adrift != 0, *given, 0.7)
+            assert told_mw.tobytes() == again_mw.tobytes()

@@ -49,18 +49,17 @@ def is_adrift(image: Image, params: Params) -> U1:
 def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, adrift: U1) -> F8:
     """Where each unit's ramp starts from, MW: its setpoint in force, shape (n,).
 
-    That is the last one sent. One that refused the last stands at the last that it accepted, unless
-    its watchdog has ended that one, and so does one that was counted by a prediction and has
-    accepted a setpoint since. A unit that never accepted one, or none for too long, starts from
-    where it is measured to be; but a reading from before the last tick says nothing of the setpoint
-    that was sent in it.
+    That is the last one sent. One that refused the last stands at the last that it accepted, and
+    so does one that was counted by a prediction and has accepted a setpoint since. A unit that
+    never accepted one, or none for too long, starts from where it is measured to be; but a reading
+    from before the last tick says nothing of the setpoint that was sent in it.
     """
     last_mw = np.empty(len(params.ids))
     kernel.last_setpoints(
-        image.now_s, state.now_s, state.mode == Mode.STARTING, state.p_setpoint_mw,
+        state.now_s, state.mode == Mode.STARTING, state.p_setpoint_mw,
         state.out_reason, image.p_meas_mw, image.measured_at_s, image.accepted_mw,
         image.accepted_at_s, image.write_result, reason, adrift,
-        params.fallback_mw, params.watchdog_s, params.p_min_mw, params.p_max_mw, last_mw,
+        params.fallback_mw, params.p_min_mw, params.p_max_mw, last_mw,
     )  # fmt: skip
     return last_mw
 
@@ -88,16 +87,19 @@ def within_ramp_mw(wanted_mw: F8, last_mw: F8, image: Image, params: Params, dt_
     return out_mw
 
 
-def pinned_mw(mode: Mode, reason: U1, last_mw: F8, image: Image, params: Params, dt_s: float) -> F8:
+def pinned_mw(
+    mode: Mode, reason: U1, adrift: U1, last_mw: F8, image: Image, params: Params, dt_s: float
+) -> F8:
     """What each unit outside the split is told, or counted with, MW, shape (n,).
 
-    The operator's value, at a stop the safe value, and of a unit that can be told its fallback, or
-    what it accepted before it refused, are approached within the ramp. A unit that the operator
+    The operator's value, at a stop the safe value, and of a unit that can be told (see
+    `takes_setpoints`) its fallback, or what it accepted before it refused, are approached within
+    the ramp. A unit that the operator
     holds stays there in mode SAFE too.
     """
     out_mw = np.empty(len(params.ids))
     kernel.pinned(
-        mode is Mode.SAFE, reason, last_mw, image.connected, image.accepted_mw,
+        mode is Mode.SAFE, reason, last_mw, image.connected, adrift, image.accepted_mw,
         image.accepted_at_s, image.p_meas_mw, image.operator_mw, params.fallback_mw,
         params.safe_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
         params.p_min_mw, params.p_max_mw, image.p_avail_min_mw, image.p_avail_max_mw, out_mw,
@@ -105,15 +107,17 @@ def pinned_mw(mode: Mode, reason: U1, last_mw: F8, image: Image, params: Params,
     return out_mw
 
 
-def takes_setpoints(reason: U1, image: Image) -> U1:
+def takes_setpoints(reason: U1, adrift: U1, image: Image) -> U1:
     """1 for each unit that a setpoint is sent to, shape (n,).
 
-    Not to a unit whose link is down or that its own staff controls, nor to one that neither
-    accepted a setpoint nor was read: nobody knows where its ramp would begin. A unit with old
-    telemetry and one that refused get their setpoint again, so that they can come back.
+    Not to a unit whose link is down or that its own staff controls, nor to one of which nobody
+    knows where its ramp would begin: that neither accepted a setpoint nor was read, or accepted
+    none within its watchdog and cannot be read. A unit with old telemetry and one that refused get
+    their setpoint again, so that they can come back.
     """
     sent = np.empty(reason.size, dtype=np.uint8)
     kernel.takes_setpoints(
-        reason, image.connected, image.accepted_mw, image.accepted_at_s, image.p_meas_mw, sent
-    )
+        reason, image.connected, adrift, image.accepted_mw, image.accepted_at_s,
+        image.p_meas_mw, sent,
+    )  # fmt: skip
     return sent

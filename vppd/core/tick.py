@@ -76,6 +76,7 @@ class Able:
     """What the units can do in this tick. Arrays of shape (n,)."""
 
     out_reason: U1
+    adrift: U1  # 1: read, but accepted nothing for longer than its watchdog
     last_mw: F8
     box: Box
 
@@ -155,13 +156,13 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
         image.p_avail_min_mw, image.p_avail_max_mw,
-        reason, pinned_mw(mode, reason, last_mw, image, params, dt_s),
+        reason, pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s),
         lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
     )  # fmt: skip
     if crossed:
         reason = np.where(lower_reason == CROSSED, np.uint8(CROSSED), reason)
     box = Box(lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw)
-    return Able(reason, last_mw, box)
+    return Able(reason, adrift, last_mw, box)
 
 
 def what_will_be(
@@ -255,7 +256,7 @@ def conclude(
         p_mw, able.box.lower_mw, able.box.upper_mw,
         able.box.range_lower_mw, able.box.range_upper_mw, able.out_reason, held,
     )  # fmt: skip
-    send = takes_setpoints(able.out_reason, image)
+    send = takes_setpoints(able.out_reason, able.adrift, image)
     if asked.mode is Mode.STARTING:
         send = np.zeros_like(send)
     fresh = asked.verdict is Verdict.FRESH

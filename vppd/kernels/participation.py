@@ -129,11 +129,10 @@ def find_adrift(
 
 @kernel(
     i8(
-        f8, f8, b1, IN, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN, IN, IN, IN, OUT,
+        f8, b1, IN, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN, IN, IN, OUT,
     )
 )  # fmt: skip
 def last_setpoints(
-    now_s: float,
     before_s: float,
     starting: bool,
     p_setpoint_mw: F8,
@@ -146,7 +145,6 @@ def last_setpoints(
     reason: U1,
     adrift: U1,
     fallback_mw: F8,
-    watchdog_s: F8,
     p_min_mw: F8,
     p_max_mw: F8,
     last_mw: F8,
@@ -155,8 +153,8 @@ def last_setpoints(
 
     Parameters
     ----------
-    now_s, before_s : float
-        Instants of this tick and of the last (NaN: there was none).
+    before_s : float
+        Instant of the last tick (NaN: there was none).
     starting : bool
         The last tick was in mode STARTING: its setpoints were not sent.
     p_setpoint_mw, was_out : shape (n,)
@@ -176,7 +174,6 @@ def last_setpoints(
         measured_mw = fallback_mw[i] if np.isnan(p_meas_mw[i]) else p_meas_mw[i]
         never = np.isnan(accepted_at_s[i]) or np.isnan(accepted_mw[i])
         refused = write_result[i] == REFUSED_WRITE
-        in_force = now_s - accepted_at_s[i] <= watchdog_s[i]
         # After a reconnect the newest setpoint is said again; the last tick knew nothing of it.
         told_since = was_out[i] != IN_SPLIT and accepted_at_s[i] > before_s
         unsent = np.isnan(told_mw) or starting
@@ -184,10 +181,12 @@ def last_setpoints(
         # Over a slow link a reading comes late: the first after a silence counts all the same.
         is_back = was_out[i] == FALLBACK and reason[i] != FALLBACK
         start_mw = measured_mw if np.isnan(told_mw) else told_mw
-        if ((refused and in_force) or told_since) and not never:
+        if (refused or told_since) and not never:
             start_mw = accepted_mw[i]
-        # Its watchdog ran out while nobody could reach it: it went to its fallback by itself.
-        if was_out[i] == UNREACHABLE and reason[i] == FALLBACK and not told_since:
+        # Its watchdog ran out while nobody could reach it: it went to its fallback by itself. One
+        # that can be read may have been told without an answer, and is where that left it.
+        ran_out = was_out[i] == UNREACHABLE and reason[i] == FALLBACK and adrift[i] == 0
+        if ran_out and not told_since:
             start_mw = fallback_mw[i]
         if (never or adrift[i] != 0) and (unsent or refused or read_since or is_back):
             start_mw = measured_mw
@@ -258,24 +257,32 @@ def within_ramp(
 
 @kernel()
 def _takes_setpoints(
-    why: np.uint8, connected: np.uint8, accepted_mw: float, accepted_at_s: float, p_meas_mw: float
-) -> bool:
-    """Whether a setpoint is sent to a unit."""
+    why: np.uint8, connected: np.uint8, adrift: np.uint8, accepted_mw: float,
+    accepted_at_s: float, p_meas_mw: float,
+) -> bool:  # fmt: skip
+    """Whether a setpoint is sent to a unit.
+
+    In FALLBACK and not read (then it is not `adrift`) it may stand at its fallback, or where a
+    setpoint left it that it took without an answer: nobody knows where its ramp would begin.
+    """
     if why == LOCAL_CONTROL or connected == 0:
+        return False
+    if why == FALLBACK and adrift == 0:
         return False
     never = np.isnan(accepted_at_s) or np.isnan(accepted_mw)
     return not (never and np.isnan(p_meas_mw))
 
 
-@kernel(i8(IN_U1, IN_U1, IN, IN, IN, OUT_U1))
+@kernel(i8(IN_U1, IN_U1, IN_U1, IN, IN, IN, OUT_U1))
 def takes_setpoints(
-    reason: U1, connected: U1, accepted_mw: F8, accepted_at_s: F8, p_meas_mw: F8, takes: U1
-) -> int:
+    reason: U1, connected: U1, adrift: U1, accepted_mw: F8, accepted_at_s: F8, p_meas_mw: F8,
+    takes: U1,
+) -> int:  # fmt: skip
     """Mark the units of n that a setpoint is sent to; how many they are."""
     count = 0
     for i in range(accepted_mw.shape[0]):
         takes[i] = _takes_setpoints(
-            reason[i], connected[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i]
+            reason[i], connected[i], adrift[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i]
         )
         count += takes[i]
     return count
@@ -283,7 +290,7 @@ def takes_setpoints(
 
 @kernel(
     i8(
-        b1, IN_U1, IN, IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, f8, IN, IN, IN, IN, OUT,
+        b1, IN_U1, IN, IN_U1, IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, f8, IN, IN, IN, IN, OUT,
     )
 )  # fmt: skip
 def pinned(
@@ -291,6 +298,7 @@ def pinned(
     reason: U1,
     last_mw: F8,
     connected: U1,
+    adrift: U1,
     accepted_mw: F8,
     accepted_at_s: F8,
     p_meas_mw: F8,
@@ -314,7 +322,9 @@ def pinned(
     for i in range(last_mw.shape[0]):
         why = reason[i]
         wanted_mw = _counted_mw(why, last_mw[i], accepted_mw[i], p_meas_mw[i], fallback_mw[i])
-        takes = _takes_setpoints(why, connected[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i])
+        takes = _takes_setpoints(
+            why, connected[i], adrift[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i]
+        )
         held = why == OPERATOR
         if held and not np.isnan(operator_mw[i]):
             wanted_mw = operator_mw[i]
