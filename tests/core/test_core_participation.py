@@ -97,86 +97,61 @@ def test_a_unit_adrift_is_read_but_accepts_nothing(changes, adrift):
 
 
 # The last tick was at 99 s and sent 4 MW; 6 MW were accepted, -3 MW is measured.
-# What is different, what the unit was and is -> where its ramp starts.
+# What is different, what the unit was, whether that was sent -> where its ramp starts.
 STARTS = [
-    ({}, Reason.NONE, Reason.NONE, Mode.HOLD, 4.0),
-    ({"write_result": R}, Reason.NONE, Reason.NONE, Mode.HOLD, 6.0),
-    ({"write_result": R, "accepted_at_s": 90.0}, Reason.NONE, Reason.NONE, Mode.HOLD, 6.0),
-    ({"write_result": U}, Reason.NONE, Reason.NONE, Mode.HOLD, 4.0),
-    ({"accepted_at_s": 99.0}, Reason.REFUSED, Reason.NONE, Mode.HOLD, 4.0),
-    ({"accepted_at_s": 99.1}, Reason.REFUSED, Reason.NONE, Mode.HOLD, 6.0),
-    ({"accepted_at_s": 99.1, "write_result": R}, Reason.REFUSED, Reason.NONE, Mode.HOLD, 6.0),
-    ({"accepted_at_s": 99.1}, Reason.NONE, Reason.NONE, Mode.HOLD, 4.0),
+    ({}, Reason.NONE, 1, 4.0),
+    ({"write_result": R}, Reason.NONE, 1, 6.0),
+    ({"write_result": R, "accepted_at_s": 90.0}, Reason.NONE, 1, 6.0),
+    ({"write_result": U}, Reason.NONE, 1, 4.0),
+    ({"accepted_at_s": 99.0}, Reason.REFUSED, 1, 4.0),
+    ({"accepted_at_s": 99.1}, Reason.REFUSED, 1, 6.0),
+    ({"accepted_at_s": 99.1, "write_result": R}, Reason.REFUSED, 1, 6.0),
+    ({"accepted_at_s": 99.1}, Reason.NONE, 1, 4.0),
+    ({"accepted_at_s": 98.0}, Reason.UNREACHABLE, 0, 4.0),  # counted with it, and is back in time
     # never accepted anything
-    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.NONE, Reason.NONE, Mode.HOLD, 4.0),
-    ({"accepted_at_s": NAN, "measured_at_s": 99.1}, Reason.NONE, Reason.NONE, Mode.HOLD, -3.0),
-    ({"accepted_mw": NAN, "measured_at_s": 99.1}, Reason.NONE, Reason.NONE, Mode.HOLD, -3.0),
-    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.NONE, Reason.NONE, Mode.STARTING, -3.0),
-    ({"accepted_at_s": NAN, "measured_at_s": 99.1}, Reason.NONE, Reason.NONE, Mode.STARTING, -3.0),
-    (
-        {"accepted_at_s": NAN, "measured_at_s": 99.1, "write_result": R},
-        Reason.NONE, Reason.NONE, Mode.STARTING, -3.0,
-    ),
-    (
-        {"accepted_at_s": NAN, "measured_at_s": 99.1, "write_result": R},
-        Reason.NONE, Reason.NONE, Mode.HOLD, -3.0,
-    ),
-    (
-        {"accepted_at_s": NAN, "measured_at_s": 99.0, "write_result": R},
-        Reason.NONE, Reason.NONE, Mode.HOLD, -3.0,
-    ),
-    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.FALLBACK, Reason.NONE, Mode.HOLD, -3.0),
-    ({"accepted_at_s": NAN, "measured_at_s": 99.1}, Reason.FALLBACK, Reason.NONE, Mode.HOLD, -3.0),
-    (
-        {"accepted_at_s": NAN, "measured_at_s": 99.0},
-        Reason.FALLBACK, Reason.LOCAL_CONTROL, Mode.HOLD, -3.0,
-    ),
-    (
-        {"accepted_at_s": NAN, "measured_at_s": 99.0},
-        Reason.FALLBACK, Reason.FALLBACK, Mode.HOLD, 4.0,
-    ),
-    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.OPERATOR, Reason.NONE, Mode.HOLD, 4.0),
-    (
-        {"accepted_at_s": NAN, "measured_at_s": 99.0},
-        Reason.UNREACHABLE, Reason.NONE, Mode.HOLD, 4.0,
-    ),
+    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.NONE, 1, 4.0),
+    ({"accepted_at_s": NAN, "measured_at_s": 99.1}, Reason.NONE, 1, -3.0),
+    ({"accepted_mw": NAN, "measured_at_s": 99.1}, Reason.NONE, 1, -3.0),
+    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.NONE, 0, -3.0),
+    ({"accepted_at_s": NAN, "measured_at_s": 99.1}, Reason.NONE, 0, -3.0),
+    ({"accepted_at_s": NAN, "measured_at_s": 99.0, "write_result": R}, Reason.NONE, 1, -3.0),
+    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.FALLBACK, 0, -3.0),
+    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.FALLBACK, 1, 4.0),
+    ({"accepted_at_s": NAN, "measured_at_s": 99.0}, Reason.OPERATOR, 1, 4.0),
     # accepted nothing for longer than its watchdog
-    ({"accepted_at_s": 80.0, "measured_at_s": 99.0}, Reason.NONE, Reason.NONE, Mode.HOLD, 4.0),
-    ({"accepted_at_s": 80.0, "measured_at_s": 99.1}, Reason.NONE, Reason.NONE, Mode.HOLD, -3.0),
-    ({"p_meas_mw": NAN, "accepted_at_s": NAN}, Reason.NONE, Reason.NONE, Mode.STARTING, 1.5),
-    ({"p_meas_mw": -30.0, "accepted_at_s": NAN}, Reason.NONE, Reason.NONE, Mode.HOLD, -10.0),
-    ({"p_meas_mw": 30.0, "accepted_at_s": NAN}, Reason.NONE, Reason.NONE, Mode.HOLD, 10.0),
-]  # fmt: skip
+    ({"accepted_at_s": 80.0, "measured_at_s": 99.0}, Reason.NONE, 1, 4.0),
+    ({"accepted_at_s": 80.0, "measured_at_s": 99.0}, Reason.FALLBACK, 0, -3.0),
+    ({"accepted_at_s": 80.0, "measured_at_s": 99.1}, Reason.NONE, 1, -3.0),
+    ({"accepted_at_s": 80.0, "measured_at_s": 99.0, "write_result": R}, Reason.NONE, 1, -3.0),
+    ({"p_meas_mw": NAN, "accepted_at_s": NAN}, Reason.NONE, 0, 1.5),
+    ({"p_meas_mw": -30.0, "accepted_at_s": NAN}, Reason.NONE, 0, -10.0),
+    ({"p_meas_mw": 30.0, "accepted_at_s": NAN}, Reason.NONE, 0, 10.0),
+]
 
 
-@pytest.mark.parametrize(("changes", "was", "now", "mode", "starts_mw"), STARTS)
-def test_where_the_ramp_begins(changes, was, now, mode, starts_mw):
+@pytest.mark.parametrize(("changes", "was", "sent", "starts_mw"), STARTS)
+def test_where_the_ramp_begins(changes, was, sent, starts_mw):
     p = params(fallback_mw=np.full(3, 1.5))
     before = dataclasses.replace(
-        initial_state(p), now_s=99.0, mode=mode, p_setpoint_mw=np.array([4.0, 4.0, NAN]),
-        out_reason=np.array([was, 0, 0], np.uint8),
+        initial_state(p), now_s=99.0, p_setpoint_mw=np.array([4.0, 4.0, NAN]),
+        out_reason=np.array([was, 0, 0], np.uint8), sent=np.array([sent, 1, 1], np.uint8),
     )  # fmt: skip
     seen = one(**({"accepted_mw": 6.0, "p_meas_mw": -3.0, "accepted_at_s": 98.0} | changes))
     p_meas_mw = seen.p_meas_mw.copy()
     p_meas_mw[2] = 2.25
     seen = dataclasses.replace(seen, p_meas_mw=p_meas_mw)
-    adrift = who.is_adrift(seen, p)
-    last_mw = who.last_setpoints_mw(before, seen, p, np.array([now, 0, 0], np.uint8), adrift)
+    last_mw = who.last_setpoints_mw(before, seen, p, who.is_adrift(seen, p))
     assert last_mw.tolist() == [starts_mw, 4.0, 2.25]
 
 
 def test_a_unit_never_told_that_has_since_accepted_is_ramped_from_there():
-    """No setpoint is known of it, and mode is STARTING: both are true at once."""
+    """No setpoint is known of it, and none was sent: both are true at once."""
     before = dataclasses.replace(initial_state(P), now_s=99.0)
     seen = one(accepted_mw=6.0, accepted_at_s=99.5, p_meas_mw=-3.0)
-    last_mw = who.last_setpoints_mw(
-        before, seen, P, np.zeros(3, np.uint8), who.is_adrift(seen, P)
-    )  # fmt: skip
+    last_mw = who.last_setpoints_mw(before, seen, P, who.is_adrift(seen, P))
     assert last_mw.tolist() == [6.0, 0.0, 0.0]
     seen = one(accepted_mw=NAN, accepted_at_s=NAN, p_meas_mw=-3.0, measured_at_s=98.0)
-    last_mw = who.last_setpoints_mw(
-        before, seen, P, np.zeros(3, np.uint8), who.is_adrift(seen, P)
-    )  # fmt: skip
+    last_mw = who.last_setpoints_mw(before, seen, P, who.is_adrift(seen, P))
     assert last_mw.tolist() == [-3.0, 0.0, 0.0]
 
 

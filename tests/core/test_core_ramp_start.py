@@ -17,11 +17,12 @@ NEVER = np.full(3, NAN)
 SLOW = {"ramp_up_mw_per_s": np.full(3, 1.0), "ramp_down_mw_per_s": np.full(3, 1.0)}
 
 
-def running(p, setpoints_mw, out_reason=(0, 0, 0), **changes):
+def running(p, setpoints_mw, out_reason=(0, 0, 0), sent=(1, 1, 1), **changes):
     """A plant that regulates at these setpoints since a while; its last tick was at 99 s."""
     state = dataclasses.replace(
         initial_state(p), now_s=99.0, mode=Mode.REGULATING, mode_since_s=50.0,
         p_setpoint_mw=np.array(setpoints_mw), out_reason=np.array(out_reason, np.uint8),
+        sent=np.array(sent, np.uint8),
     )  # fmt: skip
     return dataclasses.replace(state, **changes)
 
@@ -60,7 +61,8 @@ def test_before_its_first_answer_a_unit_is_ramped_from_what_it_was_sent(
     measured_at_s, mode, begins_mw
 ):
     p = params(**SLOW)
-    before = running(p, [-2.0, -2.0, -2.0], mode=mode)
+    sent = (0, 0, 0) if mode is Mode.STARTING else (1, 1, 1)
+    before = running(p, [-2.0, -2.0, -2.0], mode=mode, sent=sent)
     seen = image(
         now_s=99.1, agc_pu=1.0, p_meas_mw=np.full(3, -1.0),
         measured_at_s=np.full(3, measured_at_s), accepted_mw=NEVER, accepted_at_s=NEVER,
@@ -73,7 +75,7 @@ def test_before_its_first_answer_a_unit_is_ramped_from_what_it_was_sent(
 def test_a_first_reading_over_a_slow_link_is_where_the_ramp_begins():
     """It was taken before the last tick and came after it; that tick could send nothing."""
     p = params(fallback_mw=np.full(3, -9.0), **SLOW)
-    before = running(p, [0.0, -9.0, 0.0], (0, Reason.FALLBACK, 0))
+    before = running(p, [0.0, -9.0, 0.0], (0, Reason.FALLBACK, 0), (1, 0, 1))
     seen = image(
         p_meas_mw=at(ZEROS, 1, -4.0), measured_at_s=at(image().measured_at_s, 1, 98.7),
         accepted_mw=at(ZEROS, 1, NAN), accepted_at_s=at(ZEROS, 1, NAN),
@@ -107,10 +109,11 @@ def test_a_unit_in_its_fallback_is_told_nothing_before_it_was_read(order):
     """Nobody knows where it is.
 
     Storm seed 163: a setpoint that it took without an answer had set its watchdog anew; counted by
-    its fallback, and back before it was read, it was sent there in one step.
+    its fallback, and back before it was read, it was sent there in one step. Seed 20: the same by
+    the tick after, for a reading that was taken before the tick in which it was counted.
     """
     p = params(fallback_mw=np.array([0.0, -9.0, 0.0]), safe_mw=np.full(3, -9.0), **SLOW)
-    state = running(p, [0.0, -9.0, 0.0], (0, Reason.FALLBACK, 0))
+    state = running(p, [0.0, -9.0, 0.0], (0, Reason.FALLBACK, 0), (1, 0, 1))
     changes = {
         "write_result": at(ONES, 1, WriteResult.UNKNOWN), "accepted_mw": at(ZEROS, 1, -2.0),
         "accepted_at_s": at(image().accepted_at_s, 1, 80.0), "order": order,
@@ -123,7 +126,7 @@ def test_a_unit_in_its_fallback_is_told_nothing_before_it_was_read(order):
     assert (Reason(d.held_by[1]), d.send[1]) == (Reason.FALLBACK, 0)
     assert d.p_setpoint_mw[1] == -9.0  # counted by it all the same
     read = image(now_s=101.0, p_meas_mw=at(ZEROS, 1, -3.0), **changes)
-    read = dataclasses.replace(read, measured_at_s=np.full(3, 100.5))
+    read = dataclasses.replace(read, measured_at_s=np.full(3, 99.5))
     _, d = tick(state, read, p)
     assert (d.send[1], d.p_setpoint_mw[1]) == (1, -4.0)
 

@@ -44,20 +44,15 @@ def never_accepted(image):
     return np.isnan(image.accepted_at_s) | np.isnan(image.accepted_mw)
 
 
-def last_setpoints_mw(state, image, params, reason, adrift):
+def last_setpoints_mw(state, image, params, adrift):
     measured_mw = np.where(np.isnan(image.p_meas_mw), params.fallback_mw, image.p_meas_mw)
     never = never_accepted(image)
     refused = image.write_result == WriteResult.REFUSED
     told_since = (state.out_reason != Reason.NONE) & (image.accepted_at_s > state.now_s)
-    unsent = np.isnan(state.p_setpoint_mw) | (state.mode == Mode.STARTING)
     read_since = image.measured_at_s > state.now_s
-    is_back = (state.out_reason == Reason.FALLBACK) & (reason != Reason.FALLBACK)
-    from_reading = (never | adrift) & (unsent | refused | read_since | is_back)
+    from_reading = (never | adrift) & ((state.sent == 0) | refused | read_since)
     last_mw = np.where(np.isnan(state.p_setpoint_mw), measured_mw, state.p_setpoint_mw)
     last_mw = np.where((refused | told_since) & ~never, image.accepted_mw, last_mw)
-    gone = (state.out_reason == Reason.UNREACHABLE) & (reason == Reason.FALLBACK)
-    gone &= ~told_since & ~adrift
-    last_mw = np.where(gone, params.fallback_mw, last_mw)
     last_mw = np.where(from_reading, measured_mw, last_mw)
     return np.minimum(np.maximum(last_mw, params.p_min_mw), params.p_max_mw)
 

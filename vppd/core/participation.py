@@ -46,20 +46,19 @@ def is_adrift(image: Image, params: Params) -> U1:
     return adrift
 
 
-def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, adrift: U1) -> F8:
+def last_setpoints_mw(state: State, image: Image, params: Params, adrift: U1) -> F8:
     """Where each unit's ramp starts from, MW: its setpoint in force, shape (n,).
 
     That is the last one sent. One that refused the last stands at the last that it accepted, and
     so does one that was counted by a prediction and has accepted a setpoint since. A unit that
     never accepted one, or none for too long, starts from where it is measured to be; but a reading
-    from before the last tick says nothing of the setpoint that was sent in it.
+    from before the last tick says nothing of a setpoint that was sent in it.
     """
     last_mw = np.empty(len(params.ids))
     kernel.last_setpoints(
-        state.now_s, state.mode == Mode.STARTING, state.p_setpoint_mw,
-        state.out_reason, image.p_meas_mw, image.measured_at_s, image.accepted_mw,
-        image.accepted_at_s, image.write_result, reason, adrift,
-        params.fallback_mw, params.p_min_mw, params.p_max_mw, last_mw,
+        state.now_s, state.p_setpoint_mw, state.sent, state.out_reason,
+        image.p_meas_mw, image.measured_at_s, image.accepted_mw, image.accepted_at_s,
+        image.write_result, adrift, params.fallback_mw, params.p_min_mw, params.p_max_mw, last_mw,
     )  # fmt: skip
     return last_mw
 

@@ -17,7 +17,8 @@ def initial_state(params: Params) -> State:
     p_offset_mw = np.zeros(n)
     past_mw, when_s = nothing_sent(params)
     ahead_price = np.empty(0)
-    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_mw, when_s, ahead_price):
+    sent = np.zeros(n, dtype=np.uint8)
+    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_mw, when_s, ahead_price, sent):
         array.setflags(write=False)
     return State(
         now_s=NAN,
@@ -41,4 +42,5 @@ def initial_state(params: Params) -> State:
         ahead_price=ahead_price,
         when_s=when_s,
         award_short=0,
+        sent=sent,
     )

@@ -147,7 +147,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     n = len(params.ids)
     reason = out_of_split(image, params)
     adrift = is_adrift(image, params)
-    last_mw = last_setpoints_mw(state, image, params, reason, adrift)
+    last_mw = last_setpoints_mw(state, image, params, adrift)
     lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
     lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
     crossed = limits.fold_limits(
@@ -276,6 +276,7 @@ def conclude(
         p_setpoint_mw=p_mw,
         out_reason=able.out_reason,
         award_short=award_short,
+        sent=send,
         **_carried(state, params, ahead, done, send),
     )
     events = changes(

@@ -127,22 +127,17 @@ def find_adrift(
     return count
 
 
-@kernel(
-    i8(
-        f8, b1, IN, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN, IN, IN, OUT,
-    )
-)  # fmt: skip
+@kernel(i8(f8, IN, IN_U1, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN, IN, IN, OUT))
 def last_setpoints(
     before_s: float,
-    starting: bool,
     p_setpoint_mw: F8,
+    was_sent: U1,
     was_out: U1,
     p_meas_mw: F8,
     measured_at_s: F8,
     accepted_mw: F8,
     accepted_at_s: F8,
     write_result: U1,
-    reason: U1,
     adrift: U1,
     fallback_mw: F8,
     p_min_mw: F8,
@@ -155,12 +150,11 @@ def last_setpoints(
     ----------
     before_s : float
         Instant of the last tick (NaN: there was none).
-    starting : bool
-        The last tick was in mode STARTING: its setpoints were not sent.
-    p_setpoint_mw, was_out : shape (n,)
-        Setpoints and reasons of the last tick.
-    reason, adrift : shape (n,)
-        Reasons of this tick; 1: read, but accepted nothing for longer than the watchdog.
+    p_setpoint_mw, was_sent, was_out : shape (n,)
+        Setpoints of the last tick; 1 for those that were sent (a unit may be counted with one that
+        it never got); its reasons.
+    adrift : shape (n,)
+        1: read, but accepted nothing for longer than the watchdog.
     last_mw : shape (n,), written
 
     Returns
@@ -176,19 +170,12 @@ def last_setpoints(
         refused = write_result[i] == REFUSED_WRITE
         # After a reconnect the newest setpoint is said again; the last tick knew nothing of it.
         told_since = was_out[i] != IN_SPLIT and accepted_at_s[i] > before_s
-        unsent = np.isnan(told_mw) or starting
         read_since = measured_at_s[i] > before_s
-        # Over a slow link a reading comes late: the first after a silence counts all the same.
-        is_back = was_out[i] == FALLBACK and reason[i] != FALLBACK
         start_mw = measured_mw if np.isnan(told_mw) else told_mw
         if (refused or told_since) and not never:
             start_mw = accepted_mw[i]
-        # Its watchdog ran out while nobody could reach it: it went to its fallback by itself. One
-        # that can be read may have been told without an answer, and is where that left it.
-        ran_out = was_out[i] == UNREACHABLE and reason[i] == FALLBACK and adrift[i] == 0
-        if ran_out and not told_since:
-            start_mw = fallback_mw[i]
-        if (never or adrift[i] != 0) and (unsent or refused or read_since or is_back):
+        # Where nothing was sent, a reading tells where it is, however late it came.
+        if (never or adrift[i] != 0) and (was_sent[i] == 0 or refused or read_since):
             start_mw = measured_mw
             from_measured += 1
         last_mw[i] = _clipped(start_mw, p_min_mw[i], p_max_mw[i])
