@@ -11,6 +11,8 @@ from hil.sim.broker import Broker
 from hil.sim.host import Host
 from hil.sim.journal import SimulatedJournal
 from hil.sim.kinds import memory_links
+from hil.sim.shard.part import Dealt, config_of
+from hil.sim.shard.stand_in import StandIn, Worker
 from hil.sim.ticks import TickRecorder
 from hil.sim.wire import Plug
 from vppd import __version__
@@ -31,6 +33,16 @@ Clock = Callable[[], float]
 IO = ("writes", "failed_writes", "reconnects")
 
 
+def parsed(text: bytes) -> Config:
+    """Configuration of a daemon. Raises what `vppd run` would print."""
+    return parse_config(text, "daemon.yaml", installed())
+
+
+def chance(seed: int) -> random.Random:
+    """Where the daemon's own chance comes from; each start draws one number of it."""
+    return random.Random(f"{seed}/vppd")
+
+
 class SimulatedDaemon:
     """One configuration and one state folder, over any number of starts.
 
@@ -46,6 +58,10 @@ class SimulatedDaemon:
         The machine that it runs on.
     seed : int
         Of its own chance: the jitter of back-offs.
+    config : Config, optional
+        The configuration as `parsed`.
+    worker : Worker, optional
+        Another process, which drives some of the units.
     """
 
     def __init__(
@@ -58,8 +74,11 @@ class SimulatedDaemon:
         clock: Clock,
         host: Host,
         seed: int,
+        config: Config | None = None,
+        worker: Worker | None = None,
     ) -> None:
-        self.config: Config = parse_config(text, "daemon.yaml", installed())
+        self.config: Config = parsed(text) if config is None else config
+        self._worker = worker
         self.params = build_params(self.config)
         self.recorder = TickRecorder()
         self.starts = 0
@@ -72,7 +91,7 @@ class SimulatedDaemon:
         self._clock = clock
         self.host = host
         self._utc = host.utc
-        self._rng = random.Random(f"{seed}/vppd")
+        self._rng = chance(seed)
         self._shell: Shell | None = None
         self._plant: Plant | None = None
         self._journal: JournalWriter | None = None
@@ -97,10 +116,7 @@ class SimulatedDaemon:
     async def start(self) -> None:
         """Start, as `vppd run` does. Raises what a daemon that could not start would print."""
         self.starts += 1
-        self._plant = plant = build_plant(
-            self.config, self._state_dir, clock=self._clock, utc=self._utc, shadow=False,
-            rng=random.Random(self._rng.random()), link_kinds=self._links,
-        )  # fmt: skip
+        self._plant = plant = self._build(random.Random(self._rng.random()))
         for signal in plant.signals:
             await signal.bind()
         self._journal = SimulatedJournal(
@@ -146,8 +162,24 @@ class SimulatedDaemon:
         if path is not None:
             os.truncate(path, max(size - torn, 0))
 
+    def _build(self, rng: random.Random) -> Plant:
+        """Make links, devices and signals; of units that another process drives what stands in."""
+        away: dict[str, StandIn] = {} if self._worker is None else self._worker.units
+        ids = {unit.id for unit in self.config.fleet} - away.keys()
+        here = config_of(self.config, ids, rest=True)
+        plant = build_plant(
+            here, self._state_dir, clock=self._clock, utc=self._utc, shadow=False,
+            rng=Dealt(rng, self.config, here), link_kinds=self._links,
+        )  # fmt: skip
+        devices: dict[str, Any] = {device.unit_id: device for device in plant.devices} | away
+        return Plant(
+            plant.links, [devices[unit.id] for unit in self.config.fleet], plant.signals
+        )  # fmt: skip
+
     def _done(self, done: Done) -> None:
         self.recorder.add(done)
+        if self._worker is not None:
+            self._worker.ticked()
         self.host.after_tick()
 
     def _ended(self, _task: asyncio.Task[None]) -> None:

@@ -107,6 +107,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """What callbacks raised, and nobody else would tell of."""
         return self._faults
 
+    def run_to(self, when: float) -> None:
+        """Run what is due up to an instant, and stay there. For who keeps this clock to another."""
+        self.call_at(when, self.stop)
+        self.run_forever()
+
     def stall(self, duration_s: float) -> None:
         """Let time pass in which nothing runs, as in a callback that takes so long."""
         self.now_s += duration_s

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,23 +21,26 @@ from typing import Any
 import structlog
 
 from hil import daemon_config, faults, fleet, folder, frequency
-from hil.faults.fault import NOBODY
 from hil.faults.fault import write as write_faults
 from hil.measure.journal import Ticks
 from hil.plumbing import CouldNotRunError
 from hil.rig import PACKAGES, check_events
 from hil.scenario import Scenario
 from hil.sim.broker import Broker
-from hil.sim.daemon import SimulatedDaemon
+from hil.sim.daemon import SimulatedDaemon, chance, parsed
 from hil.sim.frequency import terminals
 from hil.sim.host import Host
 from hil.sim.host_faults import keep_faults
 from hil.sim.log import SimulatedLog
 from hil.sim.loop import StuckError, VirtualLoop, run
+from hil.sim.shard import part
+from hil.sim.shard.stand_in import Worker
+from hil.sim.shard.worker import Task, merge, serve
 from hil.sim.tso import SimulatedTso
 from hil.sim.wire import SimulatedPlant
 from hil.sim.wires import Wires
 from hil.tso import process as tso
+from vppd.config.schema import Config
 
 BASE_PORT = 20000  # of addresses that exist in memory only
 START_S = 1000.0  # of the virtual clock
@@ -60,10 +64,18 @@ class Simulation:
         Told how far it is: virtual seconds since t0, and how many times faster than real.
     command : str
         What asked for this run, for the header of its daemon.yaml.
+    processes : int
+        1, or 2: another one takes a part of the units where the scenario allows it.
     """
 
     def __init__(
-        self, scenario: Scenario, out_dir: Path, view: View | None = None, *, command: str = ""
+        self,
+        scenario: Scenario,
+        out_dir: Path,
+        view: View | None = None,
+        *,
+        command: str = "",
+        processes: int = 1,
     ) -> None:
         self.scenario = scenario
         self.out_dir = out_dir.resolve()
@@ -73,6 +85,8 @@ class Simulation:
         self.t0_s = math.nan
         self._view = view
         self._command = command
+        self._processes = processes
+        self._worker: Worker | None = None
         self._taken_over = 0
         self._froze = False
         self._io: dict[str, int] = {}
@@ -92,11 +106,16 @@ class Simulation:
                 loop.set_exception_handler(_log_fault)
                 run(self._main(loop), loop)
             self.errors = written.errors
+            if self._worker is not None:
+                self.errors += self._worker.errors
+                merge(self.out_dir)
             self._write_run(started, time.monotonic() - began_s)
         except StuckError as error:
             raise CouldNotRunError(f"virtual time: {error}") from error
         finally:
             loop.set_exception_handler(lambda *_: None)  # of tasks that an interrupt has ended
+            if self._worker is not None:
+                self._worker.close()
             if self._froze:  # else what the caller has frozen stays so
                 gc.unfreeze()
             if collecting:
@@ -114,26 +133,35 @@ class Simulation:
         timed = faults.schedule(scenario, drawn.units)
         write_faults(timed, self.raw_dir / "faults.json")
         frequency.write(scenario, self.raw_dir)
+        config = parsed(text)
         ends = terminals(scenario, drawn.basepoint_mw, self.raw_dir)
+        away = part.away(drawn, timed, frequency=ends is not None) if self._processes > 1 else ()
+        worker = self._fork(drawn, away, config, timed) if away else None
         broker, host = Broker(loop), Host(loop, UTC_S)
         plant = SimulatedPlant(
-            drawn, Wires(loop, drawn), broker, self.raw_dir, lambda: UTC_S + loop.time(), ends
-        )
+            drawn, Wires(loop, drawn), broker, self.raw_dir, lambda: UTC_S + loop.time(), ends,
+            units=[unit.index for unit in drawn.units if unit.index not in away],
+        )  # fmt: skip
         await plant.open()
         daemon = SimulatedDaemon(
             text, self.out_dir, plant.by_port, broker,
-            clock=loop.time, host=host, seed=scenario.seed,
+            clock=loop.time, host=host, seed=scenario.seed, config=config, worker=worker,
         )  # fmt: skip
         measured = None if ends is None else lambda _: ends.freq_hz
         master = SimulatedTso(self._spec(drawn), self.raw_dir, loop.time, measured)
         await daemon.start()
         others = [plant.run(), master.serve(), daemon.failure(), self._watch(loop)]
+        if worker is not None:
+            worker.join(loop)
+            others.append(worker.lead())
         tasks = [asyncio.create_task(work) for work in others]
         try:
             scored = asyncio.create_task(self._scored(loop, plant, master, daemon, timed))
             tasks.append(scored)
             await _first_of(scored, tasks)
             await daemon.stop()
+            if worker is not None:
+                worker.end()
             self.ticks = daemon.recorder.ticks(daemon.params.ids, [u.id for u in drawn.units])
         finally:
             for task in (daemon.task, *tasks):
@@ -152,16 +180,19 @@ class Simulation:
         timed: tuple[faults.Fault, ...],
     ) -> None:
         """From the start to the end of the scored run."""
-        scenario, units = self.scenario, len(plant.plugs)
+        scenario, units, worker = self.scenario, len(daemon.params.ids), self._worker
         give_up_s = loop.time() + TAKE_OVER_S
-        while plant.following < TAKE_OVER_SHARE * units and loop.time() < give_up_s:
+        while self._following(plant) < TAKE_OVER_SHARE * units and loop.time() < give_up_s:
             await asyncio.sleep(0.1)
         lead_s = tso.LEAD_VALUES * scenario.signal.interval_s
         self.t0_s = float(math.ceil(loop.time() + 1.5 + lead_s))
         constant = faults.constant_outages(
             scenario.seed, units, scenario.faults, scenario.duration_s
         )
-        plant.start_faults((*(f for f in timed if f.unit != NOBODY), *constant), self.t0_s)
+        plant.start_faults((*timed, *constant), self.t0_s)
+        if worker is not None:
+            worker.start_faults(self.t0_s)
+            worker.expect_looks(self.t0_s)
         master.start(self.t0_s)
         if plant.terminals is not None:
             plant.terminals.start(self.t0_s)
@@ -169,11 +200,41 @@ class Simulation:
             keep_faults(timed, daemon, self.t0_s, loop, plant.writer, scenario.seed)
         )
         await asyncio.sleep(self.t0_s - loop.time())
-        self._taken_over = plant.following
+        self._taken_over = self._following(plant)
         before = daemon.io()
-        await asyncio.sleep(self.t0_s + scenario.duration_s + LAST_STEPS_S - loop.time())
+        end_s = self.t0_s + scenario.duration_s + LAST_STEPS_S
+        if worker is not None:
+            worker.expect_looks(end_s)
+        await asyncio.sleep(end_s - loop.time())
+        if worker is not None:
+            worker.expect_looks(-math.inf)
         self._io = {key: n - before[key] for key, n in daemon.io().items()}
         machine.cancel()
+
+    def _fork(
+        self,
+        drawn: fleet.Fleet,
+        away: tuple[int, ...],
+        config: Config,
+        timed: tuple[faults.Fault, ...],
+    ) -> Worker:
+        """Start the worker with its part of the units."""
+        scenario = self.scenario
+        constant = faults.constant_outages(
+            scenario.seed, len(drawn.units), scenario.faults, scenario.duration_s
+        )
+        task = Task(
+            drawn, away, config, (*timed, *constant), self.out_dir, START_S, UTC_S,
+            seed=chance(scenario.seed).random(),
+        )  # fmt: skip
+        ids = tuple(drawn.units[index].id for index in away)
+        self._worker = Worker(partial(serve, task), ids)
+        return self._worker
+
+    def _following(self, plant: SimulatedPlant) -> int:
+        """Units that follow the daemon."""
+        others = 0 if self._worker is None else self._worker.slots.following
+        return plant.following + others
 
     async def _watch(self, loop: VirtualLoop) -> None:
         """Tell how far it is, and let the collector of cycles work now and then."""

@@ -5,7 +5,7 @@ step of the physics.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -92,6 +92,10 @@ class SimulatedPlant:
         Where the recording goes.
     terminals : Terminals, optional
         Frequency that the units measure, stepped with the physics.
+    units : sequence of int, optional
+        Indices of the units that are here; default: all.
+    number : int
+        Of their recording.
     """
 
     def __init__(
@@ -102,14 +106,18 @@ class SimulatedPlant:
         raw_dir: Path,
         utc: Callable[[], float],
         terminals: Terminals | None = None,
+        *,
+        units: Sequence[int] | None = None,
+        number: int = 0,
     ) -> None:
         loop = wires.loop
-        indices = [unit.index for unit in fleet.units]
+        here = fleet.units if units is None else [fleet.units[index] for index in units]
+        indices = [unit.index for unit in here]
         nominal_hz = NOMINAL_HZ if terminals is None else terminals.nominal_hz
         self.terminals = terminals
-        self.plant = Plant(fleet.units, PHYSICS_STEP_S, loop.time(), fleet.seed * 1000, nominal_hz)
-        how = thin(fleet.unit_trace_s, [unit.kind for unit in fleet.units])
-        self.writer = Writer(raw_dir, 0, indices, limits=True, states=True, thin=how)
+        self.plant = Plant(here, PHYSICS_STEP_S, loop.time(), fleet.seed * 1000, nominal_hz)
+        how = thin(fleet.unit_trace_s, [unit.kind for unit in here])
+        self.writer = Writer(raw_dir, number, indices, limits=True, states=True, thin=how)
         self.plugs: list[Plug] = []
         self.by_port: dict[int, Plug] = {}
         self._depots: list[DepotPlug] = []
@@ -117,7 +125,7 @@ class SimulatedPlant:
         self._reporting: list[list[Depot]] = [[] for _ in range(STEPS_PER_SECOND)]
         self._loop = loop
         self._agenda: Agenda | None = None
-        for slot, unit in enumerate(fleet.units):
+        for slot, unit in enumerate(here):
             device = Device(unit, slot, fleet, self.plant, self.writer, loop.time)
             self._add(device, wires, broker, utc)
 
@@ -149,9 +157,10 @@ class SimulatedPlant:
             plug.device.linked(LinkChange.LISTENING)
 
     def start_faults(self, faults: Iterable[Fault], t0_s: float) -> None:
-        """Begin the units' faults; `t0_s`: start of the scored run."""
-        targets = [UnitFaults(plug.device, plug) for plug in self.plugs]
-        self._agenda = Agenda(faults, t0_s, lambda each: targets[each.unit], self.writer.event)
+        """Begin the faults of the units that are here; `t0_s`: start of the scored run."""
+        targets = {plug.device.unit.index: UnitFaults(plug.device, plug) for plug in self.plugs}
+        mine = [fault for fault in faults if fault.unit in targets]
+        self._agenda = Agenda(mine, t0_s, lambda each: targets[each.unit], self.writer.event)
 
     async def run(self) -> None:
         """Step the physics until cancelled."""

@@ -1,0 +1,58 @@
+"""Messages between the two processes of a run: octets over a socket pair, in their order."""
+
+import socket
+import struct
+from enum import IntEnum
+
+HEAD = struct.Struct("<BdI")  # kind, instant of the virtual clock, octets that follow
+
+
+class Kind(IntEnum):
+    """What a message asks for, once the worker has come to its instant."""
+
+    GO = 0  # no more than that
+    LOOK = 1  # say what stands in the slots
+    SUBMIT = 2  # hand out setpoints
+    FAULTS = 3  # the scored run begins at the instant in the message
+    END = 4  # end everything, and say what was wrong
+    DONE = 5  # the worker's answer
+    FAILED = 6  # the worker's answer: why it ends
+
+
+class ClosedError(Exception):
+    """The other process is gone."""
+
+
+class Channel:
+    """One end."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+
+    def send(self, kind: Kind, at_s: float, payload: bytes = b"") -> None:
+        """Send a message. Raises ClosedError."""
+        try:
+            self._socket.sendall(HEAD.pack(kind, at_s, len(payload)) + payload)
+        except OSError as error:
+            raise ClosedError(str(error)) from error
+
+    def receive(self) -> tuple[Kind, float, bytes]:
+        """Wait for a message. Raises ClosedError."""
+        kind, at_s, size = HEAD.unpack(self._exactly(HEAD.size))
+        return Kind(kind), at_s, self._exactly(size)
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()
+
+    def _exactly(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            try:
+                some = self._socket.recv(size - len(data))
+            except OSError as error:
+                raise ClosedError(str(error)) from error
+            if not some:
+                raise ClosedError("the other process has ended")
+            data += some
+        return bytes(data)
