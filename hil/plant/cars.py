@@ -141,7 +141,7 @@ class Traffic:
     def _turn(self, k: int, after_s: float) -> int:
         """Count of the step, some time after the start, at which hub k has just booked energy."""
         steps = int(np.ceil(after_s / self._step_s))
-        return steps + (k - steps) % CYCLE_STEPS
+        return steps + (int(self._hubs["turn"][k]) - steps) % CYCLE_STEPS
 
 
 def _ahead_s(stay_s: F8) -> F8:

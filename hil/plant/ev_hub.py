@@ -33,6 +33,7 @@ FIELDS: Fields = [
     ("unit", "i8"),  # index in the array of bodies
     ("first", "i8"),  # its cars, by departure; those of the next hub follow
     ("last", "i8"),
+    ("turn", "i8"),  # step of a cycle in which it books energy: its own, whoever else is there
     ("rated_mw", "f8"),
     ("p_min_mw", "f8"),
     ("p_max_mw", "f8"),
@@ -52,6 +53,7 @@ class Hubs:
         members = [units[i] for i in index.tolist()]
         self._own = np.zeros(len(members), dtype=HUB)
         self._own["unit"] = index
+        self._own["turn"] = [unit.index % CYCLE_STEPS for unit in members]
         for name in ("rated_mw", "p_min_mw", "p_max_mw"):
             self._own[name] = column(members, name)
         ends = np.cumsum([sockets(unit.rated_mw) for unit in members])
@@ -122,7 +124,7 @@ def step(
         b = body[hub["unit"]]
         hub["drawn_mwh"] -= 0.5 * (b["p_mw"] + b["ordered_mw"]) * step_s / 3600.0
         b["p_mw"] = b["ordered_mw"]
-        if k % CYCLE_STEPS != turn:
+        if hub["turn"] != turn:
             continue
         a, z = hub["first"], hub["last"]
         share_mw = hub["rated_mw"] / (z - a)

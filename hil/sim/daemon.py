@@ -1,6 +1,7 @@
 """The daemon in virtual time: started, stopped, killed and started again, as a process would be."""
 
 import asyncio
+import math
 import os
 import random
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from hil.sim.host import Host
 from hil.sim.journal import SimulatedJournal
 from hil.sim.kinds import memory_links
 from hil.sim.shard.part import Dealt, config_of
-from hil.sim.shard.stand_in import StandIn, Worker
+from hil.sim.shard.stand_in import GAP_S, StandIn, Worker
 from hil.sim.ticks import TickRecorder
 from hil.sim.wire import Plug
 from vppd import __version__
@@ -99,6 +100,7 @@ class SimulatedDaemon:
         self._before: dict[str, int] = {}  # counts of earlier starts
         self._ending = False  # somebody ends it
         self._failed = asyncio.Event()
+        self.quiet_until_s: Clock = lambda: -math.inf  # no AGC value comes before
 
     async def failure(self) -> None:
         """Wait for ever, unless the daemon ends by itself: raise what ended it."""
@@ -178,9 +180,17 @@ class SimulatedDaemon:
 
     def _done(self, done: Done) -> None:
         self.recorder.add(done)
-        if self._worker is not None:
-            self._worker.ticked()
+        self.let_worker_go(self._clock() + GAP_S)
         self.host.after_tick()
+
+    def let_worker_go(self, least_s: float = -math.inf) -> None:
+        """Let the worker go on ahead: until an AGC value can come, or the next tick is due.
+
+        At least until an instant before which no tick begins, whatever comes.
+        """
+        if self._worker is not None and self._shell is not None:
+            due_s = self._clock() + self._shell.ticks.slack_s()
+            self._worker.go_on(max(min(self.quiet_until_s(), due_s), least_s))
 
     def _ended(self, _task: asyncio.Task[None]) -> None:
         if not self._ending:

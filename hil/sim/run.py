@@ -153,6 +153,8 @@ class Simulation:
         others = [plant.run(), master.serve(), daemon.failure(), self._watch(loop)]
         if worker is not None:
             worker.join(loop)
+            daemon.quiet_until_s = lambda: master.quiet_until_s
+            master.on_quiet = daemon.let_worker_go
             others.append(worker.lead())
         tasks = [asyncio.create_task(work) for work in others]
         try:

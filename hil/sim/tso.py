@@ -1,10 +1,12 @@
 """The TSO in virtual time: `hil.tso`, its DNP3 octets included, without a process around it."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hil.faults.signal import Sent
 from hil.tso.frequency import At
 from hil.tso.process import Spec, TsoProcess
 
@@ -17,6 +19,8 @@ class SimulatedTso(TsoProcess):
     ) -> None:
         super().__init__(spec, raw_dir, clock, measured)
         self.told: dict[str, Any] = {}
+        self.quiet_until_s = -math.inf  # no AGC value is on its way, and none leaves before
+        self.on_quiet: Callable[[], None] = lambda: None
 
     async def serve(self) -> None:
         """Connect, wait for the start, send until cancelled."""
@@ -34,6 +38,14 @@ class SimulatedTso(TsoProcess):
         """Begin to send; `t0_s`: start of the scored run."""
         if self._t0_s is not None:
             self._t0_s.set_result(t0_s)
+
+    async def _send_one(self, t_s: float, value: Sent | None) -> None:
+        """Send the value; nothing is on its way before that and after it."""
+        self.quiet_until_s = -math.inf
+        await super()._send_one(t_s, value)
+        if self._t0_s is not None:
+            self.quiet_until_s = self._t0_s.result() + t_s + self.spec.source.interval_s
+        self.on_quiet()
 
     def _say(self, message: dict[str, Any]) -> None:  # type: ignore[override]
         self.told.update(message)

@@ -15,10 +15,9 @@ from hil.sim.shard.channel import Channel, ClosedError, Kind
 from hil.sim.shard.slots import COUNTS, Slots, unpack
 from vppd.devices.base import Reading
 
-STRIDE_UNIT_S = 10.0  # main says how far it has come every so many seconds / unit: not too often
-# No tick begins within that of the one before (`vppd.runtime.clock.Schedule`, min_gap_s), so after
-# a tick the worker need not wait for main. Were it wrong, the worker would say so.
-LEAD_S = 0.099
+STRIDE_S = 0.1  # main says how far it has come that often, where no more is known of the future
+# No tick begins within that of the one before (`vppd.runtime.clock.Schedule`, min_gap_s).
+GAP_S = 0.099
 SETPOINT = struct.Struct("<Id")
 INSTANT = struct.Struct("<d")
 END_S = 10.0
@@ -38,7 +37,6 @@ class Worker:
         self._seen_s = float("nan")
         self._orders: list[bytes] = []
         self._ordered_s = float("nan")
-        self._stride_s = STRIDE_UNIT_S / max(len(ids), 1)
         self._next_look_s = -math.inf
         self._sent_s = -math.inf  # so far it may go
         self.errors: list[dict[str, Any]] = []
@@ -59,16 +57,16 @@ class Worker:
     async def lead(self) -> None:
         """Tell how far we have come, until cancelled."""
         while True:
-            await asyncio.sleep(self._stride_s)
+            await asyncio.sleep(STRIDE_S)
             self._send(Kind.GO)
 
     def expect_looks(self, next_s: float) -> None:
         """Say when somebody looks next who is no tick; -inf: at any time."""
         self._next_look_s = next_s
 
-    def ticked(self) -> None:
-        """Note that a tick has ended: let the worker go on at once, as far as is safe."""
-        self._send(Kind.GO, until_s=min(self._now_s + LEAD_S, self._next_look_s))
+    def go_on(self, next_tick_s: float) -> None:
+        """Let it go on, ahead of main, until a tick can begin. Were that wrong, it would say so."""
+        self._send(Kind.GO, until_s=min(next_tick_s, self._next_look_s))
 
     def start_faults(self, t0_s: float) -> None:
         """Begin the faults of its units; `t0_s`: start of the scored run."""
