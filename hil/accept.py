@@ -127,7 +127,7 @@ def _simulated(scenario: Scenario, folder: Path, view: View) -> result.Measured:
     from hil.sim.replay import replay  # noqa: PLC0415  (it loads the daemon, which takes seconds)
     from hil.sim.run import Simulation  # noqa: PLC0415
 
-    simulation = Simulation(scenario, folder, lambda t_s, _: view({"t_s": t_s}))
+    simulation = Simulation(scenario, folder, lambda t_s, _: view({"t_s": t_s}), processes=None)
     running.make_virtual(simulation.make)
     return result.measure(folder, ticks=simulation.ticks, replay=replay)
 

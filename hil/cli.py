@@ -136,6 +136,12 @@ def faults_() -> None:
     help="Work out what was possible, too (after the run; beside it in virtual time).",
 )
 @click.option("--trace-devices", is_flag=True, help="Write devices.csv.gz, each unit each second.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 2),
+    metavar="N",
+    help="In virtual time: 1 or 2; the same bits. Default: 2 where two cores make it faster.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 def run(
     name: str,
@@ -148,6 +154,7 @@ def run(
     base_port: int | None,
     with_oracle: bool,
     trace_devices: bool,
+    processes: int | None,
     out: Path,
 ) -> None:
     """Run a scenario and score it; files go to the folder OUT.
@@ -157,6 +164,8 @@ def run(
     """
     if clock == "virtual" and base_port is not None:
         _fail(BAD, "--base-port: there are no ports in virtual time")
+    if clock == "real" and processes is not None:
+        _fail(BAD, "--processes: on the real clock the scenario says how many (wire)")
     with _stoppable():
         scenario = _load(name, settings, options.typed(seed, duration, signal_, frequency), clock)
         _draw(scenario, base_port)
@@ -168,7 +177,7 @@ def run(
             possible = Possible(arguments) if with_oracle else None
             replay = ReplayBeside()
             try:
-                made = _simulate(scenario, out, command, replay)
+                made = _simulate(scenario, out, command, replay, processes)
                 _judge(scenario, out.resolve(), made, possible, trace_devices=trace_devices)
             finally:
                 replay.close()
@@ -202,14 +211,18 @@ def _command(arguments: list[str], frequency: str | None) -> str:
     return options.command("run", *arguments, *measured, "--clock", "virtual", "--out", "OUT")
 
 
-def _simulate(scenario: Scenario, out: Path, command: str, replay: ReplayBeside) -> Known:
+def _simulate(
+    scenario: Scenario, out: Path, command: str, replay: ReplayBeside, processes: int | None
+) -> Known:
     """Make the run in virtual time; ends the program when it could not be made."""
     click.echo("loading the kernels (the first time compiles them)", err=True)
     from hil.sim.run import Simulation
 
     try:
         with VirtualProgress(scenario.name, scenario.duration_s) as progress:
-            simulation = Simulation(scenario, out, progress.update, command=command)
+            simulation = Simulation(
+                scenario, out, progress.update, command=command, processes=processes
+            )
             running.make_virtual(simulation.make)
     except running.RunError as error:
         failure = error

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +127,16 @@ class Fleet:
 
     def write(self, path: Path) -> None:
         """Write `fleet.json`."""
-        record: dict[str, Any] = asdict(self)
+        record: dict[str, Any] = asdict(replace(self, units=()))
         record["capacity_mw"] = self.capacity_mw
         record["basepoint_mw"] = self.basepoint_mw
         record["processes"] = self.processes
-        path.write_text(json.dumps(record, indent=1))
+        del record["units"]
+        names = [each.name for each in fields(Unit)]
+        rows = [json.dumps({name: getattr(unit, name) for name in names}) for unit in self.units]
+        # a line for each unit: of thousands, indented, the file would take a second to write
+        about = json.dumps(record, indent=1).removesuffix("\n}")
+        path.write_text(about + ',\n "units": [\n' + ",\n".join(rows) + "\n ]\n}\n")
 
 
 def oversold(regulation_mw: float, rise_mw: float, fall_mw: float) -> str:

@@ -108,9 +108,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._faults
 
     def run_to(self, when: float) -> None:
-        """Run what is due up to an instant, and stay there. For who keeps this clock to another."""
-        self.call_at(when, self.stop)
-        self.run_forever()
+        """Run what is due before an instant, and be there. For who keeps this clock to another."""
+        before = math.nextafter(when, -math.inf)
+        if before > self.now_s:
+            self.call_at(before, self.stop)
+            self.run_forever()
+        self.now_s = when
 
     def stall(self, duration_s: float) -> None:
         """Let time pass in which nothing runs, as in a callback that takes so long."""

@@ -64,8 +64,9 @@ class Simulation:
         Told how far it is: virtual seconds since t0, and how many times faster than real.
     command : str
         What asked for this run, for the header of its daemon.yaml.
-    processes : int
-        1, or 2: another one takes a part of the units where the scenario allows it.
+    processes : int, optional
+        1, or 2: another one takes a part of the units where the scenario allows it. None: as many
+        as it is worth on this machine.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Simulation:
         view: View | None = None,
         *,
         command: str = "",
-        processes: int = 1,
+        processes: int | None = 1,
     ) -> None:
         self.scenario = scenario
         self.out_dir = out_dir.resolve()
@@ -112,6 +113,10 @@ class Simulation:
             self._write_run(started, time.monotonic() - began_s)
         except StuckError as error:
             raise CouldNotRunError(f"virtual time: {error}") from error
+        except Exception as error:
+            if self._worker is not None and self._worker.failure:
+                raise CouldNotRunError(self._worker.failure) from error  # the rest follows from it
+            raise
         finally:
             loop.set_exception_handler(lambda *_: None)  # of tasks that an interrupt has ended
             if self._worker is not None:
@@ -135,8 +140,9 @@ class Simulation:
         frequency.write(scenario, self.raw_dir)
         config = parsed(text)
         ends = terminals(scenario, drawn.basepoint_mw, self.raw_dir)
-        away = part.away(drawn, timed, frequency=ends is not None) if self._processes > 1 else ()
-        worker = self._fork(drawn, away, config, timed) if away else None
+        wanted = self._processes or part.processes(scenario, len(drawn.units))
+        away = part.away(drawn, timed, frequency=ends is not None) if wanted > 1 else ()
+        worker = self._fork(self.task(drawn, away, timed, config)) if away else None
         broker, host = Broker(loop), Host(loop, UTC_S)
         plant = SimulatedPlant(
             drawn, Wires(loop, drawn), broker, self.raw_dir, lambda: UTC_S + loop.time(), ends,
@@ -213,25 +219,28 @@ class Simulation:
         self._io = {key: n - before[key] for key, n in daemon.io().items()}
         machine.cancel()
 
-    def _fork(
+    def _fork(self, task: Task) -> Worker:
+        """Start the worker."""
+        ids = tuple(task.drawn.units[index].id for index in task.units)
+        self._worker = Worker(partial(serve, task), ids)
+        return self._worker
+
+    def task(
         self,
         drawn: fleet.Fleet,
-        away: tuple[int, ...],
-        config: Config,
+        units: tuple[int, ...],
         timed: tuple[faults.Fault, ...],
-    ) -> Worker:
-        """Start the worker with its part of the units."""
+        config: Config,
+    ) -> Task:
+        """What a worker has to know that takes these units."""
         scenario = self.scenario
         constant = faults.constant_outages(
             scenario.seed, len(drawn.units), scenario.faults, scenario.duration_s
         )
-        task = Task(
-            drawn, away, config, (*timed, *constant), self.out_dir, START_S, UTC_S,
+        return Task(
+            drawn, units, config, (*timed, *constant), self.out_dir, START_S, UTC_S,
             seed=chance(scenario.seed).random(),
         )  # fmt: skip
-        ids = tuple(drawn.units[index].id for index in away)
-        self._worker = Worker(partial(serve, task), ids)
-        return self._worker
 
     def _following(self, plant: SimulatedPlant) -> int:
         """Units that follow the daemon."""
@@ -276,6 +285,7 @@ class Simulation:
             "seed": scenario.seed,
             "fleet_seed": scenario.fleet_seed,
             "clock": "virtual",
+            "processes": 1 if self._worker is None else 2,
             "speedup": round(scenario.duration_s / spent_s, 1),
             "started_utc": started.isoformat(timespec="seconds"),
             "policy": scenario.allocation.policy,

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -199,4 +200,18 @@ def create(
 ) -> Dnp3Load:
     """Create the driver of a configuration record. Raises ValueError, OSError: a bad table."""
     path = TABLES / f"dnp3_{config.table}.yaml" if config.table in BUILT_IN else None
-    return Dnp3Load(load_table(path or base_dir / config.table), unit, link, clock)
+    return Dnp3Load(_table(path or base_dir / config.table), unit, link, clock)
+
+
+def _table(path: Path) -> Dnp3Table:
+    """Load a table once for all units that share it, and anew when the file has changed."""
+    try:
+        changed_ns = path.stat().st_mtime_ns
+    except OSError:
+        changed_ns = 0  # load_table says what is wrong
+    return _load(path, changed_ns)
+
+
+@lru_cache(maxsize=64)
+def _load(path: Path, changed_ns: int) -> Dnp3Table:  # noqa: ARG001 - part of the cache's key
+    return load_table(path)

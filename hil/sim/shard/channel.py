@@ -1,5 +1,6 @@
 """Messages between the two processes of a run: octets over a socket pair, in their order."""
 
+import contextlib
 import socket
 import struct
 from enum import IntEnum
@@ -41,6 +42,16 @@ class Channel:
         kind, at_s, size = HEAD.unpack(self._exactly(HEAD.size))
         return Kind(kind), at_s, self._exactly(size)
 
+    def last(self, kind: Kind, at_s: float, payload: bytes) -> None:
+        """Send the last message, and wait until the other end is closed.
+
+        An end that is closed while something is left to read takes what it has sent along.
+        """
+        with contextlib.suppress(ClosedError):
+            self.send(kind, at_s, payload)
+            while True:
+                self.receive()
+
     def close(self) -> None:
         """Close this end."""
         self._socket.close()
@@ -50,8 +61,8 @@ class Channel:
         while len(data) < size:
             try:
                 some = self._socket.recv(size - len(data))
-            except OSError as error:
-                raise ClosedError(str(error)) from error
+            except ConnectionResetError:
+                some = b""
             if not some:
                 raise ClosedError("the other process has ended")
             data += some

@@ -20,7 +20,7 @@ STRIDE_S = 0.1  # main says how far it has come that often, where no more is kno
 GAP_S = 0.099
 SETPOINT = struct.Struct("<Id")
 INSTANT = struct.Struct("<d")
-END_S = 10.0
+END_S = 2.0  # to the end of a process whose channel is closed
 
 
 class Worker:
@@ -40,6 +40,7 @@ class Worker:
         self._next_look_s = -math.inf
         self._sent_s = -math.inf  # so far it may go
         self.errors: list[dict[str, Any]] = []
+        self.failure = ""  # why it has ended
         self.units = {unit_id: StandIn(self, k, unit_id) for k, unit_id in enumerate(ids)}
 
         def there() -> None:
@@ -90,15 +91,15 @@ class Worker:
         """End it in order, and learn what was wrong there."""
         self._send(Kind.END)
         self.errors = json.loads(self._answer())
-        self._process.join(END_S)
 
     def close(self) -> None:
         """End it, whatever it does."""
         self._channel.close()
-        self._process.join(0.0 if self._process.exitcode is None else END_S)
+        self._process.join(END_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        self._process.close()
 
     @property
     def _now_s(self) -> float:
@@ -108,6 +109,8 @@ class Worker:
 
     def _send(self, kind: Kind, payload: bytes = b"", until_s: float = -math.inf) -> None:
         """Send what waits, then a message, as of now or later. Raises CouldNotRunError."""
+        if self.failure:
+            raise CouldNotRunError(self.failure)
         at_s = max(self._now_s, until_s)
         if kind is Kind.GO and at_s <= self._sent_s and not self._orders:
             return  # it is there already
@@ -125,9 +128,11 @@ class Worker:
         try:
             kind, _, payload = self._channel.receive()
         except ClosedError as error:
-            raise CouldNotRunError(f"the second process of the run: {error}") from error
+            self.failure = f"the second process of the run: {error}"
+            raise CouldNotRunError(self.failure) from error
         if kind is Kind.FAILED:
-            raise CouldNotRunError(f"the second process of the run:\n{payload.decode()}")
+            self.failure = f"the second process of the run:\n{payload.decode()}"
+            raise CouldNotRunError(self.failure)
         return payload
 
 

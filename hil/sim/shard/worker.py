@@ -11,6 +11,7 @@ from asyncio import events
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from hil.faults import Fault
 from hil.fleet import Fleet
@@ -61,15 +62,17 @@ def serve(task: Task, end: socket.socket) -> None:
     asyncio.set_event_loop(loop)
     gc.disable()
     try:
-        with SimulatedLog(task.out_dir / LOG, loop.time) as log:
-            there = There(task, loop)
+        with SimulatedLog(task.out_dir / LOG, loop.time) as log, There(task, loop) as there:
             while there.obey(channel, *channel.receive()):
                 pass
-        channel.send(Kind.DONE, loop.now_s, json.dumps(log.errors, default=str).encode())
+        channel.last(Kind.DONE, loop.now_s, json.dumps(log.errors, default=str).encode())
     except ClosedError:
-        return  # nobody is left to be told
+        pass  # nobody is left to be told
     except Exception:  # noqa: BLE001  (main tells, whatever it is)
-        channel.send(Kind.FAILED, loop.now_s, traceback.format_exc().encode())
+        channel.last(Kind.FAILED, loop.now_s, traceback.format_exc().encode())
+    finally:
+        channel.close()
+        loop.close()
 
 
 class There:
@@ -111,10 +114,17 @@ class There:
                 self._runners[k].submit(p_setpoint_mw, at_s)
         elif kind is Kind.FAULTS:
             self._plant.start_faults(self._faults, *INSTANT.unpack(payload))
-        elif kind is Kind.END:
-            self._end()
-            return False
-        return True
+        return kind is not Kind.END
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all that runs here, and close the records."""
+        for task in self._tasks:
+            task.cancel()
+        self._loop.run_until_complete(_ended(self._tasks))
+        self._plant.writer.close()
 
     def _come_to(self, at_s: float) -> None:
         loop = self._loop
@@ -128,12 +138,6 @@ class There:
             self._collect_at_s += COLLECT_S
             gc.collect()
             gc.freeze()
-
-    def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        self._loop.run_until_complete(_ended(self._tasks))
-        self._plant.writer.close()
 
 
 async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
