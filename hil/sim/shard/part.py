@@ -12,7 +12,7 @@ from vppd.config.schema import Config
 
 ALONE = ("host_", "daemon_")  # faults that end or hold the daemon: all of it is in one process then
 WORTH_UNIT_S = 20_000.0  # units x seconds; below, one process is done before two have begun
-CENTRAL_UNITS = 75  # what TSO, tick and journal cost, in units
+CENTRAL_UNITS = 30  # what main does beside the units while the worker is at its own, in units
 
 
 def processes(scenario: Scenario, units: int) -> int:

@@ -188,8 +188,13 @@ class StandIn:
         """True while a setpoint waits or is on its way."""
         return self._worker.slots.busy[self._k]
 
-    def __getattr__(self, name: str) -> int:
-        """Counts."""
-        if name not in COUNTS:
-            raise AttributeError(name)
+
+def _count(name: str) -> property:
+    def count(self: StandIn) -> int:
         return self._worker.slots.counts[name][self._k]
+
+    return property(count, doc="As of `DeviceRunner`.")
+
+
+for _name in COUNTS:
+    setattr(StandIn, _name, _count(_name))
