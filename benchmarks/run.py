@@ -20,13 +20,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import ours, startup, streaming
-from benchmarks.peers import frequenz_split, highs, piqp_qp
+from benchmarks import ahead, ours, startup, streaming, tick
+from benchmarks.peers import frequenz_split, highs, osqp_qp, piqp_qp
 from benchmarks.timing import Row
 
 SIZES = (10, 200, 1_000, 10_000)
 STREAMS_MAX = 4.0
 TARGETS_US = {200: 5.0, 10_000: 200.0}
+TICK_US = {200: 100.0, 10_000: 5_000.0, 1_000_000: 500_000.0}
+TICK_P99_US = {200: 300.0}
+TIMES_FREQUENZ = {ours.WHO: 500.0, ahead.WHO: 100.0}  # at 200 and at 10,000 units
 
 Job = tuple[str, Callable[[], list[Row]]]
 
@@ -38,14 +41,19 @@ def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
         for name, measure in (
             ("exact", ours.exact),
             ("policies", ours.policies),
+            ("several points", ahead.measure),
+            ("whole tick", tick.measure),
             ("limits and guard", ours.around_the_split),
             ("HiGHS", highs.measure),
             ("PIQP", piqp_qp.measure),
+            ("OSQP", osqp_qp.measure),
             ("Frequenz", frequenz_split.measure),
         ):
             found.append((f"{name}, {n:,} units", lambda m=measure, k=n: m(k)))
     if with_million:
         found.append((f"exact, {streaming.N:,} units", streaming.measure))
+        found.append((f"several points, {streaming.N:,} units", lambda: ahead.measure(streaming.N)))
+        found.append((f"whole tick, {streaming.N:,} units", lambda: tick.measure(streaming.N)))
     found.append(("start-up", startup.measure))
     return found
 
@@ -66,20 +74,35 @@ def machine() -> dict[str, object]:
 
 def targets(rows: list[Row]) -> list[dict[str, object]]:
     """Each target with what was measured."""
+    stream_us = next((r.median_us for r in rows if r.who == "streaming pass"), float("nan"))
     found = []
-    stream_us = next((r.median_us for r in rows if r.who == "streaming pass"), None)
     for r in rows:
-        if not r.who.startswith(ours.WHO) or r.what != ours.WHAT:
+        if r.who.startswith(ours.WHO) and r.what == ours.WHAT:
+            limit_us = STREAMS_MAX * stream_us if r.n == streaming.N else TARGETS_US.get(r.n)
+            found.append(_target(r, "median", r.median_us, limit_us))
+        elif r.who == tick.WHO and r.what == tick.CASES[0][0]:
+            found.append(_target(r, "median", r.median_us, TICK_US.get(r.n)))
+            found.append(_target(r, "p99", r.p99_us, TICK_P99_US.get(r.n)))
+    return [each for each in [*found, *_against_frequenz(rows)] if each["limit_us"] is not None]
+
+
+def _against_frequenz(rows: list[Row]) -> list[dict[str, object]]:
+    """How many times faster than the Frequenz split, at each size."""
+    theirs = {r.n: r.median_us for r in rows if r.who == frequenz_split.WHO}
+    found = []
+    for r in rows:
+        times = next((t for who, t in TIMES_FREQUENZ.items() if r.who.startswith(who)), None)
+        if times is None or r.n < min(TICK_US) or not theirs.get(r.n, float("nan")) > 0.0:
             continue
-        limit_us = TARGETS_US.get(r.n)
-        if r.n == streaming.N and stream_us is not None:
-            limit_us = STREAMS_MAX * stream_us
-        if limit_us is not None:
-            found.append(
-                {"who": r.who, "n": r.n, "median_us": r.median_us, "limit_us": limit_us,
-                 "met": r.median_us <= limit_us}
-            )  # fmt: skip
+        what = f"{times:g} times faster than Frequenz"
+        found.append(_target(r, what, r.median_us, theirs[r.n] / times))
     return found
+
+
+def _target(r: Row, what: str, us: float, limit_us: float | None) -> dict[str, object]:
+    met = limit_us is not None and us <= limit_us
+    return {"who": f"{r.who}, {r.what}", "what": what, "n": r.n, "us": us, "limit_us": limit_us,
+            "met": met}  # fmt: skip
 
 
 def time_text(us: float) -> str:
@@ -155,8 +178,8 @@ def main() -> int:
     for t in checked:
         verdict = "met" if t["met"] else "MISSED"
         screen.print(
-            f"target {verdict}: {t['who']}, {t['n']:,} units: {time_text(t['median_us'])}"
-            f" of {time_text(t['limit_us'])}"
+            f"target {verdict}: {t['who']}, {t['n']:,} units, {t['what']}:"
+            f" {time_text(t['us'])} of {time_text(t['limit_us'])}"
         )
     screen.print(f"{before['cpu']}, {before['cores']} cores, load {before['load_1min']:.1f};"
                  f" numba {before['numba']}; {took_s:.0f} s")  # fmt: skip

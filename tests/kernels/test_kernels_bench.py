@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
-from benchmarks import ours, run, timing
-from benchmarks.peers import frequenz_split, highs, piqp_qp
+from benchmarks import ahead, ours, run, tick, timing
+from benchmarks.peers import frequenz_split, highs, osqp_qp, piqp_qp
 from benchmarks.peers.frequenz_setup import NotInstalledError
 from benchmarks.timing import Row
+from vppd.core.types import Mode
+from vppd.kernels import status
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +19,7 @@ def _few_calls(monkeypatch):
     def three(call, **_):
         return timing.repeat(call, budget_s=0.0, at_least=3, at_most=3)
 
-    for module in (ours, highs, piqp_qp, frequenz_split):
+    for module in (ahead, ours, highs, osqp_qp, piqp_qp, frequenz_split, tick):
         monkeypatch.setattr(module, "repeat", three)
 
 
@@ -43,7 +45,11 @@ def test_a_peer_that_does_not_run_is_a_row_too(monkeypatch, tmp_path):
 def test_figures_of_the_peers_are_of_the_same_problem():
     (lp,) = highs.measure(30)
     (qp,) = piqp_qp.measure(30)
-    assert lp.runs == qp.runs == 3
+    (split,) = osqp_qp.measure(30)
+    assert lp.runs == qp.runs == split.runs == 3
+    assert abs(split.cost_over_best) < 1e-3
+    assert split.sum_error_mw < 1e-2
+    assert split.note == ""
     assert 0.0 <= lp.cost_over_best < 0.2  # straight pieces lose a little
     assert abs(qp.cost_over_best) < 1e-6
     assert lp.sum_error_mw < 1e-9
@@ -55,6 +61,47 @@ def test_ours(measure):
     rows = measure(20)
     assert len(rows) == 2
     assert all(r.median_us > 0.0 and r.p99_us >= r.median_us for r in rows)
+
+
+def test_several_points_meet_the_first_one():
+    rows = ahead.measure(40)
+    assert [r.what for r in rows] == ["2 look-ahead points"] * 2 + ["4 look-ahead points"] * 2
+    assert all(r.median_us > 0.0 and r.sum_error_mw < 1e-9 for r in rows)
+
+
+def test_whole_ticks_regulate_in_a_closed_loop(monkeypatch):
+    done = []
+
+    def watched(state, image, params):
+        after, decision = real(state, image, params)
+        done.append(decision)
+        return after, decision
+
+    real = tick.tick
+    monkeypatch.setattr(tick, "tick", watched)
+    rows = tick.measure(60)
+    assert [r.what for r in rows] == [what for what, _, _ in tick.CASES]
+    assert all(r.median_us > 0.0 for r in rows)
+    regulating = [d for d in done if d.mode == Mode.REGULATING]
+    assert len(regulating) > 0.9 * len(done)
+    assert len({d.regulation_pu for d in regulating}) > 20
+    assert any(d.group_price.any() for d in regulating if d.group_price.size)
+    assert all(d.status in (status.OK, status.UNSERVED_UP, status.UNSERVED_DOWN) for d in done)
+
+
+def test_targets_are_told_beside_what_was_measured():
+    what = tick.CASES[0][0]
+    rows = [
+        Row(tick.WHO, what, 200, 80.0, 400.0, 50),
+        Row(f"{ahead.WHO}, cold", "2 look-ahead points", 200, 30.0, 40.0, 50),
+        Row(frequenz_split.WHO, frequenz_split.WHAT, 200, 2000.0, 3000.0, 8),
+    ]
+    told = [(t["what"], t["us"], t["limit_us"], t["met"]) for t in run.targets(rows)]
+    assert told == [
+        ("median", 80.0, 100.0, True),
+        ("p99", 400.0, 300.0, False),
+        ("100 times faster than Frequenz", 30.0, 20.0, False),
+    ]
 
 
 def test_run_writes_table_and_file(monkeypatch, tmp_path, capsys):

@@ -111,11 +111,12 @@ def test_status_codes_stand_in_the_journal():
     assert (status.BAD_INPUT, status.MISMATCH) == (-1, -2)
 
 
-def elsewhere(tmp_path: Path, **environment: str) -> str:
-    """Digest of all kernels' outputs in another process."""
+def elsewhere(tmp_path: Path | None, **environment: str) -> str:
+    """Digest of all kernels' outputs in another process; without a path from the kernels' cache."""
+    cache = {} if tmp_path is None else {"NUMBA_CACHE_DIR": str(tmp_path)}
     result = subprocess.run(
         [sys.executable, kernels_digest.__file__],
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **environment},
+        env={**os.environ, **cache, **environment},
         capture_output=True,
         text=True,
         check=True,
@@ -131,3 +132,8 @@ def test_the_same_bits_without_a_compiler(tmp_path):
 def test_the_same_bits_on_a_plain_cpu_without_vector_loops(tmp_path):
     there = elsewhere(tmp_path, NUMBA_CPU_NAME="generic", NUMBA_LOOP_VECTORIZE="0")
     assert there == kernels_digest.digest()
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "4"])
+def test_the_same_bits_with_any_number_of_threads(threads):
+    assert elsewhere(None, NUMBA_NUM_THREADS=threads) == kernels_digest.digest()
