@@ -13,7 +13,7 @@ from hil.sim.host import Host
 from hil.sim.journal import SimulatedJournal
 from hil.sim.kinds import memory_links
 from hil.sim.shard.part import Dealt, config_of
-from hil.sim.shard.stand_in import GAP_S, StandIn, Worker
+from hil.sim.shard.stand_in import GAP_S, Devices, Worker
 from hil.sim.ticks import TickRecorder
 from hil.sim.wire import Plug
 from vppd import __version__
@@ -166,16 +166,19 @@ class SimulatedDaemon:
 
     def _build(self, rng: random.Random) -> Plant:
         """Make links, devices and signals; of units that another process drives what stands in."""
-        away: dict[str, StandIn] = {} if self._worker is None else self._worker.units
+        if self._worker is None:
+            return self._build_part(self.config, rng)
+        away = self._worker.units
         ids = {unit.id for unit in self.config.fleet} - away.keys()
-        here = config_of(self.config, ids, rest=True)
-        plant = build_plant(
-            here, self._state_dir, clock=self._clock, utc=self._utc, shadow=False,
-            rng=Dealt(rng, self.config, here), link_kinds=self._links,
-        )  # fmt: skip
+        plant = self._build_part(config_of(self.config, ids, rest=True), rng)
         devices: dict[str, Any] = {device.unit_id: device for device in plant.devices} | away
-        return Plant(
-            plant.links, [devices[unit.id] for unit in self.config.fleet], plant.signals
+        in_order = [devices[unit.id] for unit in self.config.fleet]
+        return Plant(plant.links, Devices(self._worker, in_order), plant.signals)
+
+    def _build_part(self, part: Config, rng: random.Random) -> Plant:
+        return build_plant(
+            part, self._state_dir, clock=self._clock, utc=self._utc, shadow=False,
+            rng=Dealt(rng, self.config, part), link_kinds=self._links,
         )  # fmt: skip
 
     def _done(self, done: Done) -> None:

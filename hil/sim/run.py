@@ -142,7 +142,8 @@ class Simulation:
         ends = terminals(scenario, drawn.basepoint_mw, self.raw_dir)
         wanted = self._processes or part.processes(scenario, len(drawn.units))
         away = part.away(drawn, timed, frequency=ends is not None) if wanted > 1 else ()
-        worker = self._fork(self.task(drawn, away, timed, config)) if away else None
+        part_away = self.task(drawn, away, timed, config)
+        worker = self._fork(part_away, loop) if away else None
         broker, host = Broker(loop), Host(loop, UTC_S)
         plant = SimulatedPlant(
             drawn, Wires(loop, drawn), broker, self.raw_dir, lambda: UTC_S + loop.time(), ends,
@@ -158,7 +159,6 @@ class Simulation:
         await daemon.start()
         others = [plant.run(), master.serve(), daemon.failure(), self._watch(loop)]
         if worker is not None:
-            worker.join(loop)
             daemon.quiet_until_s = lambda: master.quiet_until_s
             master.on_quiet = daemon.let_worker_go
             others.append(worker.lead())
@@ -219,10 +219,11 @@ class Simulation:
         self._io = {key: n - before[key] for key, n in daemon.io().items()}
         machine.cancel()
 
-    def _fork(self, task: Task) -> Worker:
+    def _fork(self, task: Task, loop: VirtualLoop) -> Worker:
         """Start the worker."""
         ids = tuple(task.drawn.units[index].id for index in task.units)
         self._worker = Worker(partial(serve, task), ids)
+        self._worker.join(loop)
         return self._worker
 
     def task(
@@ -244,8 +245,10 @@ class Simulation:
 
     def _following(self, plant: SimulatedPlant) -> int:
         """Units that follow the daemon."""
-        others = 0 if self._worker is None else self._worker.slots.following
-        return plant.following + others
+        if self._worker is None:
+            return plant.following
+        self._worker.look()
+        return plant.following + self._worker.following
 
     async def _watch(self, loop: VirtualLoop) -> None:
         """Tell how far it is, and let the collector of cycles work now and then."""

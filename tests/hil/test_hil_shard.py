@@ -9,7 +9,6 @@ import socket
 import threading
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 
 from hil import daemon_config, fleet, result
@@ -22,7 +21,8 @@ from hil.sim.replay import replay
 from hil.sim.run import BASE_PORT, Simulation
 from hil.sim.shard import part, slots
 from hil.sim.shard.channel import Channel, Kind
-from hil.sim.shard.stand_in import COUNTS, Worker
+from hil.sim.shard.slots import COUNTS
+from hil.sim.shard.stand_in import Worker
 from hil.sim.shard.worker import There, serve
 from vppd.devices.base import Reading
 
@@ -146,15 +146,18 @@ def test_slots_come_back_as_they_were():
     runners = [Runner(k) for k in range(5)]
     seen = slots.unpack(slots.pack(runners, 3))
     assert seen.following == 3
-    assert seen.latest[1] is None
-    for k, runner in enumerate(runners):
-        if runner.latest is not None:
-            assert repr(seen.latest[k]) == repr(runner.latest)  # with its types, and nan
-        for name in ("reason", "write_result", "connected", "busy"):
-            assert getattr(seen, name)[k] == getattr(runner, name), name
-        np.testing.assert_equal(seen.accepted_mw[k], runner.accepted_mw)
-        np.testing.assert_equal(seen.accepted_s[k], runner.accepted_s)
-        assert [seen.counts[name][k] for name in COUNTS] == [getattr(runner, n) for n in COUNTS]
+    assert len(seen.columns) == len(slots.COLUMNS)
+    for name, column in zip(slots.COLUMNS, seen.columns, strict=True):
+        # with their types, and nan
+        assert list(map(repr, column)) == [repr(getattr(runner, name)) for runner in runners], name
+
+
+def test_a_stand_in_shows_what_was_seen():
+    runner = Runner(2)
+    with worker_that(lambda channel: channel.close()) as worker:
+        (unit,) = worker.units.values()
+        unit.show(*[getattr(runner, name) for name in slots.COLUMNS])
+    assert [getattr(unit, n) for n in slots.COLUMNS] == [getattr(runner, n) for n in slots.COLUMNS]
 
 
 @contextmanager
@@ -176,13 +179,13 @@ def test_a_worker_that_fails_says_why():
 
     told = pytest.raises(CouldNotRunError, match="a bug in the physics")
     with worker_that(fails) as worker, told:
-        _ = worker.units["a"].connected
+        worker.look()
 
 
 def test_a_worker_that_is_gone_is_told():
     told = pytest.raises(CouldNotRunError, match="the other process has ended")
     with worker_that(lambda channel: channel.close()) as worker, told:
-        _ = worker.units["a"].latest
+        worker.look()
 
 
 def test_a_failure_of_the_worker_ends_the_run(monkeypatch, tmp_path):

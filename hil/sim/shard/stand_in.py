@@ -6,14 +6,13 @@ import math
 import multiprocessing
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hil.plumbing import CouldNotRunError
 from hil.sim.loop import VirtualLoop
 from hil.sim.shard.channel import Channel, ClosedError, Kind
-from hil.sim.shard.slots import COUNTS, Slots, unpack
-from vppd.devices.base import Reading
+from hil.sim.shard.slots import COLUMNS, unpack
 
 STRIDE_S = 0.1  # main says how far it has come that often, where no more is known of the future
 # No tick begins within that of the one before (`vppd.runtime.clock.Schedule`, min_gap_s).
@@ -33,7 +32,7 @@ class Worker:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._loop: VirtualLoop | None = None
-        self._seen: Slots | None = None
+        self.following = 0  # of its devices, as of the last look
         self._seen_s = float("nan")
         self._orders: list[bytes] = []
         self._ordered_s = float("nan")
@@ -41,7 +40,8 @@ class Worker:
         self._sent_s = -math.inf  # so far it may go
         self.errors: list[dict[str, Any]] = []
         self.failure = ""  # why it has ended
-        self.units = {unit_id: StandIn(self, k, unit_id) for k, unit_id in enumerate(ids)}
+        self._in_order = [StandIn(self, k, unit_id) for k, unit_id in enumerate(ids)]
+        self.units = {unit.unit_id: unit for unit in self._in_order}
 
         def there() -> None:
             ours.close()  # else it would never see that we are gone
@@ -78,14 +78,16 @@ class Worker:
         self._orders.append(SETPOINT.pack(k, p_setpoint_mw))
         self._ordered_s = self._now_s
 
-    @property
-    def slots(self) -> Slots:
-        """What stands in its slots now. Raises CouldNotRunError."""
-        if self._seen is None or self._seen_s != self._now_s:
-            self._seen_s = self._now_s
-            self._send(Kind.LOOK)
-            self._seen = unpack(self._answer())
-        return self._seen
+    def look(self) -> None:
+        """Let every stand-in show what stands in its slots now. Raises CouldNotRunError."""
+        if self._seen_s == self._now_s:
+            return
+        self._seen_s = self._now_s
+        self._send(Kind.LOOK)
+        seen = unpack(self._answer())
+        self.following = seen.following
+        for unit, *values in zip(self._in_order, *seen.columns, strict=True):
+            unit.show(*values)
 
     def end(self) -> None:
         """End it in order, and learn what was wrong there."""
@@ -137,12 +139,23 @@ class Worker:
 
 
 class StandIn:
-    """Stands for the runner of a unit of the worker."""
+    """Stands for the runner of a unit of the worker: its slots, as of the last look."""
+
+    __slots__ = (*COLUMNS, "_k", "_worker", "unit_id")
 
     def __init__(self, worker: Worker, k: int, unit_id: str) -> None:
         self.unit_id = unit_id
         self._worker = worker
         self._k = k
+
+    def show(self, *values: Any) -> None:
+        """Show these values of `COLUMNS`."""
+        (
+            self.latest, self.reason, self.accepted_mw, self.accepted_s, self.write_result,
+            self.connected, self.busy, self.writes_accepted, self.writes_refused,
+            self.writes_unknown, self.reconnects, self.setpoints_dropped, self.setpoints_expired,
+            self.reads, self.read_errors,
+        ) = values  # fmt: skip
 
     async def run(self) -> None:
         """Do nothing: it runs elsewhere."""
@@ -153,48 +166,20 @@ class StandIn:
         del decided_s
         self._worker.submit(self._k, p_setpoint_mw)
 
-    @property
-    def latest(self) -> Reading | None:
-        """Newest reading; None: never read."""
-        return self._worker.slots.latest[self._k]
 
-    @property
-    def reason(self) -> str:
-        """Why the device does not do what it is told, in words."""
-        return self._worker.slots.reason[self._k]
+class Devices(Sequence[Any]):
+    """All devices of the plant, for the daemon. Who goes through them sees them as of now."""
 
-    @property
-    def accepted_mw(self) -> float:
-        """Last setpoint that the device accepted, MW; NaN: none yet."""
-        return self._worker.slots.accepted_mw[self._k]
+    def __init__(self, worker: Worker, devices: Sequence[Any]) -> None:
+        self._worker, self._devices = worker, devices
 
-    @property
-    def accepted_s(self) -> float:
-        """When it did, s; NaN: never."""
-        return self._worker.slots.accepted_s[self._k]
+    def __len__(self) -> int:
+        return len(self._devices)
 
-    @property
-    def write_result(self) -> int:
-        """WriteResult of the newest write that ended."""
-        return self._worker.slots.write_result[self._k]
+    def __getitem__(self, index: Any) -> Any:
+        self._worker.look()
+        return self._devices[index]
 
-    @property
-    def connected(self) -> bool:
-        """True while its link is up."""
-        return self._worker.slots.connected[self._k]
-
-    @property
-    def busy(self) -> bool:
-        """True while a setpoint waits or is on its way."""
-        return self._worker.slots.busy[self._k]
-
-
-def _count(name: str) -> property:
-    def count(self: StandIn) -> int:
-        return self._worker.slots.counts[name][self._k]
-
-    return property(count, doc="As of `DeviceRunner`.")
-
-
-for _name in COUNTS:
-    setattr(StandIn, _name, _count(_name))
+    def __iter__(self) -> Iterator[Any]:
+        self._worker.look()
+        return iter(self._devices)
