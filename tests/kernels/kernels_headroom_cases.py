@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from vppd.kernels.headroom import lasting, promise
+from vppd.kernels.headroom import GROUP_ROWS, lasting, promise
 
 NAN = float("nan")
 HORIZONS_S = (1.0, 300.0, 900.0, 1800.0)
@@ -38,14 +38,26 @@ def unit(**changes):
     return REST | changes
 
 
-def promised(*units, soc_error_pu=0.02, soc_horizon_s=60.0, horizons_s=HORIZONS_S):
-    """Sums by name, each of shape (K,)."""
+NO_GROUPS = {"member": None, "parent": (), "lower_mw": (), "upper_mw": ()}
+
+
+def promised(
+    *units, soc_error_pu=0.02, soc_horizon_s=60.0, horizons_s=HORIZONS_S, groups=NO_GROUPS
+):
+    """Sums by name, each of shape (K,). `groups`: lowest group of each unit, and the groups."""
     columns = {
         key: np.array([each[key] for each in units], "u1" if key == "out_reason" else "f8")
         for key in REST
     }
     sums = np.full((4, len(horizons_s)), NAN)
-    promise(*columns.values(), soc_error_pu, soc_horizon_s, np.array(horizons_s), *sums)
+    member = [-1] * len(units) if groups["member"] is None else groups["member"]
+    tree = [np.array(each, dtype=np.int64) for each in (member, groups["parent"])]
+    limits = [np.array(groups[key], dtype=np.float64) for key in ("lower_mw", "upper_mw")]
+    room = np.full((GROUP_ROWS, len(groups["parent"])), NAN)
+    promise(
+        *columns.values(), soc_error_pu, soc_horizon_s, *tree, *limits, room,
+        np.array(horizons_s), *sums,
+    )  # fmt: skip
     return dict(zip(NAMES, sums, strict=True))
 
 

@@ -234,3 +234,60 @@ def test_what_lasts_is_the_range_of_a_store_as_far_as_its_energy_goes():
     assert count == 2
     bounds, _ = lasts(unit(soc_pu=0.1, energy_mwh=20.0, range_lower_mw=2.0))
     assert bounds[:, 0].tolist() == [2.0, 2.0]  # never out of its range
+
+
+INF = math.inf
+
+
+def test_a_group_promises_no_more_than_its_limit_carries():
+    """Two of 10 MW behind a feeder of -7 to 12 MW, and one outside it."""
+    feeder = {"member": [0, 0, -1], "parent": [-1], "lower_mw": [-7.0], "upper_mw": [12.0]}
+    got = promised(unit(), unit(), unit(), groups=feeder)
+    assert got["up"].tolist() == [22.0] * 4
+    assert got["down"].tolist() == [17.0] * 4
+    assert got["firm_up"].tolist() == [12.0] * 4  # less the largest unit
+    loaded = promised(unit(base_mw=4.0), unit(), unit(), groups=feeder)
+    assert loaded["up"].tolist() == [18.0] * 4  # 8 of them through the feeder
+    assert loaded["down"].tolist() == [21.0] * 4
+
+
+def test_a_plan_that_a_group_cannot_carry_is_carried_by_the_others_first():
+    feeder = {"member": [0, 0, -1], "parent": [-1], "lower_mw": [-INF], "upper_mw": [12.0]}
+    got = promised(unit(base_mw=9.0), unit(base_mw=9.0), unit(), groups=feeder)
+    assert got["up"].tolist() == [4.0] * 4
+    assert got["down"].tolist() == [48.0] * 4
+
+
+def test_groups_within_groups_hold_together():
+    """A site of 15 MW has a feeder of 12 MW (two units) and one unit of its own."""
+    site = {"member": [1, 1, 0], "parent": [-1, 0], "lower_mw": [-15.0, -INF],
+            "upper_mw": [15.0, 12.0]}  # fmt: skip
+    assert promised(unit(), unit(), unit(), groups=site)["up"].tolist() == [15.0] * 4
+    assert promised(unit(), unit(), unit(), groups=site)["down"].tolist() == [15.0] * 4
+    wide = site | {"upper_mw": [INF, 12.0]}
+    assert promised(unit(), unit(), unit(), groups=wide)["up"].tolist() == [22.0] * 4
+
+
+def test_a_unit_that_is_out_fills_its_group_all_the_same():
+    feeder = {"member": [0, 0], "parent": [-1], "lower_mw": [-INF], "upper_mw": [6.0]}
+    out = unit(out_reason=int(Reason.UNREACHABLE), base_mw=5.0, range_lower_mw=5.0,
+               range_upper_mw=5.0)  # fmt: skip
+    assert promised(out, unit(), groups=feeder)["up"].tolist() == [1.0] * 4
+
+
+@given(seeds)
+def test_limits_that_bind_nobody_change_no_bit_and_tighter_ones_promise_less(seed):
+    rng = np.random.default_rng(seed)
+    units = [random_unit(rng) for _ in range(int(rng.integers(1, 12)))]
+    member = rng.integers(-1, 3, len(units)).tolist()
+    parent = [-1, int(rng.integers(-1, 1)), int(rng.integers(-1, 2))]
+    free = {"member": member, "parent": parent, "lower_mw": [-INF] * 3, "upper_mw": [INF] * 3}
+    plain, open_ = promised(*units), promised(*units, groups=free)
+    assert all(plain[name].tobytes() == open_[name].tobytes() for name in NAMES)
+    room_mw = rng.uniform(0.0, 40.0, 3)
+    tight = free | {"lower_mw": (-room_mw).tolist(), "upper_mw": room_mw.tolist()}
+    wider = free | {"lower_mw": (-1.3 * room_mw).tolist(), "upper_mw": (1.3 * room_mw).tolist()}
+    less, more = promised(*units, groups=tight), promised(*units, groups=wider)
+    for name in NAMES:
+        assert (less[name] <= more[name] + 1e-9).all(), name
+        assert (more[name] <= plain[name] + 1e-9).all(), name

@@ -51,7 +51,9 @@ def promised(
             params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, params.dead_time_s, params.lag_s,
             image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
             params.efficiency_charge_pu, params.efficiency_discharge_pu,
-            params.firm_pu, params.soc_error_pu, params.soc_horizon_s, horizons_s, *sums_mw,
+            params.firm_pu, params.soc_error_pu, params.soc_horizon_s,
+            params.unit_group, params.group_parent, params.group_lower_mw, params.group_upper_mw,
+            np.empty((headroom.GROUP_ROWS, params.group_parent.size)), horizons_s, *sums_mw,
         )  # fmt: skip
     return Promise(horizons_s, *sums_mw)
 

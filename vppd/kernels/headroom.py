@@ -21,6 +21,9 @@ AGC asks for a step, and slow units come later: until then stores bridge what is
 they cannot give twice. What bridging needs beyond the energy that stores have to spare is
 taken off their part (`_bridged`).
 
+Limits of groups (site, feeder, transformer) hold for the sums of basepoints and rooms of their
+units: what a group cannot carry of its units' rooms is taken off, from the lowest group up.
+
 The *firm* sums hold when things go wrong that do go wrong:
 
 * the SoC is off by `soc_error_pu`, against us;
@@ -31,10 +34,11 @@ The *firm* sums hold when things go wrong that do go wrong:
 
 import numpy as np
 
-from vppd.kernels.jit import F8, IN, IN_U1, OUT, U1, f8, i8, kernel
+from vppd.kernels.jit import F8, I8, IN, IN_I8, IN_U1, OUT, OUT_2D, U1, f8, i8, kernel
 
 NONE = np.uint8(0)  # `vppd.core.types.Reason`, typed again
 S_PER_H = 3600.0
+BASE, RISE, FALL, FIRM_RISE, FIRM_FALL, GROUP_ROWS = range(6)  # of a group's sums
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
 
 
@@ -115,10 +119,49 @@ def _not_below(x: float) -> float:
     return 0.0 if x < 0.0 else x
 
 
+@kernel()
+def _add(
+    groups: F8, g: int, base: float, rise: float, fall: float, firm_rise: float, firm_fall: float
+) -> None:
+    """Add a unit to its group."""
+    groups[BASE, g] += base
+    groups[RISE, g] += rise
+    groups[FALL, g] += fall
+    groups[FIRM_RISE, g] += firm_rise
+    groups[FIRM_FALL, g] += firm_fall
+
+
+@kernel()
+def _cut(groups: F8, row: int, g: int, parent: int, room: float) -> float:
+    """Leave a group the room that its limit allows; pass that on, and return what was taken off.
+
+    `room`: from its basepoints to the limit, in the direction of the row.
+    """
+    over = _not_below(groups[row, g] - room)
+    if parent >= 0:
+        groups[row, parent] += groups[row, g] - over
+    return over
+
+
+@kernel()
+def _over(groups: F8, parent: I8, low_mw: F8, high_mw: F8) -> tuple[float, float, float, float]:
+    """What groups cannot carry of their units' rooms, MW: rise, fall, firm rise, firm fall."""
+    rise = fall = firm_rise = firm_fall = 0.0
+    for g in range(parent.shape[0] - 1, -1, -1):  # each group stands above its parts
+        up, down = high_mw[g] - groups[BASE, g], groups[BASE, g] - low_mw[g]
+        rise += _cut(groups, RISE, g, parent[g], up)
+        fall += _cut(groups, FALL, g, parent[g], down)
+        firm_rise += _cut(groups, FIRM_RISE, g, parent[g], up)
+        firm_fall += _cut(groups, FIRM_FALL, g, parent[g], down)
+        if parent[g] >= 0:
+            groups[BASE, parent[g]] += groups[BASE, g]
+    return rise, fall, firm_rise, firm_fall
+
+
 @kernel(
     i8(
-        IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN,
-        OUT, OUT, OUT, OUT,
+        IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, f8, f8,
+        IN_I8, IN_I8, IN, IN, OUT_2D, IN, OUT, OUT, OUT, OUT,
     )
 )  # fmt: skip
 def promise(
@@ -141,6 +184,11 @@ def promise(
     firm_pu: F8,
     soc_error_pu: float,
     soc_horizon_s: float,
+    unit_group: I8,
+    group_parent: I8,
+    group_lower_mw: F8,
+    group_upper_mw: F8,
+    groups: F8,
     horizon_s: F8,
     up_mw: F8,
     down_mw: F8,
@@ -165,6 +213,12 @@ def promise(
         0...1 each.
     soc_error_pu, soc_horizon_s : float
         Error of the SoC that the firm sums allow for; how far ahead the tick keeps the band.
+    unit_group, group_parent : shapes (n,), (G,)
+        Lowest group of each unit, group above each group, -1: none. Each stands above its parts.
+    group_lower_mw, group_upper_mw : shape (G,)
+        Limits of the sum of a group's units.
+    groups : shape (GROUP_ROWS, G)
+        Room.
     horizon_s : shape (K,)
         Horizons, s from now.
     up_mw, down_mw, firm_up_mw, firm_down_mw : shape (K,), written
@@ -182,15 +236,20 @@ def promise(
         rise = fall = firm_rise = firm_fall = largest_rise = largest_fall = 0.0
         late_up = late_down = give_up = give_down = 0.0
         spare_up = spare_down = firm_spare_up = firm_spare_down = 0.0
+        groups[:] = 0.0
         for i in range(base_mw.shape[0]):
-            base = base_mw[i]
+            base, group = base_mw[i], unit_group[i]
             is_store = not np.isnan(energy_mwh[i])
             if out_reason[i] != NONE or (is_store and np.isnan(soc_pu[i])):
                 beyond = range_upper_mw[i] - base
-                rise += 0.0 if beyond > 0.0 else beyond
-                firm_rise += 0.0 if beyond > 0.0 else beyond
-                fall += 0.0 if beyond < 0.0 else -beyond
-                firm_fall += 0.0 if beyond < 0.0 else -beyond
+                up = 0.0 if beyond > 0.0 else beyond
+                down = 0.0 if beyond < 0.0 else -beyond
+                rise += up
+                firm_rise += up
+                fall += down
+                firm_fall += down
+                if group >= 0:
+                    _add(groups, group, base, up, down, up, down)
                 continue
             counted += 1
             lag = lag_s[i]
@@ -228,18 +287,24 @@ def promise(
                 late_s = dead_time_s[i] + lag
                 late_up += _late(up + way, horizon_s[k], late_s, up_ramp)
                 late_down += _late(down - way, horizon_s[k], late_s, down_ramp)
+            firm_up, firm_down = up, down
             if firm_high != high:
-                up = _room(firm_high, base, told, free, up_ramp, since_s, lag, left)
+                firm_up = _room(firm_high, base, told, free, up_ramp, since_s, lag, left)
             if firm_low != low:
-                down = _room(-firm_low, -base, -told, -free, down_ramp, since_s, lag, left)
-            up = up * firm_pu[i] if up > 0.0 else up
-            down = down * firm_pu[i] if down > 0.0 else down
-            firm_rise += up
-            firm_fall += down
-            lost_up = _not_below(up) + _not_below(base)
-            lost_down = _not_below(down) + _not_below(-base)
+                firm_down = _room(-firm_low, -base, -told, -free, down_ramp, since_s, lag, left)
+            firm_up = firm_up * firm_pu[i] if firm_up > 0.0 else firm_up
+            firm_down = firm_down * firm_pu[i] if firm_down > 0.0 else firm_down
+            firm_rise += firm_up
+            firm_fall += firm_down
+            if group >= 0:
+                _add(groups, group, base, up, down, firm_up, firm_down)
+            lost_up = _not_below(firm_up) + _not_below(base)
+            lost_down = _not_below(firm_down) + _not_below(-base)
             largest_rise = lost_up if lost_up > largest_rise else largest_rise
             largest_fall = lost_down if lost_down > largest_fall else largest_fall
+        over = _over(groups, group_parent, group_lower_mw, group_upper_mw)
+        rise, fall = rise - over[0], fall - over[1]
+        firm_rise, firm_fall = firm_rise - over[2], firm_fall - over[3]
         rise -= _bridged(late_up, spare_up, hold_s, give_up)
         fall -= _bridged(late_down, spare_down, hold_s, give_down)
         firm_rise -= _bridged(late_up, firm_spare_up, hold_s, give_up)
