@@ -4,7 +4,8 @@ From the journal, for each tick in which a unit is out of the split, against its
 fallback (`fleet.json`):
 
     UNREACHABLE, TELEMETRY_AGE   counted by the last setpoint that it accepted, and no longer than
-                                 its watchdog time after that
+                                 its watchdog time after that; one that can be told is brought back
+                                 to it, as fast as its ramp allows, from what it was sent since
     FALLBACK                     no earlier than that, and counted by its fallback; one that is read
                                  (again, or all along without an answer to its setpoints) may be on
                                  its way there from where it truly is, from a setpoint that it took,
@@ -24,6 +25,8 @@ from hil.measure.pairing import value_slack_mw
 NAME = "prediction"
 Mask = NDArray[np.bool_]
 TOLERANCE_MW = 1e-6
+ROUNDING_MW = 1e-5  # of the instants in the export, times a ramp
+RAMP_TICKS = 2.0  # a ramp makes up for so many ticks (docs/config.md, tick_s)
 CLOCK_S = 1e-6
 
 TOO_LONG = "counted by its last setpoint beyond its watchdog, s since that"
@@ -49,6 +52,9 @@ def check(evidence: Evidence) -> Found:
     sent_mw = ticks.p_setpoint_mw[np.maximum(row - 1, 0), unit]
     stays = aged & np.isfinite(units.energy_mwh[unit])
     off_mw[stays & (np.abs(counted_mw - sent_mw) <= TOLERANCE_MW)] = 0.0
+    for k in np.flatnonzero(held & (off_mw > TOLERANCE_MW)).tolist():
+        if _comes_back(evidence, ticks, int(row[k]), int(unit[k])):
+            off_mw[k] = 0.0
     elsewhere = falling & ~(np.abs(counted_mw - fallback_mw) <= TOLERANCE_MW)
     for k in np.flatnonzero(elsewhere).tolist():
         elsewhere[k] = not _on_its_way(evidence, int(unit[k]), float(ticks.now_s[row[k]]),
@@ -78,6 +84,18 @@ def _out(evidence: Evidence, ticks: Ticks) -> tuple[I8, I8, Mask, Mask, Mask]:
     asked = (out[:, 2] > 0) & ~safe[out[:, 0]] & evidence.inside(ticks.now_s[out[:, 0]])
     row, unit, what = out[asked].T
     return row, unit, what != 2, what == 2, what == 3
+
+
+def _comes_back(evidence: Evidence, ticks: Ticks, row: int, unit: int) -> bool:
+    """Say whether a unit is told to go back from its last setpoint to the last that it accepted."""
+    sent = np.flatnonzero(ticks.send[:row, unit])
+    if not ticks.send[row, unit] or not sent.size:
+        return False
+    sent_mw, accepted_mw = ticks.p_setpoint_mw[sent[-1], unit], ticks.accepted_mw[row, unit]
+    time_s = min(ticks.now_s[row] - ticks.now_s[row - 1], RAMP_TICKS * evidence.settings.tick_s)
+    ramp_mw = float(evidence.run.units.ramp_mw_per_s[unit] * time_s)
+    reached_mw = np.clip(accepted_mw, sent_mw - ramp_mw, sent_mw + ramp_mw)
+    return bool(abs(ticks.p_setpoint_mw[row, unit] - reached_mw) <= ROUNDING_MW)
 
 
 def _on_its_way(evidence: Evidence, unit: int, at_s: float, counted_mw: float) -> bool:

@@ -96,6 +96,12 @@ def test_a_unit_adrift_is_read_but_accepts_nothing(changes, adrift):
     assert who.is_adrift(one(**changes), P).tolist() == [adrift, False, False]
 
 
+def starts_mw_of(before, seen, p):
+    return who.last_setpoints_mw(
+        before, seen, p, who.out_of_split(seen, p), who.is_adrift(seen, p)
+    )  # fmt: skip
+
+
 # The last tick was at 99 s and sent 4 MW; 6 MW were accepted, -3 MW is measured.
 # What is different, what the unit was, whether that was sent -> where its ramp starts.
 STARTS = [
@@ -129,6 +135,35 @@ STARTS = [
 ]
 
 
+# The same, but 4 MW were counted, and what was sent last, some ticks ago, was 7 MW or nothing.
+TOLD = [
+    ({}, Reason.UNREACHABLE, 0, 7.0, 7.0),
+    ({}, Reason.UNREACHABLE, 0, NAN, 4.0),
+    ({}, Reason.UNREACHABLE, 1, 7.0, 4.0),
+    ({}, Reason.LOCAL_CONTROL, 0, 7.0, 4.0),
+    ({"p_meas_mw": NAN}, Reason.LOCAL_CONTROL, 0, 7.0, 7.0),  # it tripped, and is not read
+    ({"quality": Quality.COMM_LOST}, Reason.LOCAL_CONTROL, 0, 7.0, 7.0),
+    ({"quality": Quality.COMM_LOST}, Reason.LOCAL_CONTROL, 0, NAN, 4.0),
+    ({"accepted_at_s": 99.1}, Reason.UNREACHABLE, 0, 7.0, 6.0),
+    ({"write_result": R}, Reason.UNREACHABLE, 0, 7.0, 6.0),
+    ({"accepted_at_s": 80.0}, Reason.UNREACHABLE, 0, 7.0, -3.0),
+]
+
+
+@pytest.mark.parametrize(("changes", "was", "sent", "told_mw", "starts_mw"), TOLD)
+def test_the_ramp_of_a_unit_that_was_away_begins_where_it_was_told_last(
+    changes, was, sent, told_mw, starts_mw
+):
+    before = dataclasses.replace(
+        initial_state(P), now_s=99.0, p_setpoint_mw=np.array([4.0, 4.0, 4.0]),
+        out_reason=np.array([was, 0, 0], np.uint8), sent=np.array([sent, 1, 1], np.uint8),
+        told_mw=np.array([told_mw, 9.0, 9.0]),
+    )  # fmt: skip
+    seen = one(**({"accepted_mw": 6.0, "p_meas_mw": -3.0, "accepted_at_s": 98.0} | changes))
+    last_mw = starts_mw_of(before, seen, P)
+    assert last_mw.tolist() == [starts_mw, 4.0, 4.0]
+
+
 @pytest.mark.parametrize(("changes", "was", "sent", "starts_mw"), STARTS)
 def test_where_the_ramp_begins(changes, was, sent, starts_mw):
     p = params(fallback_mw=np.full(3, 1.5))
@@ -140,7 +175,7 @@ def test_where_the_ramp_begins(changes, was, sent, starts_mw):
     p_meas_mw = seen.p_meas_mw.copy()
     p_meas_mw[2] = 2.25
     seen = dataclasses.replace(seen, p_meas_mw=p_meas_mw)
-    last_mw = who.last_setpoints_mw(before, seen, p, who.is_adrift(seen, p))
+    last_mw = starts_mw_of(before, seen, p)
     assert last_mw.tolist() == [starts_mw, 4.0, 2.25]
 
 
@@ -148,10 +183,10 @@ def test_a_unit_never_told_that_has_since_accepted_is_ramped_from_there():
     """No setpoint is known of it, and none was sent: both are true at once."""
     before = dataclasses.replace(initial_state(P), now_s=99.0)
     seen = one(accepted_mw=6.0, accepted_at_s=99.5, p_meas_mw=-3.0)
-    last_mw = who.last_setpoints_mw(before, seen, P, who.is_adrift(seen, P))
+    last_mw = starts_mw_of(before, seen, P)
     assert last_mw.tolist() == [6.0, 0.0, 0.0]
     seen = one(accepted_mw=NAN, accepted_at_s=NAN, p_meas_mw=-3.0, measured_at_s=98.0)
-    last_mw = who.last_setpoints_mw(before, seen, P, who.is_adrift(seen, P))
+    last_mw = starts_mw_of(before, seen, P)
     assert last_mw.tolist() == [-3.0, 0.0, 0.0]
 
 
@@ -208,7 +243,13 @@ def test_on_the_way_physics_beats_the_ramp(available_mw, reached_mw):
             -9.0,
         ),  # nobody tells it anything: it is there
         (Reason.UNREACHABLE, {"connected": 0}, 8.0),
-        (Reason.TELEMETRY_AGE, {}, 8.0),
+        # it may have taken what it was sent since without an answer: back from there by its ramp
+        (Reason.UNREACHABLE, {"quality": Quality.COMM_LOST}, 5.0),
+        (Reason.TELEMETRY_AGE, {}, 5.0),
+        (Reason.TELEMETRY_AGE, {"accepted_mw": -3.0}, -3.0),
+        (Reason.TELEMETRY_AGE, {"accepted_mw": -8.0}, -5.0),
+        # its range is as old as its telemetry
+        (Reason.TELEMETRY_AGE, {"p_avail_max_mw": 1.0}, 5.0),
         (Reason.REFUSED, {}, 5.0),  # it is told again
         (Reason.REFUSED, {"connected": 0}, 8.0),
         (Reason.LOCAL_CONTROL, {}, 0.5),
@@ -219,7 +260,7 @@ def test_on_the_way_physics_beats_the_ramp(available_mw, reached_mw):
     ],
 )
 def test_what_a_unit_outside_the_split_is_told(code, changes, pinned_mw):
-    """It stands at 0 MW; ramp 5 MW/s. A prediction is no move: it obeys no ramp."""
+    """It stands at 0 MW; ramp 5 MW/s, which binds what is told, and no mere prediction."""
     p = params(fallback_mw=np.full(3, -9.0))
     seen = one(**({"accepted_mw": 8.0, "p_meas_mw": 0.5} | changes))
     reasons = np.array([code, Reason.NONE, Reason.NONE], np.uint8)

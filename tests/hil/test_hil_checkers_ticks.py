@@ -285,6 +285,23 @@ def test_a_unit_counted_as_it_should_not_be(tmp_path, case, words, seconds):
     assert set(found) == {(words, k + 0.02) for k in seconds}
 
 
+@pytest.mark.parametrize(("step_mw", "send", "seconds"), [
+    (0.1, 1, ()),  # from -0.6 MW, sent in tick 17, towards the -0.9 MW that it accepted
+    (0.05, 1, (18,)),  # too slow
+    (0.2, 1, (18,)),  # too fast
+    (0.1, 0, (18,)),  # nobody tells it
+])  # fmt: skip
+def test_a_unit_that_can_be_told_comes_back_within_its_ramp(tmp_path, step_mw, send, seconds):
+    scene = outage()
+    scene.units["modbus_ev_hub"] = {"ramp_mw_per_s": 0.1}
+    count(scene, 18, 19, "UNREACHABLE", -0.6 - step_mw)
+    scene.ticks[18]["accepted_mw"][EV] = -0.9
+    scene.ticks[17]["send"][EV] = 1
+    scene.ticks[18]["send"][EV] = send
+    found = told(prediction.check, scene, tmp_path)
+    assert set(found) == {(prediction.NOT_ACCEPTED, k + 0.02) for k in seconds}
+
+
 def test_a_unit_on_its_way_to_its_fallback_may_be_counted_where_it_is(tmp_path):
     scene = outage()
     scene.p_mw[scene.rows(25.0, 33.0), EV] = -0.58

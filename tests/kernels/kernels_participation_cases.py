@@ -73,6 +73,7 @@ def plant(seed):
         now_s=rng.choice([NAN, 99.0]), mode=rng.choice([Mode.STARTING, Mode.REGULATING]),
         p_setpoint_mw=some_nan(rng, rng.uniform(-9.0, 9.0, N)),
         out_reason=flags(rng, *Reason), sent=flags(rng, 0, 1),
+        told_mw=some_nan(rng, rng.uniform(-9.0, 9.0, N)),
     )  # fmt: skip
     assert isinstance(before, State)
     return before, Image(**image), Params(**params)
@@ -82,7 +83,7 @@ def outputs(seed: int) -> Iterator[object]:
     """All that the rules say of such a plant, and the sums over it, for the digest."""
     before, image, params = plant(seed)
     reason, adrift = who.out_of_split(image, params), who.is_adrift(image, params)
-    last_mw = who.last_setpoints_mw(before, image, params, adrift)
+    last_mw = who.last_setpoints_mw(before, image, params, reason, adrift)
     yield from (reason, adrift, last_mw, who.has_good_reading(image, params))
     for why in (reason, before.out_reason):
         given = last_mw, image, params

@@ -44,14 +44,18 @@ def never_accepted(image):
     return np.isnan(image.accepted_at_s) | np.isnan(image.accepted_mw)
 
 
-def last_setpoints_mw(state, image, params, adrift):
+def last_setpoints_mw(state, image, params, reason, adrift):
     measured_mw = np.where(np.isnan(image.p_meas_mw), params.fallback_mw, image.p_meas_mw)
     never = never_accepted(image)
     refused = image.write_result == WriteResult.REFUSED
     told_since = (state.out_reason != Reason.NONE) & (image.accepted_at_s > state.now_s)
     read_since = image.measured_at_s > state.now_s
     from_reading = (never | adrift) & ((state.sent == 0) | refused | read_since)
-    last_mw = np.where(np.isnan(state.p_setpoint_mw), measured_mw, state.p_setpoint_mw)
+    away = (state.out_reason == Reason.UNREACHABLE) | (reason == Reason.UNREACHABLE)
+    away |= reason == Reason.TELEMETRY_AGE
+    away &= (state.sent == 0) & ~np.isnan(state.told_mw)
+    told_mw = np.where(away, state.told_mw, state.p_setpoint_mw)
+    last_mw = np.where(np.isnan(told_mw), measured_mw, told_mw)
     last_mw = np.where((refused | told_since) & ~never, image.accepted_mw, last_mw)
     last_mw = np.where(from_reading, measured_mw, last_mw)
     return np.minimum(np.maximum(last_mw, params.p_min_mw), params.p_max_mw)
@@ -95,4 +99,9 @@ def pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s):
         told = takes & ~held
         wanted_mw = np.where(told, params.safe_mw, wanted_mw)
         moves = moves | told
+    again = takes & ~moves
+    again &= (reason == Reason.UNREACHABLE) | (reason == Reason.TELEMETRY_AGE)
+    nearer_mw = np.minimum(wanted_mw, last_mw + params.ramp_up_mw_per_s * dt_s)
+    nearer_mw = np.maximum(nearer_mw, last_mw - params.ramp_down_mw_per_s * dt_s)
+    wanted_mw = np.where(again, nearer_mw, wanted_mw)
     return np.where(moves, within_ramp_mw(wanted_mw, last_mw, image, params, dt_s), wanted_mw)

@@ -30,8 +30,8 @@ def test_each_rule_gives_what_it_gives_over_whole_arrays(seed):
     good = who.has_good_reading(image, params)
     np.testing.assert_array_equal(good != 0, reference.has_good_reading(image, params))
     np.testing.assert_array_equal(adrift != 0, reference.is_adrift(image, params))
-    last_mw = who.last_setpoints_mw(before, image, params, adrift)
-    again_mw = reference.last_setpoints_mw(before, image, params, adrift != 0)
+    last_mw = who.last_setpoints_mw(before, image, params, reason, adrift)
+    again_mw = reference.last_setpoints_mw(before, image, params, reason, adrift != 0)
     assert last_mw.tobytes() == again_mw.tobytes()
     for any_reason in (reason, before.out_reason):
         given = last_mw, image, params

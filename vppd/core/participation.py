@@ -46,19 +46,22 @@ def is_adrift(image: Image, params: Params) -> U1:
     return adrift
 
 
-def last_setpoints_mw(state: State, image: Image, params: Params, adrift: U1) -> F8:
+def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, adrift: U1) -> F8:
     """Where each unit's ramp starts from, MW: its setpoint in force, shape (n,).
 
-    That is the last one sent. One that refused the last stands at the last that it accepted, and
-    so does one that was counted by a prediction and has accepted a setpoint since. A unit that
-    never accepted one, or none for too long, starts from where it is measured to be; but a reading
-    from before the last tick says nothing of a setpoint that was sent in it.
+    That is the last one sent, and stays it while the unit is out of reach and counted by an earlier
+    one that it accepted: it may have taken the later ones without an answer. One that refused the
+    last stands at the last that it accepted, and so does one that was counted by a prediction and
+    has accepted a setpoint since. A unit that never accepted one, or none for too long, starts from
+    where it is measured to be; but a reading from before the last tick says nothing of a setpoint
+    that was sent in it.
     """
     last_mw = np.empty(len(params.ids))
     kernel.last_setpoints(
-        state.now_s, state.p_setpoint_mw, state.sent, state.out_reason,
+        state.now_s, state.p_setpoint_mw, state.sent, state.told_mw, state.out_reason,
         image.p_meas_mw, image.measured_at_s, image.accepted_mw, image.accepted_at_s,
-        image.write_result, adrift, params.fallback_mw, params.p_min_mw, params.p_max_mw, last_mw,
+        image.write_result, reason, adrift, params.fallback_mw, params.p_min_mw, params.p_max_mw,
+        last_mw,
     )  # fmt: skip
     return last_mw
 
@@ -91,10 +94,11 @@ def pinned_mw(
 ) -> F8:
     """What each unit outside the split is told, or counted with, MW, shape (n,).
 
-    The operator's value, at a stop the safe value, and of a unit that can be told (see
-    `takes_setpoints`) its fallback, or what it accepted before it refused, are approached within
-    the ramp. A unit that the operator
-    holds stays there in mode SAFE too.
+    A unit that is counted by what it accepted last, and can be told, is told that again; from what
+    it was sent since, it is brought back to it within the ramp. The operator's value, at a stop the
+    safe value, and of a unit that can be told (see `takes_setpoints`) its fallback, or what it
+    accepted before it refused, are approached within the ramp, too. A unit that the operator holds
+    stays there in mode SAFE.
     """
     out_mw = np.empty(len(params.ids))
     kernel.pinned(

@@ -43,4 +43,5 @@ def initial_state(params: Params) -> State:
         when_s=when_s,
         award_short=0,
         sent=sent,
+        told_mw=p_setpoint_mw,
     )

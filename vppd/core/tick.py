@@ -147,7 +147,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     n = len(params.ids)
     reason = out_of_split(image, params)
     adrift = is_adrift(image, params)
-    last_mw = last_setpoints_mw(state, image, params, adrift)
+    last_mw = last_setpoints_mw(state, image, params, reason, adrift)
     lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
     lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
     crossed = limits.fold_limits(
@@ -277,6 +277,7 @@ def conclude(
         out_reason=able.out_reason,
         award_short=award_short,
         sent=send,
+        told_mw=np.where(send, p_mw, state.told_mw),
         **_carried(state, params, ahead, done, send),
     )
     events = changes(
@@ -368,7 +369,7 @@ def seal(state: State, decision: Decision) -> None:
         state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s,
-        state.ahead_price,
+        state.ahead_price, state.told_mw,
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
         decision.group_price, decision.group_missed_mw,

@@ -284,6 +284,7 @@ class State:
     when_s: F8 = late(0.0)  # when those of the last ticks left, oldest first
     award_short: int = late(0)  # 1: more was sold than can be promised, and that was told
     sent: U1 = late(1)  # 1: p_setpoint_mw went to the unit; 0: it was only counted with it
+    told_mw: F8 = late(NAN)  # last setpoint that went to the unit; NaN: none
 
 
 @dataclass(frozen=True, slots=True)

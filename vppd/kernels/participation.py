@@ -127,17 +127,19 @@ def find_adrift(
     return count
 
 
-@kernel(i8(f8, IN, IN_U1, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN, IN, IN, OUT))
+@kernel(i8(f8, IN, IN_U1, IN, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN, IN, IN, OUT))
 def last_setpoints(
     before_s: float,
     p_setpoint_mw: F8,
     was_sent: U1,
+    last_told_mw: F8,
     was_out: U1,
     p_meas_mw: F8,
     measured_at_s: F8,
     accepted_mw: F8,
     accepted_at_s: F8,
     write_result: U1,
+    reason: U1,
     adrift: U1,
     fallback_mw: F8,
     p_min_mw: F8,
@@ -150,11 +152,11 @@ def last_setpoints(
     ----------
     before_s : float
         Instant of the last tick (NaN: there was none).
-    p_setpoint_mw, was_sent, was_out : shape (n,)
+    p_setpoint_mw, was_sent, last_told_mw, was_out : shape (n,)
         Setpoints of the last tick; 1 for those that were sent (a unit may be counted with one that
-        it never got); its reasons.
-    adrift : shape (n,)
-        1: read, but accepted nothing for longer than the watchdog.
+        it never got); the last that was, in whatever tick (NaN: none); the last tick's reasons.
+    reason, adrift : shape (n,)
+        Reasons of this tick; 1: read, but accepted nothing for longer than the watchdog.
     last_mw : shape (n,), written
 
     Returns
@@ -165,6 +167,12 @@ def last_setpoints(
     from_measured = 0
     for i in range(p_setpoint_mw.shape[0]):
         told_mw = p_setpoint_mw[i]
+        # Out of reach it is counted by what it accepted, or was by a reading, and may have taken
+        # later setpoints without an answer: a ramp begun at the last of them keeps to its limit
+        # from each of them, taken or not.
+        away = was_out[i] == UNREACHABLE or reason[i] in (UNREACHABLE, TELEMETRY_AGE)
+        if away and was_sent[i] == 0 and not np.isnan(last_told_mw[i]):
+            told_mw = last_told_mw[i]
         measured_mw = fallback_mw[i] if np.isnan(p_meas_mw[i]) else p_meas_mw[i]
         never = np.isnan(accepted_at_s[i]) or np.isnan(accepted_mw[i])
         refused = write_result[i] == REFUSED_WRITE
@@ -319,6 +327,13 @@ def pinned(
         if safe and takes and not held:
             wanted_mw = safe_mw[i]
             moves = True
+        if takes and why in (UNREACHABLE, TELEMETRY_AGE) and not moves:
+            # Back from what it was sent since, and may have taken (see `last_setpoints`). No clip
+            # to a range that is as old as its telemetry.
+            wanted_mw = _clipped(
+                wanted_mw, last_mw[i] - ramp_down_mw_per_s[i] * dt_s,
+                last_mw[i] + ramp_up_mw_per_s[i] * dt_s,
+            )  # fmt: skip
         if moves:
             wanted_mw = _within_ramp_mw(
                 wanted_mw, last_mw[i], ramp_up_mw_per_s[i] * dt_s, ramp_down_mw_per_s[i] * dt_s,
