@@ -69,8 +69,8 @@ def fleet(n: int, policy: Policy, *, groups: bool) -> Params:
         setpoint_age_max_s=2.0, dead_time_s=of(DEAD_S), lag_s=of(LAG_S), participation=each(1.0),
         unit_group=member.astype(np.int64), group_ids=tuple(f"g{g}" for g in range(low_mw.size)),
         group_parent=parent.astype(np.int64), group_lower_mw=low_mw, group_upper_mw=high_mw,
-        look_ahead_s=1.0, settle_s=8.0, slow_s=3.0, soc_recovery_s=7200.0, firm_pu=each(0.95),
-        soc_error_pu=0.02, award_guard=AwardGuard.CLAMP,
+        look_ahead_s=1.0, settle_s=8.0, slow_s=3.0, quiet_pu=0.01, soc_recovery_s=7200.0,
+        firm_pu=each(0.95), soc_error_pu=0.02, award_guard=AwardGuard.CLAMP,
     )  # fmt: skip
 
 

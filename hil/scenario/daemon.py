@@ -23,6 +23,7 @@ class AllocationConfig:
     look_ahead_s: float | None = ruled(None, minimum=0.05, maximum=60.0)
     settle_s: float | None = ruled(None, minimum=0.05, maximum=600.0)
     slow_s: float | None = ruled(None, minimum=0.0, maximum=3600.0)
+    quiet_pu: float | None = ruled(None, minimum=0.0, maximum=0.2)
     soc_recovery_s: float | None = ruled(None, minimum=60.0, maximum=1e9)
 
 

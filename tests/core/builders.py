@@ -63,6 +63,7 @@ def params(n: int = 3, **changes: Any) -> Params:
         look_ahead_s=1.0,
         settle_s=8.0,
         slow_s=3.0,
+        quiet_pu=0.0,
         soc_recovery_s=7200.0,
         firm_pu=each(1.0),
         soc_error_pu=0.02,

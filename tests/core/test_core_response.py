@@ -127,6 +127,29 @@ def test_medium_units_go_ahead_of_what_the_fast_one_cannot_hold():
     assert decision.unserved_mw > 5.0
 
 
+def test_units_stay_while_it_is_not_worth_to_move_them_and_the_request_is_met():
+    """1 % of 20 MW: the factory's and the depot's third of .3 MW is less, and is the battery's."""
+    plant = settled(mixed(quiet_pu=0.01))
+    for agc_pu in (0.015, -0.01, 0.0, 0.012, 0.015, -0.015) * 4:
+        decision, delivered_mw = plant.tick(agc_pu)
+        assert decision.p_setpoint_mw[[CHARGERS, FACTORY]].tolist() == [0.0, 0.0]
+        assert delivered_mw == pytest.approx(20.0 * agc_pu, abs=1e-3)
+        assert decision.kkt_mw < 1e-9
+    assert [Reason(code) for code in decision.held_by[1:]] == [Reason.DEAD_BAND] * 2
+    assert Reason(decision.held_by[BATTERY]) is Reason.NONE
+
+
+def test_units_that_stayed_go_where_they_are_to_be_once_that_is_far():
+    plant = settled(mixed(quiet_pu=0.01))
+    for _ in range(150):
+        decision, _ = plant.tick(0.3)
+    assert plant.p_mw == pytest.approx([2.0, 2.0, 2.0], abs=0.3)
+    before_mw = decision.p_setpoint_mw
+    decision, _ = plant.tick(0.305)
+    assert decision.p_setpoint_mw[FACTORY] == before_mw[FACTORY]
+    assert [Reason(code) for code in decision.held_by[1:]] == [Reason.DEAD_BAND] * 2
+
+
 def test_nobody_participates_who_is_not_asked_to_until_the_others_are_spent():
     plant = settled(mixed(participation=np.array([1.0, 1.0, 0.0])))
     for _ in range(100):

@@ -91,6 +91,12 @@ def outputs(rng: np.random.Generator, n: int = 40) -> Iterator[np.ndarray]:
         low_mw, high_mw, low_mw, high_mw, base_mw, weight,
     )])  # fmt: skip
     yield from (base_mw, weight)
+    still = np.empty(n, np.uint8)
+    yield np.array([response.find_still(
+        0.05, gain_pu[0], middle_mw, model.told_mw, low_mw - 9.0, high_mw + 9.0, low_mw, high_mw,
+        still,
+    )])  # fmt: skip
+    yield still
     wanted_mw, gain, rest = np.empty(2), np.empty((2, n + 1)), np.empty((4, n + 1))
     response.aim(
         np.array([3.0, 3.5]), free_mw, gain_pu, model.stands_mw, middle_mw, base_mw, share, cost,

@@ -227,3 +227,32 @@ def test_aim_unit_by_unit(seed, n, request_mw):
     for j, each in enumerate((base_mw, share, low_mw, high_mw)):
         together = math.fsum(each[quick]) + (1e-6 if j == 1 else 0.0)
         assert rest[j, n] == pytest.approx(together, abs=1e-12)
+
+
+# ------------------------------------------------------------------ who stays where he is
+
+
+@given(SEED, st.sampled_from((0.0, 0.01, 0.2)))
+def test_only_those_stay_who_may_and_whose_target_is_near(seed, quiet_pu):
+    rng, n = np.random.default_rng(seed), 30
+    gain_pu = rng.choice((0.0, 0.0, 0.7), n)
+    low_mw, high_mw = np.sort(rng.uniform(-10.0, 10.0, (2, n)), axis=0)
+    high_mw = np.where(rng.random(n) < 0.2, low_mw, high_mw)  # some are pinned already
+    last_mw = rng.uniform(-11.0, 11.0, n)
+    target_mw = last_mw + rng.choice((0.0, 0.05, -0.19, 1.0, -7.0), n)
+    still = np.full(n, 9, np.uint8)
+    count = kernel.find_still(
+        quiet_pu, gain_pu, target_mw, last_mw, np.full(n, -10.0), np.full(n, 10.0), low_mw, high_mw,
+        still,
+    )  # fmt: skip
+    near = np.abs(target_mw - last_mw) < quiet_pu * 20.0
+    may = (low_mw <= last_mw) & (last_mw <= high_mw) & (low_mw < high_mw)
+    assert still.tolist() == (near & may & (gain_pu == 0.0)).astype(int).tolist()
+    assert count == still.sum()
+
+
+def test_who_is_told_nothing_known_does_not_stay():
+    still = np.empty(2, np.uint8)
+    given_mw = (np.array([NAN, 1.0]), np.array([1.0, NAN]))
+    limits = (np.full(2, -10.0), np.full(2, 10.0)) * 2
+    assert kernel.find_still(0.2, np.zeros(2), *given_mw, *limits, still) == 0

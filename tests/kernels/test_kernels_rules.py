@@ -47,8 +47,8 @@ def test_these_kernels_are_called_from_outside():
     assert {name for _, name, _ in PUBLIC} == {
         "advance", "aim", "answer_groups", "conclude", "conclude_groups", "correct",
         "count_changed", "count_known", "count_rows", "count_stiff", "counted", "decay",
-        "economy", "evaluate_groups", "expect", "find_adrift", "find_holders", "fold_limits",
-        "foresee", "good_readings", "guard_setpoints", "keep", "kkt_violation_mw",
+        "economy", "evaluate_groups", "expect", "find_adrift", "find_holders", "find_still",
+        "fold_limits", "foresee", "good_readings", "guard_setpoints", "keep", "kkt_violation_mw",
         "last_setpoints", "lasting", "move_groups", "out_of_split", "pinned", "prepare",
         "prepare_groups", "project_tree", "promise", "search_prices", "set_centres",
         "shift_rows", "split_exact", "split_merit_order", "split_pro_rata", "sum_in_order",

@@ -84,6 +84,7 @@ def build_params(config: Config) -> Params:
         settle_s=config.policy.settle_s,
         slow_s=config.policy.slow_s,
         soc_recovery_s=config.policy.soc_recovery_s,
+        quiet_pu=config.policy.quiet_pu,
         firm_pu=column("firm_pu"),
         soc_error_pu=config.policy.soc_error_pu,
         award_guard=_AWARD_GUARDS[config.plan.award_guard],

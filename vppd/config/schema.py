@@ -437,6 +437,17 @@ class PolicyConfig:
             maximum=3600.0,
         ),
     )
+    quiet_pu: float = field(
+        default=0.01,
+        metadata=number(
+            "pu",
+            "response_aware: a unit that does not answer at once keeps its setpoint while it would"
+            " move by less than that part of its range; batteries carry the difference. More spares"
+            " compressors, contactors and links; 0: every change is sent",
+            minimum=0.0,
+            maximum=0.2,
+        ),
+    )
     soc_recovery_s: float = field(
         default=7200.0,
         metadata=number(

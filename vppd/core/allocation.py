@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from vppd.core.response import Aim, Foresight, aim
 from vppd.core.types import F8, U1, Params, Policy, Reason
-from vppd.kernels import ahead, exact, limits, merit_order, pro_rata, status
+from vppd.kernels import ahead, exact, limits, merit_order, pro_rata, response, status
 from vppd.kernels.sums import sum_in_order
 
 FREE, GROUP = np.uint8(Reason.NONE), np.uint8(Reason.GROUP)
-RAMP = np.uint8(Reason.RAMP)
+RAMP, DEAD_BAND = np.uint8(Reason.RAMP), np.uint8(Reason.DEAD_BAND)
 RANGE_MIN_MW = 1e-6
 
 Mask = NDArray[np.bool_]
 NO_PRICE = NOTHING = np.empty(0)
+NOBODY = np.empty(0, dtype=np.uint8)
 SOFTNESS = np.array([0.0, 1e-3])  # MW of miss at each look-ahead point for a unit of its price
 
 
@@ -62,8 +63,10 @@ def split(
 
     With foresight the policy is response-aware, and the request is what is to be delivered.
     """
+    still = NOBODY
     if foresight is not None:
-        solve = _by_response(foresight, params)
+        still = _still(foresight, params, box)
+        solve = _by_response(foresight, params, still)
     elif params.group_parent.size and params.policy == Policy.EXACT:
         solve = _with_groups(request_mw, basepoint_mw, params)
     else:
@@ -71,7 +74,7 @@ def split(
     first = solve(box.lower_mw, box.upper_mw, lam)
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
-    held = held_by(first.p_mw, box)
+    held = _holders(first.p_mw, box, still)
     mark_groups(held, first.group_price, params)
     if limits.count_stiff(params.resolution_mw, params.step_min_mw) == 0:
         return first, held
@@ -84,8 +87,16 @@ def split(
         return first, held
     second = _rest_to_the_others(request_mw, solve, fitted_mw, stiff, first, box)
     return second, np.where(
-        dead & (second.p_mw == last_mw), np.uint8(Reason.DEAD_BAND), held_by(second.p_mw, box)
+        dead & (second.p_mw == last_mw), DEAD_BAND, _holders(second.p_mw, box, still)
     )
+
+
+def _holders(p_mw: F8, box: Box, still: U1) -> U1:
+    """Reason that bound each unit; those that were not worth to move have one, too."""
+    held = held_by(p_mw, box)
+    if still.size:
+        held[(held == FREE) & (still != 0)] = DEAD_BAND
+    return held
 
 
 def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
@@ -130,7 +141,19 @@ def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
     return solve
 
 
-def _by_response(foresight: Foresight, params: Params) -> Solve:
+def _still(foresight: Foresight, params: Params, box: Box) -> U1:
+    """1 for each unit that it is not worth to move, shape (n,); empty where all are moved."""
+    if not params.quiet_pu > 0.0:
+        return NOBODY
+    still = np.empty(box.lower_mw.size, dtype=np.uint8)
+    count = response.find_still(
+        params.quiet_pu, foresight.gain_pu[0], foresight.target_mw, foresight.told_mw,
+        params.p_min_mw, params.p_max_mw, box.lower_mw, box.upper_mw, still,
+    )  # fmt: skip
+    return still if count else NOBODY
+
+
+def _by_response(foresight: Foresight, params: Params, still: U1 = NOBODY) -> Solve:
     """Split so that what is delivered at the look-ahead points is the request.
 
     The first point is hard. The second is soft: it asks medium units to take over in good time,
@@ -140,6 +163,9 @@ def _by_response(foresight: Foresight, params: Params) -> Solve:
     problem = Ahead(params, points, n + 1)
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
+        if still.size:
+            lower_mw = np.where(still, foresight.told_mw, lower_mw)
+            upper_mw = np.where(still, foresight.told_mw, upper_mw)
         to = aim(foresight, params, lower_mw, upper_mw)
         if params.group_parent.size:
             to = _late_ones_first(problem, to, foresight)

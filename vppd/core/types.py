@@ -104,7 +104,7 @@ class Reason(IntEnum):
     FALLBACK = 7  # the watchdog of the unit has run out: counted by its fallback
     OPERATOR = 8
     CROSSED = 9  # its limits contradict each other: held at its last setpoint
-    DEAD_BAND = 10  # the step is too small for the unit: its last setpoint stands
+    DEAD_BAND = 10  # the step is too small for the unit, or to move it: its last setpoint stands
     GUARD = 11  # dropped by the second guard
     CAPACITY = 12  # the market's limit: no more than what was sold
     LOCAL_CONTROL = 13  # the unit itself reports that it takes no orders: counted as measured
@@ -222,6 +222,7 @@ class Params:
     firm_pu: F8 = late(1.0)  # 0...1: share of the room around the basepoint that is firm
     soc_error_pu: float = late(0.02)  # error of the SoC that firm promises allow for
     award_guard: int = late(AwardGuard.NONE)
+    quiet_pu: float = late(0.0)  # of its range: nearer targets move no unit that is not fast
 
 
 @dataclass(frozen=True, slots=True)

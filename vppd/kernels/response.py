@@ -15,7 +15,7 @@ dead time); D. G. Luenberger, IEEE Trans. Military Electronics 8(2), 1964 (obser
 
 import numpy as np
 
-from vppd.kernels.jit import F8, IN, IN_2D, IN_U1, OUT, OUT_2D, U1, f8, i8, kernel
+from vppd.kernels.jit import F8, IN, IN_2D, IN_U1, OUT, OUT_2D, OUT_U1, U1, f8, i8, kernel
 
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
 HALVED_TO = 0.5
@@ -392,6 +392,28 @@ def economy(
     for i in range(plan_mw.shape[0]):
         weight[i] = _share(participation[i], base_mw[i], lower_mw[i], upper_mw[i], rises)
     return request_mw
+
+
+@kernel(i8(f8, IN, IN, IN, IN, IN, IN, IN, OUT_U1))
+def find_still(
+    quiet_pu: float, gain_pu: F8, target_mw: F8, last_mw: F8, p_min_mw: F8, p_max_mw: F8,
+    lower_mw: F8, upper_mw: F8, still: U1,
+) -> int:  # fmt: skip
+    """Mark the units of n that keep their last setpoint: it is not worth moving them.
+
+    One that does not answer by the first look-ahead point (`gain_pu` there is 0) stays while its
+    target is nearer than `quiet_pu` of its rating's range, within the limits of this tick. What
+    that leaves is met by those that answer at once. Returns how many stay.
+    """
+    count = 0
+    for i in range(last_mw.shape[0]):
+        last = last_mw[i]
+        near = abs(target_mw[i] - last) < quiet_pu * (p_max_mw[i] - p_min_mw[i])
+        may = lower_mw[i] <= last <= upper_mw[i] and lower_mw[i] < upper_mw[i]
+        stays = near and may and not gain_pu[i] > 0.0
+        still[i] = stays
+        count += 1 if stays else 0
+    return count
 
 
 @kernel(

@@ -15,7 +15,7 @@ IN_WORDS: Final = {
     "FALLBACK": "its watchdog has run out: counted by its fallback",
     "OPERATOR": "held by the operator",
     "CROSSED": "its limits contradict each other: it stays where it was",
-    "DEAD_BAND": "the step is too small for it: its last setpoint stands",
+    "DEAD_BAND": "too small a step for it, or to move it for: its last setpoint stands",
     "GUARD": "refused by the second guard: its last setpoint stands",
     "CAPACITY": "no more than what was sold",
     "LOCAL_CONTROL": "takes no orders: counted as measured",
