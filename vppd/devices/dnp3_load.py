@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,9 +22,12 @@ from vppd.devices.base import NAN, Reading, full_reading
 from vppd.links.base import Answer, LinkError, PointLink
 from vppd.points.dnp3_table import ONLINE as FLAG_ONLINE
 from vppd.points.dnp3_table import TOLD, Dnp3Table, load_table, quality_of
+from vppd.points.shared import loaded_once
 
 TABLES = Path(__file__).parent / "tables"
 BUILT_IN = ("industrial", "hvac")
+
+_table = loaded_once(load_table)
 
 FOLLOW_SETPOINT = 1.0  # mode
 READY = 1.0  # state
@@ -201,17 +203,3 @@ def create(
     """Create the driver of a configuration record. Raises ValueError, OSError: a bad table."""
     path = TABLES / f"dnp3_{config.table}.yaml" if config.table in BUILT_IN else None
     return Dnp3Load(_table(path or base_dir / config.table), unit, link, clock)
-
-
-def _table(path: Path) -> Dnp3Table:
-    """Load a table once for all units that share it, and anew when the file has changed."""
-    try:
-        changed_ns = path.stat().st_mtime_ns
-    except OSError:
-        changed_ns = 0  # load_table says what is wrong
-    return _load(path, changed_ns)
-
-
-@lru_cache(maxsize=64)
-def _load(path: Path, changed_ns: int) -> Dnp3Table:  # noqa: ARG001 - part of the cache's key
-    return load_table(path)

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from vppd.links.base import Answer, ExpiredError, LinkError, RefusedError, Regis
 from vppd.points.decoder import Decoder, joined, picker
 from vppd.points.encoder import Encoder
 from vppd.points.register import Register, Span, join_writes, plan_reads, widest_gap
+from vppd.points.shared import loaded_once
 from vppd.points.table import RegisterTable, TableError, load_table
 
 TABLES = Path(__file__).parent / "tables"
@@ -296,17 +296,8 @@ def create(
     return ModbusLoad(config, _table(path), unit, link, clock)
 
 
+@loaded_once
 def _table(path: Path) -> RegisterTable:
-    """Load a table once for all units that share it, and anew when the file has changed."""
-    try:
-        changed_ns = path.stat().st_mtime_ns
-    except OSError:
-        changed_ns = 0  # load_table says what is wrong
-    return _load(path, changed_ns)
-
-
-@lru_cache(maxsize=64)
-def _load(path: Path, changed_ns: int) -> RegisterTable:  # noqa: ARG001 - part of the cache's key
     table = load_table(path, REQUIRED)
     bare = [register.name for register in table.get(*POWERS) if register.unit != "MW"]
     if bare:
