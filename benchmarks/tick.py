@@ -55,7 +55,7 @@ def fleet(n: int, policy: Policy, *, groups: bool) -> Params:
         high_mw[feeders + g] = base_mw[mine].sum() + room_mw
     return Params(
         ids=tuple(f"u{i}" for i in range(n)), kinds=tuple(KINDS[k] for k in kind.tolist()),
-        p_min_mw=np.where(store, -rated_mw, -rated_mw), p_max_mw=np.where(store, rated_mw, 0.0),
+        p_min_mw=-rated_mw, p_max_mw=np.where(store, rated_mw, 0.0),
         ramp_up_mw_per_s=of(RAMP_PU_PER_S) * rated_mw,
         ramp_down_mw_per_s=of(RAMP_PU_PER_S) * rated_mw, cost=each(1.0),
         energy_mwh=np.where(store, 2.0 * rated_mw, np.nan), soc_min_pu=each(0.1),

@@ -6,15 +6,13 @@ cost in the middle of each piece; `cost_over_best` says how much that loses. Pre
 compares columns in pairs, and takes far longer here than the solution.
 """
 
-import math
-
 import numpy as np
 import scipy.sparse
 from scipy.optimize import linprog
 
 from benchmarks import fleets
-from benchmarks.timing import Row, repeat, row, timed
-from vppd.kernels.exact import split_exact
+from benchmarks.peers.marks import Marks
+from benchmarks.timing import Row, repeat, timed
 
 WHO = "scipy HiGHS"
 SEGMENTS = 8
@@ -40,11 +38,9 @@ def build(p: fleets.Problem):
 def measure(n: int) -> list[Row]:
     """One row: the time of `linprog`, without that of `build`."""
     problems = fleets.unlike(n, 4)
-    worst_mw = 0.0
-    losses = []
+    marks = Marks()
 
     def call(k: int) -> int:
-        nonlocal worst_mw
         p = problems[k % len(problems)]
         costs, matrix, right, bounds = build(p)
         ns, result = timed(
@@ -60,13 +56,8 @@ def measure(n: int) -> list[Row]:
         assert result.status == 0, result.message
         parts = result.x.reshape(2, SEGMENTS, n).sum(axis=1)
         out_mw = p.target_mw + parts[0] - parts[1]
-        worst_mw = max(worst_mw, abs(math.fsum(out_mw) - p.request_mw))
-        best_mw = np.empty(n)
-        split_exact(p.request_mw, *p.arrays, math.nan, best_mw)
-        losses.append(p.cost(out_mw) / p.cost(best_mw) - 1.0)
+        marks.add(p, out_mw)
         return ns
 
     times_ns = repeat(call, budget_s=10.0, at_least=3, at_most=100)
-    return [
-        row(WHO, WHAT, n, times_ns, sum_error_mw=worst_mw, cost_over_best=float(np.median(losses)))
-    ]
+    return [marks.row(WHO, WHAT, n, times_ns)]
