@@ -50,7 +50,7 @@ class SimulatedDaemon:
     Parameters
     ----------
     text : bytes
-        The configuration.
+        The configuration, for its hash.
     state_dir : Path
         Where its journal goes.
     plugs : mapping
@@ -59,8 +59,8 @@ class SimulatedDaemon:
         The machine that it runs on.
     seed : int
         Of its own chance: the jitter of back-offs.
-    config : Config, optional
-        The configuration as `parsed`.
+    config : Config
+        The same as `parsed`.
     worker : Worker, optional
         Another process, which drives some of the units.
     """
@@ -75,10 +75,10 @@ class SimulatedDaemon:
         clock: Clock,
         host: Host,
         seed: int,
-        config: Config | None = None,
+        config: Config,
         worker: Worker | None = None,
     ) -> None:
-        self.config: Config = parsed(text) if config is None else config
+        self.config = config
         self._worker = worker
         self.params = build_params(self.config)
         self.recorder = TickRecorder()

@@ -27,6 +27,7 @@ from hil.plumbing import CouldNotRunError
 from hil.rig import PACKAGES, check_events
 from hil.scenario import Scenario
 from hil.sim.broker import Broker
+from hil.sim.collector import Collector
 from hil.sim.daemon import SimulatedDaemon, chance, parsed
 from hil.sim.frequency import terminals
 from hil.sim.host import Host
@@ -49,7 +50,6 @@ TAKE_OVER_S = 15.0  # at most that long are the units waited for before t0
 TAKE_OVER_SHARE = 0.95
 LAST_STEPS_S = 0.3  # after the end: the last steps of the physics are written
 VIEW_S = 1.0  # virtual time between two views
-COLLECT_S = 400.0  # virtual time between two collections of cycles: none in a run of five minutes
 View = Callable[[float, float], None]  # seconds since t0, speed
 
 log = structlog.get_logger()
@@ -89,7 +89,7 @@ class Simulation:
         self._processes = processes
         self._worker: Worker | None = None
         self._taken_over = 0
-        self._froze = False
+        self._collector = Collector(START_S)
         self._io: dict[str, int] = {}
 
     def make(self) -> None:
@@ -121,7 +121,7 @@ class Simulation:
             loop.set_exception_handler(lambda *_: None)  # of tasks that an interrupt has ended
             if self._worker is not None:
                 self._worker.close()
-            if self._froze:  # else what the caller has frozen stays so
+            if self._collector.froze:  # else what the caller has frozen stays so
                 gc.unfreeze()
             if collecting:
                 gc.enable()
@@ -142,8 +142,13 @@ class Simulation:
         ends = terminals(scenario, drawn.basepoint_mw, self.raw_dir)
         wanted = self._processes or part.processes(scenario, len(drawn.units))
         away = part.away(drawn, timed, frequency=ends is not None) if wanted > 1 else ()
-        part_away = self.task(drawn, away, timed, config)
-        worker = self._fork(part_away, loop) if away else None
+        constant = faults.constant_outages(
+            scenario.seed, len(drawn.units), scenario.faults, scenario.duration_s
+        )
+        all_faults = (*timed, *constant)
+        if away:
+            self._fork(self.task(drawn, away, all_faults, config), loop)
+        worker = self._worker
         broker, host = Broker(loop), Host(loop, UTC_S)
         plant = SimulatedPlant(
             drawn, Wires(loop, drawn), broker, self.raw_dir, lambda: UTC_S + loop.time(), ends,
@@ -164,7 +169,7 @@ class Simulation:
             others.append(worker.lead())
         tasks = [asyncio.create_task(work) for work in others]
         try:
-            scored = asyncio.create_task(self._scored(loop, plant, master, daemon, timed))
+            scored = asyncio.create_task(self._scored(loop, plant, master, daemon, all_faults))
             tasks.append(scored)
             await _first_of(scored, tasks)
             await daemon.stop()
@@ -185,7 +190,7 @@ class Simulation:
         plant: SimulatedPlant,
         master: SimulatedTso,
         daemon: SimulatedDaemon,
-        timed: tuple[faults.Fault, ...],
+        all_faults: tuple[faults.Fault, ...],
     ) -> None:
         """From the start to the end of the scored run."""
         scenario, units, worker = self.scenario, len(daemon.params.ids), self._worker
@@ -194,10 +199,7 @@ class Simulation:
             await asyncio.sleep(0.1)
         lead_s = tso.LEAD_VALUES * scenario.signal.interval_s
         self.t0_s = float(math.ceil(loop.time() + 1.5 + lead_s))
-        constant = faults.constant_outages(
-            scenario.seed, units, scenario.faults, scenario.duration_s
-        )
-        plant.start_faults((*timed, *constant), self.t0_s)
+        plant.start_faults(all_faults, self.t0_s)
         if worker is not None:
             worker.start_faults(self.t0_s)
             worker.expect_looks(self.t0_s)
@@ -205,7 +207,7 @@ class Simulation:
         if plant.terminals is not None:
             plant.terminals.start(self.t0_s)
         machine = asyncio.create_task(
-            keep_faults(timed, daemon, self.t0_s, loop, plant.writer, scenario.seed)
+            keep_faults(all_faults, daemon, self.t0_s, loop, plant.writer, scenario.seed)
         )
         await asyncio.sleep(self.t0_s - loop.time())
         self._taken_over = self._following(plant)
@@ -219,28 +221,22 @@ class Simulation:
         self._io = {key: n - before[key] for key, n in daemon.io().items()}
         machine.cancel()
 
-    def _fork(self, task: Task, loop: VirtualLoop) -> Worker:
+    def _fork(self, task: Task, loop: VirtualLoop) -> None:
         """Start the worker."""
         ids = tuple(task.drawn.units[index].id for index in task.units)
-        self._worker = Worker(partial(serve, task), ids)
-        self._worker.join(loop)
-        return self._worker
+        self._worker = Worker(partial(serve, task), ids, loop)
 
     def task(
         self,
         drawn: fleet.Fleet,
         units: tuple[int, ...],
-        timed: tuple[faults.Fault, ...],
+        all_faults: tuple[faults.Fault, ...],
         config: Config,
     ) -> Task:
         """What a worker has to know that takes these units."""
-        scenario = self.scenario
-        constant = faults.constant_outages(
-            scenario.seed, len(drawn.units), scenario.faults, scenario.duration_s
-        )
         return Task(
-            drawn, units, config, (*timed, *constant), self.out_dir, START_S, UTC_S,
-            seed=chance(scenario.seed).random(),
+            drawn, units, config, all_faults, self.out_dir, START_S, UTC_S,
+            seed=chance(self.scenario.seed).random(),
         )  # fmt: skip
 
     def _following(self, plant: SimulatedPlant) -> int:
@@ -253,14 +249,9 @@ class Simulation:
     async def _watch(self, loop: VirtualLoop) -> None:
         """Tell how far it is, and let the collector of cycles work now and then."""
         began_s, began_virtual_s = time.monotonic(), loop.time()
-        collect_at_s = began_virtual_s + COLLECT_S
         while True:
             await asyncio.sleep(VIEW_S)
-            if loop.time() >= collect_at_s:
-                collect_at_s += COLLECT_S
-                gc.collect()
-                gc.freeze()  # what is left stays: nobody needs to look at it again
-                self._froze = True
+            self._collector.look(loop.time())
             if self._view is not None:
                 spent_s = max(time.monotonic() - began_s, 1e-6)
                 self._view(loop.time() - self.t0_s, (loop.time() - began_virtual_s) / spent_s)

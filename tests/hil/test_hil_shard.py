@@ -163,9 +163,8 @@ def test_a_stand_in_shows_what_was_seen():
 @contextmanager
 def worker_that(answers):
     """A worker of one unit that does no more than that."""
-    worker = Worker(lambda end: answers(Channel(end)), ("a",))
     loop = VirtualLoop(1000.0)
-    worker.join(loop)
+    worker = Worker(lambda end: answers(Channel(end)), ("a",), loop)
     yield worker
     worker.close()
     loop.close()

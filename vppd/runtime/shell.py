@@ -7,7 +7,8 @@ under the real one, every clock comes from outside.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 from vppd.config.params import build_params
 from vppd.config.schema import Config
@@ -96,12 +97,7 @@ class Shell:
     def _start_others(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start every task but the loop. A signal that fails ends the plant; a device does not."""
         plant = self._plant
-        jobs = [(f"link {name}", link.keep) for name, link in plant.links.items()]
-        jobs += [(f"device {device.unit_id}", device.run) for device in plant.devices]
-        tasks = [
-            group.create_task(restarted(name, job, clock=self._clock), name=name)
-            for name, job in jobs
-        ]
+        tasks = [group.create_task(job, name=name) for name, job in kept(plant, self._clock)]
         signals = zip(self._config.signals, plant.signals, strict=True)
         return tasks + [
             group.create_task(essential(f"signal {config.id}", signal.run), name=config.id)
@@ -116,6 +112,16 @@ class Shell:
 
 def _forget(_meta: Meta, _state: State, _image: Image, _decision: Decision) -> None:
     """Record nothing."""
+
+
+def kept(
+    plant: Plant, clock: Callable[[], float]
+) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    """Give what keeps each link and drives each device, by name; started again where it fails."""
+    jobs = [(f"link {name}", link.keep) for name, link in plant.links.items()]
+    jobs += [(f"device {device.unit_id}", device.run) for device in plant.devices]
+    for name, job in jobs:
+        yield name, restarted(name, job, clock=clock)
 
 
 async def flush(plant: Plant) -> None:

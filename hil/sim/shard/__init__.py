@@ -4,8 +4,9 @@
     TSO, tick, journal, the rest of the units     its units: physics, links, drivers, runners
     stand-ins of the worker's units         <-->  their runners
 
-Between two ticks no unit hears of another, so both run by themselves. Main tells how far it has
-come; the worker follows, and is never ahead. When main looks at a unit, the worker catches up to
-that instant and says what stands in its slots (`slots.py`). So the course of things is the same, to
+Between two ticks no unit hears of another, so both run by themselves. Main tells how far the worker
+may go: to where main is, or ahead of it, to the earliest instant at which a tick can begin. When
+main looks at a unit, the worker catches up to that instant and says what stands in its slots
+(`slots.py`). So the course of things is the same, to
 the bit, on one process and on two.
 """

@@ -23,15 +23,17 @@ END_S = 2.0  # to the end of a process whose channel is closed
 
 
 class Worker:
-    """The other process of a run.
+    """The other process of a run, on main's clock.
 
-    `serve(end, others_end)` is called there. It is forked: what is loaded here is loaded there.
+    `serve(end)` is called there. It is forked: what is loaded here is loaded there.
     """
 
-    def __init__(self, serve: Callable[[socket.socket], None], ids: tuple[str, ...]) -> None:
+    def __init__(
+        self, serve: Callable[[socket.socket], None], ids: tuple[str, ...], loop: VirtualLoop
+    ) -> None:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
-        self._loop: VirtualLoop | None = None
+        self._loop = loop
         self.following = 0  # of its devices, as of the last look
         self._seen_s = float("nan")
         self._orders: list[bytes] = []
@@ -50,10 +52,6 @@ class Worker:
         self._process = multiprocessing.get_context("fork").Process(target=there, daemon=True)
         self._process.start()
         theirs.close()
-
-    def join(self, loop: VirtualLoop) -> None:
-        """From now on the clock is this one's."""
-        self._loop = loop
 
     async def lead(self) -> None:
         """Tell how far we have come, until cancelled."""
@@ -76,13 +74,13 @@ class Worker:
     def submit(self, k: int, p_setpoint_mw: float) -> None:
         """Hand a setpoint of this instant to its unit k."""
         self._orders.append(SETPOINT.pack(k, p_setpoint_mw))
-        self._ordered_s = self._now_s
+        self._ordered_s = self._loop.now_s
 
     def look(self) -> None:
         """Let every stand-in show what stands in its slots now. Raises CouldNotRunError."""
-        if self._seen_s == self._now_s:
+        if self._seen_s == self._loop.now_s:
             return
-        self._seen_s = self._now_s
+        self._seen_s = self._loop.now_s
         self._send(Kind.LOOK)
         seen = unpack(self._answer())
         self.following = seen.following
@@ -103,17 +101,11 @@ class Worker:
             self._process.join()
         self._process.close()
 
-    @property
-    def _now_s(self) -> float:
-        if self._loop is None:
-            raise RuntimeError("no clock yet")
-        return self._loop.now_s
-
     def _send(self, kind: Kind, payload: bytes = b"", until_s: float = -math.inf) -> None:
         """Send what waits, then a message, as of now or later. Raises CouldNotRunError."""
         if self.failure:
             raise CouldNotRunError(self.failure)
-        at_s = max(self._now_s, until_s)
+        at_s = max(self._loop.now_s, until_s)
         if kind is Kind.GO and at_s <= self._sent_s and not self._orders:
             return  # it is there already
         self._sent_s = at_s

@@ -16,6 +16,7 @@ from typing import Self
 from hil.faults import Fault
 from hil.fleet import Fleet
 from hil.sim.broker import Broker
+from hil.sim.collector import Collector
 from hil.sim.host import Host
 from hil.sim.kinds import memory_links
 from hil.sim.log import SimulatedLog
@@ -28,11 +29,10 @@ from hil.sim.wire import SimulatedPlant
 from hil.sim.wires import Wires
 from vppd.config.schema import Config
 from vppd.runtime.plant import build_plant
-from vppd.runtime.supervisor import restarted
+from vppd.runtime.shell import kept
 
 NUMBER = 1  # of its recording
 LOG = "daemon.worker.log"
-COLLECT_S = 400.0  # virtual time between two collections of cycles
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,9 @@ class There:
         by_id = {device.unit_id: device for device in built.devices}
         self._runners = [by_id[unit_id] for unit_id in ids]
         loop.run_until_complete(self._plant.open())
-        jobs = [(f"link {name}", link.keep) for name, link in built.links.items()]
-        jobs += [(f"device {device.unit_id}", device.run) for device in built.devices]
         self._tasks: list[asyncio.Task[None]] = [loop.create_task(self._plant.run())]
-        self._tasks += [
-            loop.create_task(restarted(name, job, clock=loop.time), name=name) for name, job in jobs
-        ]
-        self._collect_at_s = loop.now_s + COLLECT_S
+        self._tasks += [loop.create_task(job, name=name) for name, job in kept(built, loop.time)]
+        self._collector = Collector(loop.now_s)
 
     def obey(self, channel: Channel, kind: Kind, at_s: float, payload: bytes) -> bool:
         """Come to an instant, and do what is asked for there. False: that was the end."""
@@ -134,10 +130,7 @@ class There:
             loop.run_to(at_s)
         if self._tasks[0].done():
             self._tasks[0].result()
-        if loop.now_s >= self._collect_at_s:
-            self._collect_at_s += COLLECT_S
-            gc.collect()
-            gc.freeze()
+        self._collector.look(loop.now_s)
 
 
 async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
