@@ -153,7 +153,7 @@ def _still(foresight: Foresight, params: Params, box: Box) -> U1:
     return still if count else NOBODY
 
 
-def _by_response(foresight: Foresight, params: Params, still: U1 = NOBODY) -> Solve:
+def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
     """Split so that what is delivered at the look-ahead points is the request.
 
     The first point is hard. The second is soft: it asks medium units to take over in good time,

@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from typing import Final
 
 from vppd.journal.explain import Explanation, Unit
 from vppd.journal.explain_groups import FREE, UPPER, Group
 from vppd.ops.counted import counted
 from vppd.ops.status_text import printable
-from vppd.runtime.explain_words import line, mw
-
-ID_WIDTH: Final = 20
+from vppd.runtime.explain_words import ID_WIDTH, line, mw
 
 
 def group_lines(why: Explanation) -> Iterator[str]:

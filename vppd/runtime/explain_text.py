@@ -9,11 +9,10 @@ from vppd.journal.instant import utc_text
 from vppd.ops.counted import counted
 from vppd.ops.status_text import printable
 from vppd.runtime.explain_groups_text import group_lines
-from vppd.runtime.explain_words import IN_WORDS, amount, line, listed, mw, since
+from vppd.runtime.explain_words import ID_WIDTH, IN_WORDS, amount, line, listed, mw, since
 
 UNITS_SHOWN: Final = 40
 UNSERVED_MIN_MW: Final = 5e-4  # what the tables show
-ID_WIDTH: Final = 20
 PRICE_APART: Final = 1e-6
 PASSING: Final = ("NONE", "LATE", "RAMP", "DEAD_BAND", "FITTED")  # that hold no longer than a while
 

@@ -3,6 +3,8 @@
 import math
 from typing import Final
 
+ID_WIDTH: Final = 20  # of a unit or group in a table
+
 # What each name means, for a reader without the code.
 IN_WORDS: Final = {
     "NONE": "free: it got its share",
