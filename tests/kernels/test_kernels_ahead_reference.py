@@ -92,7 +92,7 @@ def test_the_last_tick_is_a_good_guess():
     """A request that moved a little takes a few rounds, from its own prices."""
     rng = np.random.default_rng(SEED + 3)
     cold, warm = [], []
-    for k in range(200):
+    for k in range(COUNT // 5):
         p = (several_points, both)[k % 2](rng, 200)
         a = solve(p)
         p.wanted_mw[~p.hard] += 1e-3 * p.fleet_mw * rng.normal(size=int((~p.hard).sum()))
@@ -107,7 +107,7 @@ def test_the_last_tick_is_a_good_guess():
 def test_prices_of_an_unserved_tick_do_no_harm():
     """They lie beyond what moves any unit, where Newton's method could take no step."""
     rng = np.random.default_rng(SEED + 4)
-    for k in range(200):
+    for k in range(COUNT // 5):
         p = unserved(rng, 40)
         a = solve(p)
         easy = solve(replace(p, softness=np.ones_like(p.softness)))
@@ -122,7 +122,7 @@ def test_prices_of_an_unserved_tick_do_no_harm():
 def test_requests_on_the_very_edge_of_what_the_fleet_can_give():
     """All that a fleet with groups can give: served, though its prices have no bound."""
     rng = np.random.default_rng(SEED + 5)
-    for k in range(200):
+    for k in range(COUNT // 5):
         p = one_hard_point(rng, 40)
         p.wanted_mw[0] = (-1.0 if k % 2 else 1.0) * 10.0 * p.fleet_mw
         a = solve(p)

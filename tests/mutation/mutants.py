@@ -5,6 +5,7 @@ changes nothing (`1e100 + 1`) only lower it. Neither is made.
 """
 
 import ast
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,6 +71,23 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
         spare = _made_by(LAST_RESORT, path, source)
         found += [m for m in spare if any(a <= m.start[0] <= b for a, b in bare)]
     return sorted(found)
+
+
+def sample(found: list[Mutant], source: str, per_line: int) -> list[Mutant]:
+    """Up to so many of each line, the same ones at every run; 0: all. A smaller one is part of a
+    larger one, and a line that only moves keeps its own."""
+    if not per_line:
+        return found
+    lines = source.splitlines()
+    by_line: dict[int, list[Mutant]] = {}
+    for mutant in found:
+        by_line.setdefault(mutant.start[0], []).append(mutant)
+
+    def lot(mutant: Mutant) -> bytes:
+        what = mutant.operator, mutant.start[1], mutant.end[1], lines[mutant.start[0] - 1].strip()
+        return hashlib.sha256(repr(what).encode()).digest()
+
+    return sorted(m for of_line in by_line.values() for m in sorted(of_line, key=lot)[:per_line])
 
 
 def _made_by(chosen: dict[str, Operator], path: str, source: str) -> list[Mutant]:

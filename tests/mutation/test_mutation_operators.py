@@ -66,3 +66,14 @@ def test_the_extra_operators_are_all_used():
     kinds = [v for v in vars(extra_operators).values() if isinstance(v, type)]
     ours = {kind for kind in kinds if kind.__module__ == extra_operators.__name__}
     assert ours == {type(o) for o in KINDS}
+
+
+def test_a_sample_has_each_line_and_is_part_of_a_larger_one():
+    found = mutants.mutants_of("vppd/kernels/a.py", SOURCE)
+    one, two = (set(mutants.sample(found, SOURCE, k)) for k in (1, 2))
+    assert one < two < set(found) == set(mutants.sample(found, SOURCE, 0))
+    assert {m.start[0] for m in one} == {m.start[0] for m in found}
+    assert len(one) == len({m.start[0] for m in found})
+    lower = "\n" + SOURCE
+    moved = mutants.sample(mutants.mutants_of("vppd/kernels/a.py", lower), lower, 1)
+    assert {(m.start[0] - 1, m.operator) for m in moved} == {(m.start[0], m.operator) for m in one}
