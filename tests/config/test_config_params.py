@@ -68,7 +68,7 @@ def test_every_array_is_float64_read_only_and_of_one_length():
         for f in dataclasses.fields(Params)
         if hasattr(a := getattr(params, f.name), "flags") and "group" not in f.name
     ]
-    assert len(arrays) == 21
+    assert len(arrays) == 27
     for array in arrays:
         assert (array.dtype, array.shape) == (np.float64, (3,))
         with pytest.raises(ValueError, match="read-only"):

@@ -15,7 +15,7 @@ NUMBERS = {
     "Gate": "NONE PHYSICS MARKET OPERATIONS",
     "Reason": (
         "NONE RATING RAMP SOC AVAILABLE TELEMETRY_AGE UNREACHABLE FALLBACK OPERATOR CROSSED "
-        "DEAD_BAND GUARD CAPACITY LOCAL_CONTROL REFUSED GROUP"
+        "DEAD_BAND GUARD CAPACITY LOCAL_CONTROL REFUSED GROUP BAND MIN_TIME CYCLES"
     ),
     "AwardGuard": "NONE ALARM CLAMP",
     "Policy": "EXACT PRO_RATA MERIT_ORDER RESPONSE_AWARE",
@@ -47,5 +47,5 @@ def test_every_reason_belongs_to_a_gate():
     assert none == {Reason.NONE}
     assert operations == {
         Reason.UNREACHABLE, Reason.FALLBACK, Reason.OPERATOR, Reason.GUARD, Reason.LOCAL_CONTROL,
-        Reason.REFUSED,
+        Reason.REFUSED, Reason.CYCLES,
     }  # fmt: skip

@@ -18,6 +18,7 @@ from kernels_ahead import solve
 from kernels_headroom_cases import lasts, promised, random_unit
 from kernels_limits_cases import Fleet, guard, random_fleet
 from kernels_problems import FAMILIES
+from kernels_sides import in_a_tick, sided
 
 from vppd.kernels.certificate import kkt_violation_mw
 from vppd.kernels.exact import split_exact
@@ -58,6 +59,7 @@ def digest() -> str:
         rng = np.random.default_rng(k)
         units = [random_unit(rng) for _ in range(40)]
         add(*promised(*units).values(), *lasts(*units))
+        add(*sided(rng, 2 + k, k).choose(), *in_a_tick(rng, 40))
         add(*kernels_response.outputs(rng), *kernels_participation_cases.outputs(k))
     for k in range(40):
         split = AHEAD_FAMILIES[k % 4](np.random.default_rng(k), 1 + 3 * k)

@@ -66,6 +66,17 @@ BATTERY_STORE = "missing; a battery needs the size of its store"
 PV_SIGN = "must be at least 0 MW for pv, is {p_min_mw:g}: generation is positive"
 LOAD_SIGN = "must be at most 0 MW for {kind}, is {p_max_mw:g}: a load is negative"
 STEP_TOO_LARGE = "must be at most p_max_mw - p_min_mw = {width_mw:g} MW, is {value_mw:g}"
+BAND_HALF = "missing; a band has two ends, band_lower_mw and band_upper_mw"
+BAND_OUTSIDE = (
+    "the band {low_mw:g} to {high_mw:g} MW must rise, and lie within"
+    " {p_min_mw:g} to {p_max_mw:g} MW"
+)
+IN_BAND = (
+    "{value_mw:g} MW lies in the band {low_mw:g} to {high_mw:g} MW, where the unit cannot stand"
+)
+NO_BAND = (
+    "says when a unit may cross its band, and this one has none; give band_lower_mw and _upper_mw"
+)
 STALE_BEFORE_NEXT = "must be above agc_interval_s = {agc_interval_s:g} s, is {agc_stale_after_s:g}"
 
 # --- rules over the file ------------------------------------------------------------------

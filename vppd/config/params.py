@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from vppd.config.schema import Config
+from vppd.config.schema import Config, UnitConfig
 from vppd.config.sections import DroopConfig
 from vppd.core.types import F8, I8, AwardGuard, Params, Policy
 
@@ -85,6 +85,12 @@ def build_params(config: Config) -> Params:
         slow_s=config.policy.slow_s,
         soc_recovery_s=config.policy.soc_recovery_s,
         quiet_pu=config.policy.quiet_pu,
+        band_lower_mw=_frozen(_or(u.band_lower_mw, np.nan) for u in fleet),
+        band_upper_mw=_frozen(_or(u.band_upper_mw, np.nan) for u in fleet),
+        stay_below_s=_frozen(u.min_off_s if _is_off_below(u) else u.min_on_s for u in fleet),
+        stay_above_s=_frozen(u.min_off_s if _is_off_above(u) else u.min_on_s for u in fleet),
+        switch_mw=column("switch_mw"),
+        switches_per_day=_frozen(_or(u.switches_per_day, np.inf) for u in fleet),
         firm_pu=column("firm_pu"),
         soc_error_pu=config.policy.soc_error_pu,
         award_guard=_AWARD_GUARDS[config.plan.award_guard],
@@ -94,6 +100,18 @@ def build_params(config: Config) -> Params:
 def basepoints_mw(config: Config) -> F8:
     """Give the scheduled output of each unit, MW, shape (n,), read-only."""
     return _frozen(unit.basepoint_mw for unit in config.fleet)
+
+
+def _is_off_below(unit: UnitConfig) -> bool:
+    """Whether a unit counts as off below its band: there it draws or gives less than above."""
+    low_mw, high_mw = unit.band_lower_mw, unit.band_upper_mw
+    return low_mw is not None and high_mw is not None and abs(low_mw) < abs(high_mw)
+
+
+def _is_off_above(unit: UnitConfig) -> bool:
+    """Whether a unit counts as off above its band, as a load does."""
+    low_mw, high_mw = unit.band_lower_mw, unit.band_upper_mw
+    return low_mw is not None and high_mw is not None and abs(high_mw) < abs(low_mw)
 
 
 def _frozen(values: Iterable[float]) -> F8:

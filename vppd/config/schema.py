@@ -136,6 +136,8 @@ class UnitConfig:
         "limits_check",
         "setpoints_check",
         "steps_check",
+        "band_check",
+        "band_times_check",
         "store_check",
         "battery_check",
         "source_sign_check",
@@ -235,6 +237,50 @@ class UnitConfig:
         default=0.0,
         metadata=number("MW", "grid of the setpoints the unit takes", minimum=0.0, maximum=1e4),
     )
+    band_lower_mw: float | None = field(
+        default=None,
+        metadata=number(
+            "MW",
+            "the unit cannot stand between here and band_upper_mw; -2 and 0 of a load: it is off"
+            " or draws at least 2 MW",
+            minimum=-1e5,
+            maximum=1e5,
+        ),
+    )
+    band_upper_mw: float | None = field(
+        default=None, metadata=number("MW", "upper end of the band", minimum=-1e5, maximum=1e5)
+    )
+    min_on_s: float = field(
+        default=0.0,
+        metadata=number(
+            "s",
+            "it stays at least so long on the side of its band that is farther from 0 MW",
+            minimum=0.0,
+            maximum=86400.0,
+        ),
+    )
+    min_off_s: float = field(
+        default=0.0,
+        metadata=number("s", "and so long on the side nearer to it", minimum=0.0, maximum=86400.0),
+    )
+    switch_mw: float = field(
+        default=0.0,
+        metadata=number(
+            "MW",
+            "crossing its band costs as much as standing so far from where it best stands",
+            minimum=0.0,
+            maximum=1e5,
+        ),
+    )
+    switches_per_day: float | None = field(
+        default=None,
+        metadata=number(
+            "",
+            "how often it may cross its band in 24 h, evenly over the day (default: no limit)",
+            minimum=1.0,
+            maximum=86400.0,
+        ),
+    )
     telemetry_age_max_s: float = field(
         default=5.0,
         metadata=number(
@@ -303,6 +349,33 @@ class UnitConfig:
             for key in ("step_min_mw", "resolution_mw")
             if 0.0 < width_mw < (value_mw := getattr(self, key))
         ]
+
+    def band_check(self) -> list[tuple[str, str]]:
+        """The band lies within the limits, and nothing sends the unit into it."""
+        low_mw, high_mw = self.band_lower_mw, self.band_upper_mw
+        if low_mw is None and high_mw is None:
+            return []
+        if low_mw is None or high_mw is None:
+            lacks = "band_lower_mw" if low_mw is None else "band_upper_mw"
+            return [(lacks, messages.BAND_HALF)]
+        if not self.p_min_mw <= low_mw < high_mw <= self.p_max_mw:
+            message = messages.BAND_OUTSIDE.format(
+                low_mw=low_mw, high_mw=high_mw, p_min_mw=self.p_min_mw, p_max_mw=self.p_max_mw
+            )
+            return [("band_lower_mw", message)]
+        return [
+            (key, messages.IN_BAND.format(low_mw=low_mw, high_mw=high_mw, value_mw=value_mw))
+            for key in ("basepoint_mw", "fallback_mw", "stop_mw", "hold_mw")
+            if (value_mw := getattr(self, key)) is not None and low_mw < value_mw < high_mw
+        ]
+
+    def band_times_check(self) -> list[tuple[str, str]]:
+        """What is said of switching needs a band."""
+        if self.band_lower_mw is not None or self.band_upper_mw is not None:
+            return []
+        said = [key for key in ("min_on_s", "min_off_s", "switch_mw") if getattr(self, key) > 0.0]
+        said += ["switches_per_day"] if self.switches_per_day is not None else []
+        return [(key, messages.NO_BAND) for key in said]
 
     def store_check(self) -> list[tuple[str, str]]:
         """The limits of the store do not cross."""

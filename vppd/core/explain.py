@@ -17,10 +17,8 @@ from vppd.core.response import Foresight, aim, economic_mw, lasting_mw
 from vppd.core.tick import (
     Able,
     Asked,
+    before_the_split,
     elapsed_s,
-    what_is_asked,
-    what_is_possible,
-    what_will_be,
 )
 from vppd.core.types import F8, U1, Decision, Image, Mode, Params, Policy, Reason, State
 from vppd.kernels import exact, status
@@ -122,9 +120,7 @@ def _why(inside: _Inside) -> Why:
 
 def _look_inside(state: State, image: Image, params: Params, decision: Decision) -> _Inside:
     dt_s = elapsed_s(state, image, params)
-    asked = what_is_asked(state, image, params, dt_s)
-    able = what_is_possible(state, image, params, asked.mode, dt_s)
-    ahead = what_will_be(state, image, params, asked, able, dt_s)
+    asked, able, ahead = before_the_split(state, image, params, dt_s)
     return _Inside(image, params, decision, dt_s, asked, able, ahead)
 
 

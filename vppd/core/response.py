@@ -12,7 +12,6 @@ import numpy as np
 
 from vppd.core.types import F8, Image, Params, Quality, State
 from vppd.kernels import exact, headroom, response
-from vppd.kernels.sums import sum_in_order
 
 NAN = float("nan")
 ONLINE = int(Quality.ONLINE)
@@ -65,7 +64,7 @@ def nothing_sent(params: Params) -> tuple[F8, F8]:
 
 def look_ahead(
     state: State, image: Image, params: Params, last_mw: F8,
-    range_lower_mw: F8, range_upper_mw: F8, plan_mw: F8, request_mw: float, dt_s: float,
+    range_lower_mw: F8, range_upper_mw: F8, plan_mw: F8, request_mw: float, slow_mw: float,
 ) -> Foresight:  # fmt: skip
     """Predict the plant's output, and say where each unit should be."""
     n = len(params.ids)
@@ -82,9 +81,6 @@ def look_ahead(
         last_mw, past_mw, when_s, ahead_s, GAIN_MIN_PU,
         model_mw, offset_mw, seen_s, free_mw, gain_pu,
     )  # fmt: skip
-    asked_mw = request_mw - sum_in_order(plan_mw)
-    part = dt_s / (params.slow_s + dt_s) if params.slow_s > 0.0 else 1.0  # dt_s may be 0
-    slow_mw = state.slow_mw + (asked_mw - state.slow_mw) * part
     lower_mw, upper_mw = lasting_mw(range_lower_mw, range_upper_mw, image, params)
     target_mw, base_mw = economic_mw(slow_mw, plan_mw, lower_mw, upper_mw, image, params)
     return Foresight(
@@ -93,6 +89,12 @@ def look_ahead(
         target_mw, base_mw, lower_mw, upper_mw,
         first_price(state, ahead_s.size), slow_mw, model_mw, offset_mw, seen_s, past_mw, when_s,
     )  # fmt: skip
+
+
+def slow_part_mw(state: State, params: Params, asked_mw: float, dt_s: float) -> float:
+    """Slow part of what is asked on top of the plan, MW: after a first-order low pass."""
+    part = dt_s / (params.slow_s + dt_s) if params.slow_s > 0.0 else 1.0  # dt_s may be 0
+    return state.slow_mw + (asked_mw - state.slow_mw) * part
 
 
 def first_price(state: State, points: int) -> F8:

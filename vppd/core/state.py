@@ -18,7 +18,8 @@ def initial_state(params: Params) -> State:
     past_mw, when_s = nothing_sent(params)
     ahead_price = np.empty(0)
     sent = np.zeros(n, dtype=np.uint8)
-    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_mw, when_s, ahead_price, sent):
+    side = np.zeros(n, dtype=np.uint8)
+    for array in (p_setpoint_mw, out_reason, p_offset_mw, past_mw, when_s, ahead_price, sent, side):
         array.setflags(write=False)
     return State(
         now_s=NAN,
@@ -44,4 +45,7 @@ def initial_state(params: Params) -> State:
         award_short=0,
         sent=sent,
         told_mw=p_setpoint_mw,
+        side=side,
+        side_since_s=p_setpoint_mw,
+        switches_left=p_setpoint_mw,
     )

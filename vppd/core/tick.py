@@ -1,13 +1,13 @@
 """One control tick, as a pure function: the only entry to the core.
 
-    image -> signal -> mode -> request -> who takes part -> limits -> what is under way
-          -> split -> guard -> promise -> decision
+    image -> signal -> mode -> request -> who takes part -> limits -> sides of bands
+          -> what is under way -> split -> guard -> promise -> decision
 
 No clock, no I/O, no log, no randomness, no suspension point: the same (state, image, params)
 give the same bits, live, on the bench and in replay.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan, nan
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vppd.core.allocation import Box, Split, held_by, split, split_of
+from vppd.core.bands import Sides, take_sides
 from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.headroom import Promise, award_short_mw, is_award_short, promised
@@ -27,7 +28,7 @@ from vppd.core.participation import (
     takes_setpoints,
 )
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
-from vppd.core.response import Foresight, look_ahead
+from vppd.core.response import Foresight, look_ahead, slow_part_mw
 from vppd.core.types import (
     F8,
     U1,
@@ -79,6 +80,7 @@ class Able:
     adrift: U1  # 1: read, but accepted nothing for longer than its watchdog
     last_mw: F8
     box: Box
+    sides: Sides | None = None  # of exclusion bands, where any unit has one; the box is within
 
 
 def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
@@ -87,9 +89,7 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     Raises nothing for bad data: that is refused, held, or counted by prediction, with a reason.
     """
     dt_s = elapsed_s(state, image, params)
-    asked = what_is_asked(state, image, params, dt_s)
-    able = what_is_possible(state, image, params, asked.mode, dt_s)
-    ahead = what_will_be(state, image, params, asked, able, dt_s)
+    asked, able, ahead = before_the_split(state, image, params, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
     dropped_mw = second_guard(done, held, able, image, params, dt_s)
     promise = what_is_promised(image, params, asked, able, ahead)
@@ -97,6 +97,17 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     return conclude(
         state, image, params, asked, able, ahead, done, held, dropped_mw, promise, short
     )
+
+
+def before_the_split(
+    state: State, image: Image, params: Params, dt_s: float
+) -> tuple[Asked, Able, Foresight | None]:
+    """What is asked, what is possible, and what is under way."""
+    asked = what_is_asked(state, image, params, dt_s)
+    slow_mw = slow_part_mw(state, params, asked.request_mw - asked.basepoint_sum_mw, dt_s)
+    able = what_is_possible(state, image, params, asked.mode, dt_s)
+    able = what_bands_leave(state, image, params, asked, able, slow_mw, dt_s)
+    return asked, able, what_will_be(state, image, params, asked, able, slow_mw)
 
 
 def elapsed_s(state: State, image: Image, params: Params) -> float:
@@ -165,17 +176,32 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     return Able(reason, adrift, last_mw, box)
 
 
+def what_bands_leave(
+    state: State, image: Image, params: Params, asked: Asked, able: Able, slow_mw: float,
+    dt_s: float,
+) -> Able:  # fmt: skip
+    """The same with the limits of the sides that units take of their exclusion bands."""
+    foreseen = params.policy == Policy.RESPONSE_AWARE
+    sides = take_sides(
+        state, image, params, asked.mode, able.box, able.out_reason, able.last_mw,
+        asked.basepoint_sum_mw + slow_mw if foreseen else asked.request_mw, dt_s,
+    )  # fmt: skip
+    return able if sides is None else replace(able, box=sides.box, sides=sides)
+
+
 def what_will_be(
-    state: State, image: Image, params: Params, asked: Asked, able: Able, dt_s: float
+    state: State, image: Image, params: Params, asked: Asked, able: Able, slow_mw: float
 ) -> Foresight | None:
     """Foresight of the next seconds, for the policy that uses it."""
     if params.policy != Policy.RESPONSE_AWARE:
         return None
     plan_mw = params.safe_mw if asked.mode is Mode.SAFE else image.basepoint_mw
+    lasting = able.box.range_lower_mw, able.box.range_upper_mw
+    if able.sides is not None:
+        lasting = able.sides.lasting_lower_mw, able.sides.lasting_upper_mw
     return look_ahead(
-        state, image, params, able.last_mw,
-        able.box.range_lower_mw, able.box.range_upper_mw, plan_mw, asked.request_mw, dt_s,
-    )  # fmt: skip
+        state, image, params, able.last_mw, *lasting, plan_mw, asked.request_mw, slow_mw
+    )
 
 
 def share(
@@ -278,6 +304,9 @@ def conclude(
         award_short=award_short,
         sent=send,
         told_mw=np.where(send, p_mw, state.told_mw),
+        side=state.side if able.sides is None else able.sides.side,
+        side_since_s=state.side_since_s if able.sides is None else able.sides.since_s,
+        switches_left=state.switches_left if able.sides is None else able.sides.switches_left,
         **_carried(state, params, ahead, done, send),
     )
     events = changes(
@@ -369,7 +398,7 @@ def seal(state: State, decision: Decision) -> None:
         state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s,
-        state.ahead_price, state.told_mw,
+        state.ahead_price, state.told_mw, state.side, state.side_since_s, state.switches_left,
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
         decision.group_price, decision.group_missed_mw,

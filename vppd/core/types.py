@@ -110,6 +110,9 @@ class Reason(IntEnum):
     LOCAL_CONTROL = 13  # the unit itself reports that it takes no orders: counted as measured
     REFUSED = 14  # it refused its last setpoint: counted by the last one it accepted
     GROUP = 15  # a limit of several units together: site, feeder, transformer
+    BAND = 16  # its exclusion band: it cannot stand beyond, and the other side is not better
+    MIN_TIME = 17  # its exclusion band, which it crossed too short a time ago to go back
+    CYCLES = 18  # its exclusion band, which it crossed as often as it may
 
 
 GATE_OF: dict[Reason, Gate] = {
@@ -129,6 +132,9 @@ GATE_OF: dict[Reason, Gate] = {
     Reason.LOCAL_CONTROL: Gate.OPERATIONS,
     Reason.REFUSED: Gate.OPERATIONS,
     Reason.GROUP: Gate.PHYSICS,
+    Reason.BAND: Gate.PHYSICS,
+    Reason.MIN_TIME: Gate.PHYSICS,
+    Reason.CYCLES: Gate.OPERATIONS,
 }
 
 
@@ -223,6 +229,12 @@ class Params:
     soc_error_pu: float = late(0.02)  # error of the SoC that firm promises allow for
     award_guard: int = late(AwardGuard.NONE)
     quiet_pu: float = late(0.0)  # of its range: nearer targets move no unit that is not fast
+    band_lower_mw: F8 = late(NAN)  # exclusion band, an open interval; NaN: none
+    band_upper_mw: F8 = late(NAN)
+    stay_below_s: F8 = late(0.0)  # the unit stays at least so long below its band, and above it
+    stay_above_s: F8 = late(0.0)
+    switch_mw: F8 = late(0.0)  # crossing it costs as much as standing that far from the target
+    switches_per_day: F8 = late(float("inf"))  # how often it may be crossed
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +298,9 @@ class State:
     award_short: int = late(0)  # 1: more was sold than can be promised, and that was told
     sent: U1 = late(1)  # 1: p_setpoint_mw went to the unit; 0: it was only counted with it
     told_mw: F8 = late(NAN)  # last setpoint that went to the unit; NaN: none
+    side: U1 = late(0)  # of its exclusion band: 1 below, 2 above, 0 none or not known
+    side_since_s: F8 = late(NAN)
+    switches_left: F8 = late(NAN)  # of its budget; NaN: not known, all of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ IN_WORDS: Final = {
     "LOCAL_CONTROL": "takes no orders: counted as measured",
     "REFUSED": "refused its last setpoint: counted by the last accepted one",
     "GROUP": "a limit of several units together",
+    "BAND": "cannot stand in its band, and the side it is on is the better one",
+    "MIN_TIME": "cannot stand in its band, and has not been long enough on this side of it",
+    "CYCLES": "cannot stand in its band, and has crossed it as often as it may",
     "LATE": "too slow for the look-ahead: it takes its economic target",
     "FITTED": "fitted to its steps; the others take the rest",
 }
