@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from responses import Unit
 
-from vppd.core.response import GAIN_MIN_PU, RECOVERY_MAX_PU, economic_mw, nothing_sent
+from vppd.core.response import GAIN_MIN_PU, RECOVERY_MAX_PU, economic_mw, nothing_sent, recovery_mw
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import Mode, Policy, Quality, Reason, WriteResult
@@ -296,7 +296,8 @@ def test_the_slow_part_is_a_low_pass_of_what_is_asked_on_top_of_the_plan():
 
 def target_mw(slow_mw, p, plan_mw=(0.0, 0.0, 0.0), lower_mw=-10.0, upper_mw=10.0, **seen):
     low_mw, high_mw = np.full(3, lower_mw), np.full(3, upper_mw)
-    return economic_mw(slow_mw, np.array(plan_mw), low_mw, high_mw, image(3, **seen), p)
+    back_mw = recovery_mw(initial_state(p), image(3, **seen), p)
+    return economic_mw(slow_mw, np.array(plan_mw), back_mw, low_mw, high_mw, p)
 
 
 def test_what_lasts_is_shared_by_participation_and_range():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vppd.kernels import response
+from vppd.kernels import aims, response
 
 NAN = math.nan
 
@@ -86,19 +86,23 @@ def outputs(rng: np.random.Generator, n: int = 40) -> Iterator[np.ndarray]:
     low_mw, middle_mw, high_mw = np.sort(rng.normal(0.0, 9.0, (3, n)), axis=0)
     soc, energy, share, cost = rng.uniform(0.01, 1.0, (4, n))
     base_mw, weight = np.empty((2, n))
-    yield np.array([response.economy(
-        3.0, middle_mw, soc, energy, np.full(n, 0.1), np.full(n, 0.9), 7200.0, 0.1, share,
-        low_mw, high_mw, low_mw, high_mw, base_mw, weight,
+    back_mw = np.empty(n)
+    yield np.array([aims.recover(
+        soc, energy, np.full(n, 0.1), np.full(n, 0.9), 7200.0, 0.1, low_mw, high_mw, 0.01,
+        np.where(cost > 1.0, 0.2, np.nan), back_mw,
     )])  # fmt: skip
-    yield from (base_mw, weight)
+    yield np.array([aims.economy(
+        3.0, middle_mw, back_mw, share, low_mw, high_mw, base_mw, weight
+    )])  # fmt: skip
+    yield from (back_mw, base_mw, weight)
     still = np.empty(n, np.uint8)
-    yield np.array([response.find_still(
+    yield np.array([aims.find_still(
         0.05, gain_pu[0], middle_mw, model.told_mw, low_mw - 9.0, high_mw + 9.0, low_mw, high_mw,
         still,
     )])  # fmt: skip
     yield still
     wanted_mw, gain, rest = np.empty(2), np.empty((2, n + 1)), np.empty((4, n + 1))
-    response.aim(
+    aims.aim(
         np.array([3.0, 3.5]), free_mw, gain_pu, model.stands_mw, middle_mw, base_mw, share, cost,
         low_mw, high_mw, low_mw, high_mw, 0.5, wanted_mw, gain, *rest,
     )  # fmt: skip

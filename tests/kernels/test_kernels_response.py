@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vppd.core.types import Reason, WriteResult
+from vppd.kernels import aims
 from vppd.kernels import response as kernel
 
 NAN, INF = float("nan"), float("inf")
@@ -247,10 +248,15 @@ def test_what_is_expected_is_what_comes_anyway_and_what_of_a_change_arrives():
 def economy(slow_mw, soc_pu=0.5, participation=(1.0, 1.0), recovery_s=3600.0):
     base_mw, weight = np.empty((2, 2))
     each = [np.array([value, NAN]) for value in (soc_pu, 2.0)]
-    request_mw = kernel.economy(
-        slow_mw, np.array([0.0, -3.0]), *each, np.full(2, 0.1), np.full(2, 0.9), recovery_s, 0.1,
-        np.array(participation), np.array([-5.0, -5.0]), np.array([5.0, 0.0]),
-        np.array([-5.0, -5.0]), np.array([5.0, 0.0]), base_mw, weight,
+    limits_mw = np.array([-5.0, -5.0]), np.array([5.0, 0.0])
+    back_mw = np.empty(2)
+    aims.recover(
+        *each, np.full(2, 0.1), np.full(2, 0.9), recovery_s, 0.1, *limits_mw, 0.0,
+        np.full(2, NAN), back_mw,
+    )  # fmt: skip
+    request_mw = aims.economy(
+        slow_mw, np.array([0.0, -3.0]), back_mw, np.array(participation), *limits_mw,
+        base_mw, weight,
     )  # fmt: skip
     return request_mw, base_mw.tolist(), weight.tolist()
 
@@ -282,7 +288,7 @@ def aimed(request_mw=6.0, gain=((0.9, 0.0, 0.0), (1.0, 0.8, 0.3)), participation
     """A fast, a medium and a slow unit, each -5 to 5 MW, at 1 MW and told 2 MW."""
     three, four = np.ones(3), np.empty((4, 4))
     wanted_mw, aim_gain = np.empty(2), np.empty((2, 4))
-    fast = kernel.aim(
+    fast = aims.aim(
         np.full(2, request_mw), np.ones((2, 3)), np.array(gain), 2.0 * three, 3.0 * three,
         0.0 * three, participation * three, 4.0 * three, -5.0 * three, 5.0 * three,
         1.0 * three, 3.0 * three, 0.5, wanted_mw, aim_gain, *four,

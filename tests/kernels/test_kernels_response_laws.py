@@ -10,7 +10,7 @@ from kernels_response import NAN, Model
 from responses import Unit
 
 from vppd.core.types import Reason, WriteResult
-from vppd.kernels import participation
+from vppd.kernels import aims, participation
 from vppd.kernels import response as kernel
 
 DEAD_S = st.sampled_from((0.0, 0.3, 1.0, 2.5, 7.0))
@@ -164,11 +164,12 @@ def test_economy_unit_by_unit(seed, n, slow_mw):
     soc_pu = np.where(rng.random(n) < 0.2, NAN, rng.uniform(0.0, 1.0, n))
     energy_mwh = np.where(rng.random(n) < 0.4, NAN, 10.0 ** rng.uniform(-1.0, 2.0, n))
     part = rng.choice([0.0, 0.5, 1.0, 3.0], n)
-    base_mw, weight = np.empty((2, n))
-    request_mw = kernel.economy(
-        slow_mw, plan_mw, soc_pu, energy_mwh, np.full(n, 0.1), np.full(n, 0.7), 7200.0, 0.1, part,
-        low_mw - 2.0, high_mw + 2.0, low_mw, high_mw, base_mw, weight,
+    base_mw, weight, given_mw = np.empty((3, n))
+    aims.recover(
+        soc_pu, energy_mwh, np.full(n, 0.1), np.full(n, 0.7), 7200.0, 0.1, low_mw - 2.0,
+        high_mw + 2.0, 0.0, np.full(n, NAN), given_mw,
     )  # fmt: skip
+    request_mw = aims.economy(slow_mw, plan_mw, given_mw, part, low_mw, high_mw, base_mw, weight)
     assert request_mw == pytest.approx(math.fsum(plan_mw) + slow_mw, abs=1e-12)
     for i in range(n):
         most_mw = 0.1 * (high_mw[i] - low_mw[i] + 4.0)
@@ -182,13 +183,36 @@ def test_economy_unit_by_unit(seed, n, slow_mw):
         assert weight == pytest.approx([share_of(*unit, rises) for unit in units], rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("held_mw", "soc_pu", "stands"),
+    [
+        (0.30, 0.65, True),  # 0.25 MW would do: 0.05 MW less, and 0.1 MW is too little to move for
+        (0.20, 0.65, True),
+        (0.50, 0.65, False),
+        (0.04, 0.48, False),  # 0.04 MW the other way: it is past its middle
+        (0.04, 0.50, False),
+        (0.30, NAN, False),
+        (NAN, 0.65, False),
+    ],
+)
+def test_a_recovery_stands_while_it_is_about_right(held_mw, soc_pu, stands):
+    """A store of 5 MWh, -5 to 5 MW, back to half full in 3 h; 1 % of its range is 0.1 MW."""
+    one, back_mw = np.ones(1), np.empty(1)
+    count = aims.recover(
+        soc_pu * one, 5.0 * one, 0.1 * one, 0.9 * one, 10800.0, 0.1, -5.0 * one, 5.0 * one, 0.01,
+        held_mw * one, back_mw,
+    )  # fmt: skip
+    assert count == stands
+    fresh_mw = 0.0 if math.isnan(soc_pu) else (soc_pu - 0.5) * 5.0 / 3.0
+    assert back_mw[0] == pytest.approx(held_mw if stands else fresh_mw, abs=1e-12)
+
+
 def test_who_does_not_take_part_weighs_less_than_any_other():
     base_mw, weight = np.empty((2, 3))
-    none, wide = np.full(3, NAN), np.array([1e3, 0.01, 1e3])
-    kernel.economy(
-        1.0, np.zeros(3), none, none, none, none, 7200.0, 0.1, np.array([0.0, 0.2, 1e-9]),
-        -wide, wide, -wide, wide, base_mw, weight,
-    )  # fmt: skip
+    wide = np.array([1e3, 0.01, 1e3])
+    aims.economy(
+        1.0, np.zeros(3), np.zeros(3), np.array([0.0, 0.2, 1e-9]), -wide, wide, base_mw, weight
+    )
     assert weight == pytest.approx([1e-3, 2e-3, 1e-3])
 
 
@@ -202,7 +226,7 @@ def test_aim_unit_by_unit(seed, n, request_mw):
     part = rng.choice([0.0, 0.5, 1.0, 3.0], n)
     asked_mw = np.array([request_mw, request_mw + 3.0])
     wanted_mw, aim_gain, rest = np.empty(2), np.empty((2, n + 1)), np.empty((4, n + 1))
-    fast = kernel.aim(
+    fast = aims.aim(
         asked_mw, free_mw, gain, stands_mw, target_mw, base_mw, part, cost, low_mw, high_mw,
         lower_mw, upper_mw, 0.5, wanted_mw, aim_gain, *rest,
     )  # fmt: skip
@@ -241,7 +265,7 @@ def test_only_those_stay_who_may_and_whose_target_is_near(seed, quiet_pu):
     last_mw = rng.uniform(-11.0, 11.0, n)
     target_mw = last_mw + rng.choice((0.0, 0.05, -0.19, 1.0, -7.0), n)
     still = np.full(n, 9, np.uint8)
-    count = kernel.find_still(
+    count = aims.find_still(
         quiet_pu, gain_pu, target_mw, last_mw, np.full(n, -10.0), np.full(n, 10.0), low_mw, high_mw,
         still,
     )  # fmt: skip
@@ -255,4 +279,4 @@ def test_who_is_told_nothing_known_does_not_stay():
     still = np.empty(2, np.uint8)
     given_mw = (np.array([NAN, 1.0]), np.array([1.0, NAN]))
     limits = (np.full(2, -10.0), np.full(2, 10.0)) * 2
-    assert kernel.find_still(0.2, np.zeros(2), *given_mw, *limits, still) == 0
+    assert aims.find_still(0.2, np.zeros(2), *given_mw, *limits, still) == 0

@@ -52,7 +52,7 @@ def test_these_kernels_are_called_from_outside():
         "fold_limits", "foresee", "good_readings", "guard_setpoints", "keep", "keep_to_sides",
         "kkt_violation_mw",
         "last_setpoints", "lasting", "move_groups", "out_of_split", "pinned", "prepare",
-        "prepare_groups", "project_tree", "promise", "remember_sides",
+        "prepare_groups", "project_tree", "promise", "recover", "remember_sides",
         "search_prices", "set_centres",
         "shift_rows", "split_exact", "split_merit_order", "split_pro_rata", "sum_in_order",
         "takes_setpoints", "tally", "within_ramp", "work_size",

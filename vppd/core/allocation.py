@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vppd.core.response import Aim, Foresight, aim
 from vppd.core.types import F8, U1, Params, Policy, Reason
-from vppd.kernels import ahead, exact, limits, merit_order, pro_rata, response, status
+from vppd.kernels import ahead, aims, exact, limits, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
 
 FREE, GROUP = np.uint8(Reason.NONE), np.uint8(Reason.GROUP)
@@ -146,7 +146,7 @@ def _still(foresight: Foresight, params: Params, box: Box) -> U1:
     if not params.quiet_pu > 0.0:
         return NOBODY
     still = np.empty(box.lower_mw.size, dtype=np.uint8)
-    count = response.find_still(
+    count = aims.find_still(
         params.quiet_pu, foresight.gain_pu[0], foresight.target_mw, foresight.told_mw,
         params.p_min_mw, params.p_max_mw, box.lower_mw, box.upper_mw, still,
     )  # fmt: skip

@@ -175,7 +175,7 @@ def _aimed(ahead: Foresight, inside: _Inside) -> _Rule:
         high_mw = np.where(pinned, reach_high_mw, high_mw)
         lasts_mw = lasting_mw(low_mw, high_mw, inside.image, params)
         there_mw, base_mw = economic_mw(
-            ahead.slow_mw, inside.image.basepoint_mw, *lasts_mw, inside.image, params
+            ahead.slow_mw, inside.image.basepoint_mw, ahead.recovery_mw, *lasts_mw, params
         )
         opened = replace(
             ahead, target_mw=there_mw, base_mw=base_mw, lower_mw=lasts_mw[0], upper_mw=lasts_mw[1]

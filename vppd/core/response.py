@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vppd.core.types import F8, Image, Params, Quality, State
-from vppd.kernels import exact, headroom, response
+from vppd.kernels import aims, exact, headroom, response
 
 NAN = float("nan")
 ONLINE = int(Quality.ONLINE)
@@ -41,6 +41,7 @@ class Foresight:
     upper_mw: F8
     price: F8  # (K,) multipliers of the last split, the next one's first guess
     slow_mw: float
+    recovery_mw: F8  # (n,) what a store needs to come back to the middle of its band
     model_mw: F8
     offset_mw: F8
     seen_s: F8
@@ -82,12 +83,14 @@ def look_ahead(
         model_mw, offset_mw, seen_s, free_mw, gain_pu,
     )  # fmt: skip
     lower_mw, upper_mw = lasting_mw(range_lower_mw, range_upper_mw, image, params)
-    target_mw, base_mw = economic_mw(slow_mw, plan_mw, lower_mw, upper_mw, image, params)
+    back_mw = recovery_mw(state, image, params)
+    target_mw, base_mw = economic_mw(slow_mw, plan_mw, back_mw, lower_mw, upper_mw, params)
     return Foresight(
         ahead_s, np.full(ahead_s.size, request_mw),
         free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, stands_mw,
         target_mw, base_mw, lower_mw, upper_mw,
-        first_price(state, ahead_s.size), slow_mw, model_mw, offset_mw, seen_s, past_mw, when_s,
+        first_price(state, ahead_s.size), slow_mw, back_mw, model_mw, offset_mw, seen_s,
+        past_mw, when_s,
     )  # fmt: skip
 
 
@@ -137,8 +140,19 @@ def lasting_mw(
     return lower_mw, upper_mw
 
 
+def recovery_mw(state: State, image: Image, params: Params) -> F8:
+    """What brings each store back to the middle of its band, MW, shape (n,); 0 of other units."""
+    back_mw = np.empty(image.soc_pu.size)
+    aims.recover(
+        image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
+        params.soc_recovery_s, RECOVERY_MAX_PU, params.p_min_mw, params.p_max_mw,
+        params.quiet_pu, state.recovery_mw, back_mw,
+    )  # fmt: skip
+    return back_mw
+
+
 def economic_mw(
-    slow_mw: float, plan_mw: F8, lower_mw: F8, upper_mw: F8, image: Image, params: Params
+    slow_mw: float, plan_mw: F8, back_mw: F8, lower_mw: F8, upper_mw: F8, params: Params
 ) -> tuple[F8, F8]:
     """Where each unit should be without transients, and where it begins, MW, shape (n,).
 
@@ -146,11 +160,9 @@ def economic_mw(
     the middle of their band, which the others carry. What this cannot serve, no target can.
     """
     base_mw, weight = np.empty((2, plan_mw.size))
-    request_mw = response.economy(
-        slow_mw, plan_mw, image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
-        params.soc_recovery_s, RECOVERY_MAX_PU, params.participation,
-        params.p_min_mw, params.p_max_mw, lower_mw, upper_mw, base_mw, weight,
-    )  # fmt: skip
+    request_mw = aims.economy(
+        slow_mw, plan_mw, back_mw, params.participation, lower_mw, upper_mw, base_mw, weight
+    )
     target_mw = base_mw.copy()
     exact.split_exact(request_mw, base_mw, weight, lower_mw, upper_mw, 0.0, target_mw)
     return target_mw, base_mw
@@ -173,7 +185,7 @@ def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8) -> Aim:
     n = lower_mw.size
     wanted_mw, gain_pu = np.empty(2), np.empty((2, n + 1))
     target_mw, weight, low_mw, high_mw = np.empty((4, n + 1))
-    response.aim(
+    aims.aim(
         ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.stands_mw, ahead.target_mw,
         ahead.base_mw, params.participation, params.cost, ahead.lower_mw, ahead.upper_mw,
         lower_mw, upper_mw, ABLE_PU, wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw,

@@ -48,4 +48,5 @@ def initial_state(params: Params) -> State:
         side=side,
         side_since_s=p_setpoint_mw,
         switches_left=p_setpoint_mw,
+        recovery_mw=p_setpoint_mw,
     )

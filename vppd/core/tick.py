@@ -53,7 +53,10 @@ CROSSED = int(Reason.CROSSED)
 FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
 
-CARRIED = ("slow_mw", "p_model_mw", "p_offset_mw", "p_seen_s", "past_mw", "ahead_price", "when_s")
+CARRIED = (
+    "slow_mw", "recovery_mw", "p_model_mw", "p_offset_mw", "p_seen_s", "past_mw", "ahead_price",
+    "when_s",
+)  # fmt: skip
 
 Mask = NDArray[np.bool_]
 
@@ -364,6 +367,7 @@ def _carried(
     keep(params.tick_s, params.dead_time_s, send, done.p_mw, ahead.told_mw, ahead.past_mw)
     return {
         "slow_mw": ahead.slow_mw,
+        "recovery_mw": ahead.recovery_mw,
         "p_model_mw": ahead.model_mw,
         "p_offset_mw": ahead.offset_mw,
         "p_seen_s": ahead.seen_s,
@@ -399,6 +403,7 @@ def seal(state: State, decision: Decision) -> None:
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s,
         state.ahead_price, state.told_mw, state.side, state.side_since_s, state.switches_left,
+        state.recovery_mw,
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
         decision.group_price, decision.group_missed_mw,

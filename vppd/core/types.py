@@ -301,6 +301,7 @@ class State:
     side: U1 = late(0)  # of its exclusion band: 1 below, 2 above, 0 none or not known
     side_since_s: F8 = late(NAN)
     switches_left: F8 = late(NAN)  # of its budget; NaN: not known, all of it
+    recovery_mw: F8 = late(NAN)  # what a store begins beside its plan by; NaN: not known
 
 
 @dataclass(frozen=True, slots=True)

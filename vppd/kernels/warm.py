@@ -8,9 +8,9 @@ program can say what it is doing before it calls `load`.
 from importlib import import_module
 
 MODULES = (
-    "ahead", "ahead_groups", "ahead_search", "bands", "certificate", "exact", "guard", "headroom",
-    "limits", "merit_order", "participation", "pro_rata", "response", "sides", "sums", "tally",
-    "tree",
+    "ahead", "ahead_groups", "ahead_search", "aims", "bands", "certificate", "exact", "guard",
+    "headroom", "limits", "merit_order", "participation", "pro_rata", "response", "sides", "sums",
+    "tally", "tree",
 )  # fmt: skip
 
 
