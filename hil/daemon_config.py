@@ -142,7 +142,15 @@ def _unit(unit: Unit, timeout_s: float | None, link_s: float) -> Iterator[str]:
         f"     ramp_up_mw_per_s: {ramp}, ramp_down_mw_per_s: {ramp},"
         f" dead_time_s: {_number(unit.dead_time_s + link_s)}, lag_s: {_number(unit.lag_s)},"
     )
-    yield f"     cost: {_number(unit.cost)}{store}}}"
+    band = ""
+    if unit.band_lower_mw is not None and unit.band_upper_mw is not None:
+        band = (
+            f", band_lower_mw: {_number(unit.band_lower_mw)},"
+            f" band_upper_mw: {_number(unit.band_upper_mw)},\n"
+            f"     min_on_s: {_number(unit.min_on_s)}, min_off_s: {_number(unit.min_off_s)},"
+            f" switch_mw: {_number(unit.switch_mw)}"
+        )
+    yield f"     cost: {_number(unit.cost)}{store}{band}}}"
 
 
 def _one_line(text: str) -> str:

@@ -61,6 +61,9 @@ class Unit:
     min_on_s: float = 180.0  # of machines that are on or off
     min_off_s: float = 180.0
     lockout_s: float = 360.0  # from a start to the next one
+    band_lower_mw: float | None = None  # it cannot stand between the two
+    band_upper_mw: float | None = None
+    switch_mw: float = 0.0  # what crossing is worth, for the daemon
     batch_s: float = 0.0  # period; 0: a continuous process
     batch_phase_s: float = 0.0  # at the start; the step that must hold begins at 0
     batch_hold_s: float = 0.0

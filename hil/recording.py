@@ -92,7 +92,7 @@ LINK = np.dtype([("t_s", "<f8"), ("unit", "<i4"), ("change", "u1")])
 
 
 LIMIT_COLUMNS = ("p_avail_min_mw", "p_avail_max_mw")
-STATE_COLUMNS = ("room_k", "temperature_c", "departure_missed_mwh")  # nan: has no such state
+STATE_COLUMNS = ("room_k", "temperature_c", "departure_missed_mwh", "switches")
 
 
 def power_dtype(
@@ -101,7 +101,8 @@ def power_dtype(
     """Row of the power trace: instant, then one array over the units of the process each.
 
     With `limits`: the lowest and the highest power that each unit could give, too, MW. With
-    `states`: room above its set point, temperature of the cells, and energy that cars left without.
+    `states`: room above its set point, temperature of the cells, energy that cars left without, and
+    switches of machines since the start; nan: has no such state.
     `thinned`: with the extremes since the row before, see `hil.thinning`.
     """
     number = "<f4" if thinned else "<f8"

@@ -14,6 +14,7 @@ from hil.frequency_plot import frequency_event
 from hil.frequency_table import frequency_card
 from hil.limits_card import checks_card, limits_card, verdict
 from hil.measure.units import UnitRecord, unit_records
+from hil.movement_card import movement_card
 from hil.page import Column, card, page, pairs, table, tile_html
 from hil.plots import Plot, all_plots
 from hil.recovery_card import recovery_card
@@ -64,6 +65,7 @@ def write(
             "</div>",
             frequency_card(run.result),
             recovery_card(run.result["recovery"]),
+            movement_card(run.result["movement"]),
             limits_card(run.result, acceptance),
             checks_card(run.result),
             _units(run),

@@ -62,6 +62,7 @@ def draw_kind(kind: str, scenario: Scenario, scale: float) -> Iterator[dict[str,
             **_cars(kind, config.cars or CarsConfig(), drawn, i),
             **_room(kind, config.room or RoomConfig(), drawn, i),
             **_machines(config.machines or MachinesConfig(), config.batch, drawn, i),
+            **_band(config, float(rated_mw[i])),
             **_inverter(config),
             **_sky(config.sky),
         }
@@ -157,6 +158,20 @@ def _machines(
         "batch_phase_s": float(drawn["phase"][i]) * period_s,
         "batch_hold_s": 0.0 if batch is None else period_s * batch.hold_pct / 100.0,
         "batch_free_pu": 1.0 if batch is None else batch.free_pct / 100.0,
+    }
+
+
+def _band(config: KindConfig, rated_mw: float) -> dict[str, Any]:
+    """Where a unit cannot stand."""
+    band = config.band
+    if band is None:
+        return {}
+    base_mw = rated_mw * config.basepoint_pct / 100.0
+    room_mw = rated_mw * config.up_pct / 100.0
+    return {
+        "band_lower_mw": round(base_mw + room_mw * band.from_pct / 100.0, 9),
+        "band_upper_mw": round(base_mw + room_mw * band.to_pct / 100.0, 9),
+        "switch_mw": round(rated_mw * band.switch_pct / 100.0, 9),
     }
 
 

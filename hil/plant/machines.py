@@ -50,6 +50,7 @@ class Machines:
         most = max(STAGES.values())
         self.started_s = np.full((len(members), most), LONG_AGO_S - 1.0)
         self.stopped_s = np.full((len(members), most), LONG_AGO_S)
+        body["switches"][index] = 0.0
         self._body = body
         self._start(-body["p_mw"][index])
 
@@ -113,8 +114,10 @@ def step(end_s: float, sites: Records, started_s: F8, stopped_s: F8, body: Recor
                 end_s, started_s[k, rested], stopped_s[k, rested], u["min_off_s"], u["lockout_s"]
             ):
                 started_s[k, rested] = end_s
+                body[u["unit"]]["switches"] += 1.0
         elif oldest >= 0 and load_mw < least_mw and end_s - started_s[k, oldest] >= u["min_on_s"]:
             stopped_s[k, oldest] = end_s
+            body[u["unit"]]["switches"] += 1.0
         held, able = 0, 0  # stages that must go on running, and that run or may start
         for s in range(n):
             if started_s[k, s] > stopped_s[k, s]:

@@ -74,6 +74,7 @@ class Plant:
         self.comfort_k: F8 = self._body["comfort_k"]  # half width of the band for it
         self.owed_mwh: F8 = self._body["owed_mwh"]  # by hubs to the cars that are there
         self.departure_missed_mwh: F8 = self._body["departure_missed_mwh"]  # since the start
+        self.switches: F8 = self._body["switches"]  # starts and stops of machines, since the start
         self.state: U1 = np.full(n, AUTONOMOUS, dtype=np.uint8)
         self._orders = Orders(n)
         self._dead_s = [unit.dead_time_true_s for unit in units]
@@ -90,6 +91,11 @@ class Plant:
     def now_s(self) -> float:
         """Instant of the last step."""
         return self._steps * self._step_s
+
+    @property
+    def states(self) -> tuple[F8, ...]:
+        """Inner states, in the order of `recording.STATE_COLUMNS`."""
+        return self.room_k, self.temperature_c, self.departure_missed_mwh, self.switches
 
     def restore(self, p_mw: F8, soc_pu: F8) -> None:
         """Go on from a recorded row: at rest at these powers, obeying nobody yet."""
@@ -110,7 +116,14 @@ class Plant:
         self._watchdog_at_s[i] = expires_s
         if expires_s < self._next_expiry_s:
             self._next_expiry_s = expires_s
-        self._orders.put(i, at_s + self._dead_s[i], p_mw)
+        self._orders.put(i, at_s + self._dead_s[i], self._where_it_stands_mw(i, p_mw))
+
+    def _where_it_stands_mw(self, i: int, p_mw: float) -> float:
+        """The nearer end of its band for a setpoint inside."""
+        low_mw, high_mw = self.units[i].band_lower_mw, self.units[i].band_upper_mw
+        if low_mw is None or high_mw is None or not low_mw < p_mw < high_mw:
+            return p_mw
+        return low_mw if p_mw - low_mw <= high_mw - p_mw else high_mw
 
     def release(self, i: int, at_s: float) -> None:
         """Unit i goes back to its own schedule."""

@@ -79,6 +79,24 @@ class MachinesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BandConfig:
+    """Where a unit cannot stand, in % of its room between the basepoint and its highest power.
+
+    Told a power in between, it goes to the nearer end. The daemon knows of it.
+    """
+
+    from_pct: float = ruled(30.0, minimum=0.0, maximum=99.0)
+    to_pct: float = ruled(100.0, minimum=1.0, maximum=100.0)  # 100: the load is off beyond
+    switch_pct: float = ruled(5.0, minimum=0.0, maximum=1000.0)  # of rated: what crossing costs
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.from_pct < self.to_pct:
+            return []
+        return [("to_pct", f"must be above from_pct = {self.from_pct:g}, is {self.to_pct:g}")]
+
+
+@dataclass(frozen=True, slots=True)
 class BatchConfig:
     """Batches of a process, with a step in which it must hold its load."""
 
@@ -107,6 +125,7 @@ OWN_KEYS = {  # of a kind's configuration: whose they are
     "cars": ("ev_hub",),
     "room": ("hvac",),
     "machines": ("hvac", "industrial"),
+    "band": ("hvac", "industrial"),
     "batch": ("industrial",),
     "sky": ("pv",),
     "ambient_c": ("battery",),
@@ -147,6 +166,7 @@ class KindConfig:
     cars: CarsConfig | None = None  # default: comfortable
     room: RoomConfig | None = None
     machines: MachinesConfig | None = None
+    band: BandConfig | None = None  # default: it can stand anywhere
     batch: BatchConfig | None = None  # default: a continuous process
     sky: SkyConfig | None = None  # default: a constant sun
 

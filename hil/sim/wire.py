@@ -175,7 +175,7 @@ class SimulatedPlant:
             self.terminals.step(plant.now_s, float(plant.p_mw.sum()))
             plant.set_frequency(self.terminals.freq_hz)
         limits_mw = (plant.low_mw, plant.high_mw)
-        states = (plant.room_k, plant.temperature_c, plant.departure_missed_mwh)
+        states = plant.states
         self.writer.power(plant.now_s, plant.p_mw, plant.soc_pu, plant.state, limits_mw, states)
         count = round(plant.now_s / PHYSICS_STEP_S)
         for depot in self._reporting[count % STEPS_PER_SECOND]:

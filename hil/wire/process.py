@@ -248,7 +248,7 @@ class WireProcess:
         if self._hertz is not None and not math.isnan(self._t0_s):
             plant.set_frequency(self._hertz(plant.now_s - self._t0_s))
         limits_mw = (plant.low_mw, plant.high_mw)
-        states = (plant.room_k, plant.temperature_c, plant.departure_missed_mwh)
+        states = plant.states
         self.writer.power(plant.now_s, plant.p_mw, plant.soc_pu, plant.state, limits_mw, states)
         count = round(plant.now_s / PHYSICS_STEP_S)
         for endpoint in self._depots if self._open else ():

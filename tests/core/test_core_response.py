@@ -301,3 +301,46 @@ def test_the_same_inputs_give_the_same_bits():
         second, _ = other.tick(agc_pu)
         assert first.p_setpoint_mw.tobytes() == second.p_setpoint_mw.tobytes()
         assert one.state.past_mw.tobytes() == other.state.past_mw.tobytes()
+
+
+def test_next_to_nothing_that_is_missing_moves_nobody():
+    """A hundred-thousandth of the three ranges of 20 MW, here the half kilowatt that is the most:
+    the battery keeps its setpoint, and what is missing is told as such. More is followed."""
+    plant = settled(mixed(quiet_pu=0.01))
+    for _ in range(5):
+        decision, _ = plant.tick(0.01)
+    stands_mw = decision.p_setpoint_mw
+    for asked_mw in (0.2003, 0.1998, 0.2004):
+        decision, _ = plant.tick(asked_mw / 20.0)
+        assert decision.p_setpoint_mw.tolist() == stands_mw.tolist()
+        assert decision.unserved_mw == pytest.approx(asked_mw - 0.2, abs=1e-4)
+        assert [Reason(code) for code in decision.held_by] == [Reason.DEAD_BAND] * 3
+    decision, delivered_mw = plant.tick(0.201 / 20.0)
+    assert decision.p_setpoint_mw[BATTERY] > stands_mw[BATTERY] + 5e-4
+    assert decision.unserved_mw == pytest.approx(0.0, abs=1e-9)
+    assert Reason(decision.held_by[BATTERY]) is Reason.NONE
+    assert delivered_mw == pytest.approx(0.201, abs=1e-3)
+
+
+def test_nobody_stays_who_is_on_his_way_as_fast_as_his_ramp_lets_him():
+    """0.05 MW a tick are less than 1 % of the factory's range: it moves all the same."""
+    plant = settled(
+        mixed(quiet_pu=0.01, ramp_up_mw_per_s=np.array([100.0, 100.0, 0.05]),
+              participation=np.array([0.0, 0.0, 1.0])),
+    )  # fmt: skip
+    for _ in range(20):
+        plant.tick(0.1)
+    before_mw = plant.state.p_setpoint_mw[FACTORY]
+    assert before_mw < 1.5
+    for k in range(5):
+        decision, _ = plant.tick(0.1)
+        assert decision.p_setpoint_mw[FACTORY] == pytest.approx(before_mw + 0.05 * (k + 1))
+
+
+def test_of_a_unit_out_of_the_split_its_own_reason_is_told():
+    plant = settled(mixed(quiet_pu=0.01))
+    silent = np.array([1, 1, 0], dtype=np.uint8)
+    for _ in range(4):
+        decision, _ = plant.tick(0.01, connected=silent)
+    reasons = [Reason(code) for code in decision.held_by]
+    assert reasons == [Reason.DEAD_BAND, Reason.DEAD_BAND, Reason.UNREACHABLE]

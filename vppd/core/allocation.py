@@ -19,6 +19,7 @@ from vppd.kernels.sums import sum_in_order
 FREE, GROUP = np.uint8(Reason.NONE), np.uint8(Reason.GROUP)
 RAMP, DEAD_BAND = np.uint8(Reason.RAMP), np.uint8(Reason.DEAD_BAND)
 RANGE_MIN_MW = 1e-6
+QUIET_PU, QUIET_MAX_MW = 1e-5, 5e-4  # missing less, of all ranges, is no reason to move anybody
 
 Mask = NDArray[np.bool_]
 NO_PRICE = NOTHING = np.empty(0)
@@ -75,6 +76,8 @@ def split(
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
     held = _holders(first.p_mw, box, still)
+    if foresight is not None and _may_all_stay(request_mw, first, held, foresight, params, box):
+        return _all_stay(first, foresight), np.where(held == FREE, DEAD_BAND, held)
     mark_groups(held, first.group_price, params)
     if limits.count_stiff(params.resolution_mw, params.step_min_mw) == 0:
         return first, held
@@ -151,6 +154,32 @@ def _still(foresight: Foresight, params: Params, box: Box) -> U1:
         params.p_min_mw, params.p_max_mw, box.lower_mw, box.upper_mw, still,
     )  # fmt: skip
     return still if count else NOBODY
+
+
+def _may_all_stay(
+    request_mw: float, first: Split, held: U1, foresight: Foresight, params: Params, box: Box
+) -> bool:
+    """Whether nothing is worth a move.
+
+    Each unit would move by little, none is on its way as fast as its ramp lets it, and next to
+    nothing is missing if all keep their setpoints.
+    """
+    if not params.quiet_pu > 0.0 or first.status != status.OK:
+        return False
+    far, range_mw = aims.find_far(
+        params.quiet_pu, first.p_mw, foresight.told_mw, params.p_min_mw, params.p_max_mw,
+        box.lower_mw, box.upper_mw,
+    )  # fmt: skip
+    if far or (held == RAMP).any():
+        return False
+    _, served_mw = foresight.expected_mw(foresight.told_mw)
+    return abs(request_mw - served_mw) <= min(QUIET_PU * range_mw, QUIET_MAX_MW)
+
+
+def _all_stay(first: Split, foresight: Foresight) -> Split:
+    """The same split with the last setpoints in the place of its own."""
+    _, served_mw = foresight.expected_mw(foresight.told_mw)
+    return replace(first, p_mw=foresight.told_mw.copy(), served_mw=served_mw)
 
 
 def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:

@@ -7,7 +7,7 @@ put before the look-ahead points by how soon they answer (`aim`).
 
 import numpy as np
 
-from vppd.kernels.jit import F8, IN, IN_2D, OUT, OUT_2D, OUT_U1, U1, f8, i8, kernel
+from vppd.kernels.jit import F8, IN, IN_2D, OUT, OUT_2D, OUT_U1, U1, f8, i8, kernel, several
 
 S_PER_H = 3600.0
 SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, or has no room: last of all
@@ -146,6 +146,25 @@ def find_still(
         still[i] = stays
         count += 1 if stays else 0
     return count
+
+
+@kernel(several(i8, f8)(f8, IN, IN, IN, IN, IN, IN))
+def find_far(
+    quiet_pu: float, p_mw: F8, last_mw: F8, p_min_mw: F8, p_max_mw: F8, lower_mw: F8, upper_mw: F8
+) -> tuple[int, float]:  # fmt: skip
+    """Count the units of n that are to move by `quiet_pu` of their range or more, or that must.
+
+    Second value: sum of the ranges, MW.
+    """
+    far = 0
+    total = error = 0.0
+    for i in range(p_mw.shape[0]):
+        range_mw = p_max_mw[i] - p_min_mw[i]
+        total, error = _two_sum(total, error, range_mw)
+        may = lower_mw[i] <= last_mw[i] <= upper_mw[i]
+        near = p_mw[i] == last_mw[i] or abs(p_mw[i] - last_mw[i]) < quiet_pu * range_mw
+        far += 0 if may and near else 1
+    return far, total + error
 
 
 @kernel(

@@ -1,0 +1,54 @@
+"""No unit is told to stand inside its exclusion band: what lies inside is on its way across.
+
+From the setpoints that devices took. Of those inside a band, one after another,
+
+1. all go the same way: up, or down;
+2. the last leaves within the time in which the ramp crosses the band, and `SLACK_S`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.checkers.evidence import F8, Evidence, episodes
+from hil.checkers.violation import Found, Violation
+
+NAME = "band"
+SLACK_S = 2.5  # ticks at either end, and the way there
+ROUNDING_MW = 1.1e-3  # devices take whole kW
+
+STANDS = "told to stand inside its band, s"
+TURNS = "turned back inside its band, MW"
+
+
+def check(evidence: Evidence) -> Found:
+    """Check every unit that has a band."""
+    found = Found()
+    for unit, each in enumerate(evidence.fleet.units):
+        if each.band_lower_mw is None or each.band_upper_mw is None:
+            continue
+        mine = evidence.orders.of(unit)
+        t_s, p_mw = evidence.orders.t_s[mine], evidence.orders.p_mw[mine]
+        found.checked += int(t_s.size)
+        low_mw, high_mw = each.band_lower_mw + ROUNDING_MW, each.band_upper_mw - ROUNDING_MW
+        inside: NDArray[np.bool_] = (low_mw < p_mw) & (p_mw < high_mw) & evidence.inside(t_s)
+        limit_s = (each.band_upper_mw - each.band_lower_mw) / each.ramp_mw_per_s + SLACK_S
+        for first, last in episodes(inside):
+            found.violations += _crossing(unit, t_s, p_mw, first, last, limit_s)
+    return found
+
+
+def _crossing(
+    unit: int, t_s: F8, p_mw: F8, first: int, last: int, limit_s: float
+) -> list[Violation]:
+    """Hold one stay inside a band against the rules."""
+    found = []
+    until = min(last + 1, t_s.size - 1)  # what it was told next ends the stay
+    steps_mw = np.diff(p_mw[first : last + 1])
+    steps_mw = steps_mw[np.abs(steps_mw) > ROUNDING_MW]
+    if steps_mw.size and steps_mw.min() < 0.0 < steps_mw.max():
+        worst_mw = float(min(-steps_mw.min(), steps_mw.max()))
+        found.append(Violation(float(t_s[first]), unit, NAME, TURNS, worst_mw))
+    stays_s = float(t_s[until] - t_s[first])
+    if stays_s > limit_s:
+        found.append(Violation(float(t_s[first]), unit, NAME, STANDS, stays_s, limit_s))
+    return found
