@@ -59,7 +59,7 @@ nightly: setup  ## 10,000 seeds that no night had before; writes build/nightly/
 	@first=$$(( $$(date +%s) / 86400 * 10000 )); \
 	    $(BIN)/vppd-hil campaign $(SCENARIO) --seeds $$first..$$((first + 9999)) --out build/nightly
 
-mutate: $(VENV)/.mutate  ## mutants of the core and the kernels against their tests; writes docs/mutation.md (two hours)
+mutate: $(VENV)/.mutate  ## mutants of the core and the kernels against their tests; writes docs/mutation.md (an hour)
 	@$(BIN)/python tests/mutation/run.py
 
 # Apart from requirements.lock: it brings 30 packages that nothing else needs.

@@ -36,7 +36,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--only", default="", help="modules with this in their path")
     asked.add_argument("--again", action="store_true", help="try the survivors again")
-    asked.add_argument("--per-line", type=int, default=2, help="mutants of a line; 0: all of them")
+    asked.add_argument("--per-line", type=int, default=1, help="mutants of a line; 0: all of them")
     asked.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = asked.parse_args()
     os.nice(10)
