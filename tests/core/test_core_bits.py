@@ -1,0 +1,40 @@
+"""What the tick decides, bit by bit, is what stands in `tests/testdata/core_bits.json`.
+
+Journals are replayed bit by bit, those of an older version too. So a change that moves a bit is a
+change of the journal: it needs a line in CHANGES.md, and `python tests/core/core_bits.py`, which
+writes the file anew.
+"""
+
+import json
+
+import core_bits
+import numpy as np
+import pytest
+
+KNOWN = json.loads(core_bits.FILE.read_text())
+
+
+@pytest.mark.parametrize("name", core_bits.PLANTS)
+def test_every_bit_is_as_it_was(name):
+    assert core_bits.digest(name) == KNOWN[name]
+
+
+def test_the_file_has_every_plant_and_no_other():
+    assert list(KNOWN) == list(core_bits.PLANTS)
+
+
+def test_the_runs_have_everything():
+    """Else their bits would say little: modes, reasons, verdicts and events that came up."""
+    states, decisions = [], []
+    for make, policy in core_bits.PLANTS.values():
+        for seed in range(3):
+            seen = list(core_bits._run(make(policy), np.random.default_rng(seed)))
+            states += seen[::2]
+            decisions += seen[1::2]
+    assert {d.mode for d in decisions} >= {0, 1, 2, 3, 4, 5, 6}
+    assert {r for d in decisions for r in d.held_by.tolist()} >= {
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16, 17,
+    }  # fmt: skip
+    assert {c for d in decisions for c in d.event_code.tolist()} >= {1, 2, 3, 4, 5, 6, 9}
+    assert {d.verdict for d in decisions} >= {0, 1, 2, 3, 6}
+    assert {s.unserved for s in states} == {-1, 0, 1}

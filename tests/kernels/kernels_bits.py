@@ -1,0 +1,154 @@
+"""Digests of what each kernel gives on small seeded problems. As a program: writes them anew."""
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE))
+
+import kernels_participation_cases
+import kernels_response
+from kernels_ahead import FAMILIES as AHEAD_FAMILIES
+from kernels_ahead import solve
+from kernels_headroom_cases import lasts, promised, random_unit
+from kernels_limits_cases import guard, random_fleet
+from kernels_problems import FAMILIES
+from kernels_sides import alike, in_a_tick, sided
+
+from vppd.kernels.certificate import kkt_violation_mw
+from vppd.kernels.exact import split_exact
+from vppd.kernels.merit_order import split_merit_order
+from vppd.kernels.pro_rata import split_pro_rata
+from vppd.kernels.sums import sum_in_order
+from vppd.kernels.tally import count_known, tally
+from vppd.kernels.tree import ROOM_ROWS, project_tree
+
+FILE = HERE.parent / "testdata" / "kernels_bits.json"
+Values = Iterator[object]
+
+
+def _problems(k: int):
+    """One of each family; some longer than a block of 64."""
+    for f, family in enumerate(FAMILIES):
+        n = (1, 2, 7, 40, 70, 130)[(f + k) % 6]
+        yield family(np.random.default_rng([k, f]), n)
+
+
+def _exact(k: int) -> Values:
+    for p in _problems(k):
+        for lam0 in (math.nan, 0.3):
+            out = np.zeros(p.target_mw.size)
+            yield split_exact(p.request_mw, *p.arrays, lam0, out)
+            yield out
+
+
+def _certificate(k: int) -> Values:
+    for p in _problems(k):
+        out = np.clip(p.target_mw, p.lower_mw, p.upper_mw)
+        yield kkt_violation_mw(p.request_mw, *p.arrays, 0.2, out)
+        yield sum_in_order(out)
+
+
+def _policies(k: int) -> Values:
+    for p in _problems(k):
+        out, limits = np.zeros(p.target_mw.size), (p.lower_mw, p.upper_mw)
+        yield split_pro_rata(p.request_mw, p.target_mw, *limits, out)
+        yield out
+        order = np.argsort(p.weight, kind="stable")
+        yield split_merit_order(p.request_mw, p.target_mw, order, *limits, out)
+        yield out
+
+
+def _ahead(k: int) -> Values:
+    for f, family in enumerate(AHEAD_FAMILIES):
+        n = (3, 9, 30, 70, 131)[(f + k) % 5]
+        p = family(np.random.default_rng([k, f]), n)
+        first = solve(p)
+        yield from vars(first).values()
+        moved = p.wanted_mw + 1e-3 * p.fleet_mw
+        yield from vars(solve(type(p)(p.name, moved, *p.arguments[1:]), first.price)).values()
+
+
+def _tree(k: int) -> Values:
+    for f, family in enumerate(AHEAD_FAMILIES):
+        n = (3, 9, 30, 70, 131)[(f + k) % 5]
+        p = family(np.random.default_rng([k, f]), n)
+        groups = p.parent.size
+        outs = [np.zeros(n) for n in (n, groups, groups)]
+        yield project_tree(*p.arguments[3:], *outs, np.zeros((ROOM_ROWS, groups)))
+        yield from outs
+
+
+def _limits(k: int) -> Values:
+    fleet = random_fleet(np.random.default_rng(k), 30)
+    box = fleet.fold()
+    yield from box.arrays
+    yield from guard(fleet, box.upper_mw)
+    yield from guard(fleet, box.lower_mw + 0.1)
+
+
+def _headroom(k: int) -> Values:
+    rng = np.random.default_rng(k)
+    units = [random_unit(rng) for _ in range(30)]
+    yield from promised(*units).values()
+    yield from lasts(*units)
+
+
+def _sides(k: int) -> Values:
+    rng = np.random.default_rng(k)
+    yield from sided(rng, 3 + k, k).choose()
+    yield from alike(rng, 5 + k).choose()
+    yield from sided(rng, 30, 10).choose()
+    yield from in_a_tick(rng, 40)
+
+
+def _tally(k: int) -> Values:
+    rng = np.random.default_rng(k)
+    low, p, high = np.sort(rng.normal(size=(3, 40)), axis=0)
+    reasons = rng.integers(0, 3, (2, 40)).astype(np.uint8)
+    yield tally(p, low, high, low - 1.0, high + 1.0, *reasons)
+    yield count_known(np.where(rng.random(40) < 0.3, np.nan, p))
+
+
+def _drawn(k: int) -> Values:
+    """Numbers that the problems are made of: some of them rest on the C library's exp and log."""
+    rng = np.random.default_rng(k)
+    yield from (rng.normal(size=500), rng.lognormal(size=500), rng.exponential(size=500))
+    yield from (rng.random(500), rng.integers(0, 9, 500), rng.permutation(50))
+    yield 10.0 ** rng.uniform(-8.0, 8.0, 500)
+
+
+PARTS = {
+    "drawn": _drawn,
+    "exact": _exact,
+    "certificate": _certificate,
+    "policies": _policies,
+    "ahead": _ahead,
+    "tree": _tree,
+    "limits": _limits,
+    "headroom": _headroom,
+    "response": lambda k: kernels_response.outputs(np.random.default_rng(k)),
+    "participation": kernels_participation_cases.outputs,
+    "sides": _sides,
+    "tally": _tally,
+}
+
+
+def digest(name: str) -> str:
+    """First 16 characters of SHA-256 over what a part gives for five seeds."""
+    seen = hashlib.sha256()
+    for k in range(5):
+        for value in PARTS[name](k):
+            seen.update(np.asarray(value).tobytes())
+    return seen.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps({name: digest(name) for name in PARTS}, indent=1) + "\n")
