@@ -7,15 +7,11 @@ refuse, are locked, report old or impossible numbers; a signal that stops and co
 import dataclasses
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
 HERE = Path(__file__).parent
-if __name__ == "__main__":
-    sys.path.insert(0, str(HERE))
-
 from builders import NAN, image, params
 
 from vppd.core.state import initial_state

@@ -3,16 +3,12 @@
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 HERE = Path(__file__).parent
-if __name__ == "__main__":
-    sys.path.insert(0, str(HERE))
-
 import kernels_participation_cases
 import kernels_response
 from kernels_ahead import FAMILIES as AHEAD_FAMILIES
