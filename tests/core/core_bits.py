@@ -10,15 +10,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-
-HERE = Path(__file__).parent
 from builders import NAN, image, params
 
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import AwardGuard, Order, Params, Policy, Quality, WriteResult
 
-FILE = HERE.parent / "testdata" / "core_bits.json"
+FILE = Path(__file__).parents[1] / "testdata" / "core_bits.json"
 N, TICKS = 7, 30
 
 

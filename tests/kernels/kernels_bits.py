@@ -6,11 +6,9 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-HERE = Path(__file__).parent
 import kernels_participation_cases
 import kernels_response
+import numpy as np
 from kernels_ahead import FAMILIES as AHEAD_FAMILIES
 from kernels_ahead import solve
 from kernels_headroom_cases import lasts, promised, random_unit
@@ -26,7 +24,7 @@ from vppd.kernels.sums import sum_in_order
 from vppd.kernels.tally import count_known, tally
 from vppd.kernels.tree import ROOM_ROWS, project_tree
 
-FILE = HERE.parent / "testdata" / "kernels_bits.json"
+FILE = Path(__file__).parents[1] / "testdata" / "kernels_bits.json"
 Values = Iterator[object]
 
 
