@@ -55,7 +55,14 @@ def _lines(fleet: Fleet, scenario: Scenario, state_dir: str, command: str) -> It
     yield ""
     yield "policy:"
     yield f"  allocation: {scenario.allocation.policy}"
-    for key in ("look_ahead_s", "settle_s", "slow_s", "quiet_pu", "soc_recovery_s"):
+    for key in (
+        "look_ahead_s",
+        "settle_s",
+        "slow_s",
+        "quiet_pu",
+        "trust_error_pu",
+        "soc_recovery_s",
+    ):
         value = getattr(scenario.allocation, key)
         if value is not None:
             yield f"  {key}: {_number(value)}"

@@ -24,6 +24,7 @@ class AllocationConfig:
     settle_s: float | None = ruled(None, minimum=0.05, maximum=600.0)
     slow_s: float | None = ruled(None, minimum=0.0, maximum=3600.0)
     quiet_pu: float | None = ruled(None, minimum=0.0, maximum=0.2)
+    trust_error_pu: float | None = ruled(None, minimum=0.0, maximum=1.0)
     soc_recovery_s: float | None = ruled(None, minimum=60.0, maximum=1e9)
 
 

@@ -28,9 +28,9 @@ def test_the_runs_have_everything():
     states, decisions = [], []
     for make, policy in core_bits.PLANTS.values():
         for seed in range(3):
-            seen = list(core_bits._run(make(policy), np.random.default_rng(seed)))
-            states += seen[::2]
-            decisions += seen[1::2]
+            for state, decision in core_bits.runs(make(policy), np.random.default_rng(seed)):
+                states.append(state)
+                decisions.append(decision)
     assert {d.mode for d in decisions} >= {0, 1, 2, 3, 4, 5, 6}
     assert {r for d in decisions for r in d.held_by.tolist()} >= {
         0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16, 17,

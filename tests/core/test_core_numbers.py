@@ -15,7 +15,8 @@ NUMBERS = {
     "Gate": "NONE PHYSICS MARKET OPERATIONS",
     "Reason": (
         "NONE RATING RAMP SOC AVAILABLE TELEMETRY_AGE UNREACHABLE FALLBACK OPERATOR CROSSED "
-        "DEAD_BAND GUARD CAPACITY LOCAL_CONTROL REFUSED GROUP BAND MIN_TIME CYCLES"
+        "DEAD_BAND GUARD CAPACITY LOCAL_CONTROL REFUSED GROUP BAND MIN_TIME CYCLES "
+        "MODEL BENCHED"
     ),
     "AwardGuard": "NONE ALARM CLAMP",
     "Policy": "EXACT PRO_RATA MERIT_ORDER RESPONSE_AWARE",
@@ -47,5 +48,5 @@ def test_every_reason_belongs_to_a_gate():
     assert none == {Reason.NONE}
     assert operations == {
         Reason.UNREACHABLE, Reason.FALLBACK, Reason.OPERATOR, Reason.GUARD, Reason.LOCAL_CONTROL,
-        Reason.REFUSED, Reason.CYCLES,
+        Reason.REFUSED, Reason.CYCLES, Reason.MODEL, Reason.BENCHED,
     }  # fmt: skip

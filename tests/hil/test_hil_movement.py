@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from checked_bench import HVAC, RECEIVED_S, T0_S, Scene
 from small_bench import unit
-from test_hil_mutants import checks
 
 from hil.checkers import band
 from hil.measure import movement
@@ -147,19 +146,6 @@ def test_nobody_is_told_to_stand_inside_his_band(tmp_path, told_mw, what):
 def test_a_fleet_without_bands_has_nothing_to_check(tmp_path):
     found = band.check(Scene().evidence(tmp_path))
     assert (found.done, found.checked, found.violations) == (True, 0, [])
-
-
-def test_a_daemon_that_knows_of_no_band_is_found(tmp_path, monkeypatch):
-    """The configuration has them, and the daemon does not look."""
-    wide = [
-        ("fleet.kinds.hvac.band", "{from_pct: 5, to_pct: 95}"), ("regulation_mw", "3.0"),
-        ("fleet.kinds.hvac.ramp_pct_per_s", "50"), ("signal", "{kind: steps, steps: [[0, 0.5]]}"),
-    ]  # fmt: skip
-    for name in ("good", "bad"):
-        (tmp_path / name).mkdir()
-    assert "band" not in checks(tmp_path / "good", *wide)
-    monkeypatch.setattr("vppd.core.tick.take_sides", lambda *_: None)
-    assert checks(tmp_path / "bad", *wide).get("band", 0) > 0
 
 
 def test_bands_of_a_scenario_are_checked():

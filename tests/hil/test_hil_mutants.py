@@ -11,6 +11,7 @@ import pytest
 from small_campaign import SMALL
 
 import vppd.config.params
+import vppd.core.tick
 import vppd.devices.runner as runner
 import vppd.runtime.loop as loop
 import vppd.runtime.shell as shell
@@ -210,11 +211,22 @@ def cries(patch):
     patch.setattr(telling.Teller, "tell", loudly)
 
 
+def no_bands(patch):
+    """Nobody looks where units cannot stand."""
+    patch.setattr(vppd.core.tick, "take_sides", lambda *_: None)
+
+
+# Buildings that would be told to stand inside: quick enough not to be on their way.
+BANDED = (
+    ("fleet.kinds.hvac.band", "{from_pct: 5, to_pct: 95}"), ("regulation_mw", "3.0"),
+    ("fleet.kinds.hvac.ramp_pct_per_s", "50"), ("signal", "{kind: steps, steps: [[0, 0.5]]}"),
+)  # fmt: skip
 OVERSOLD = ("regulation_mw", "6.0")
 MUTANTS = (  # mutant, the checks that must find it, and what the run needs
     (turned_sign, "setpoint_age", ()),
     (no_ramp, "limits", (("signal", "{kind: steps, steps: [[0, -1], [20, 1]]}"),)),
     (ranges_ignored, "comfort departure thermal", AT_THE_LIMITS),
+    (no_bands, "band", BANDED),
     (stale_setpoint, "setpoint_age", ()),
     (unserved_dropped, "balance", (OVERSOLD,)),
     (regulation_halved, "balance", ()),
@@ -234,7 +246,9 @@ def test_there_is_a_mutant_for_each_check():
     assert {check for _, checks_, _ in MUTANTS for check in checks_.split()} == set(registry.ALL)
 
 
-@pytest.mark.parametrize("overrides", [(), AT_THE_LIMITS], ids=["as it is", "at the limits"])
+@pytest.mark.parametrize(
+    "overrides", [(), AT_THE_LIMITS, BANDED], ids=["as it is", "at the limits", "banded"]
+)
 def test_without_a_mutant_every_check_passes(overrides, tmp_path):
     assert checks(tmp_path, *overrides) == {}
 

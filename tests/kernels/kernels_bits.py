@@ -4,10 +4,12 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import kernels_participation_cases
 import kernels_response
+import kernels_trust
 import numpy as np
 from kernels_ahead import FAMILIES as AHEAD_FAMILIES
 from kernels_ahead import solve
@@ -18,6 +20,7 @@ from kernels_sides import alike, in_a_tick, sided
 
 from vppd.kernels.certificate import kkt_violation_mw
 from vppd.kernels.exact import split_exact
+from vppd.kernels.limits import find_holders
 from vppd.kernels.merit_order import split_merit_order
 from vppd.kernels.pro_rata import split_pro_rata
 from vppd.kernels.sums import sum_in_order
@@ -41,6 +44,14 @@ def _exact(k: int) -> Values:
             out = np.zeros(p.target_mw.size)
             yield split_exact(p.request_mw, *p.arrays, lam0, out)
             yield out
+
+
+def _exact_long(k: int) -> Values:
+    """So many units that the price is first looked for on a sample of them."""
+    p = FAMILIES[k % len(FAMILIES)](np.random.default_rng(k), 4200 + k)
+    out = np.zeros(p.target_mw.size)
+    yield split_exact(p.request_mw, *p.arrays, math.nan, out)
+    yield out
 
 
 def _certificate(k: int) -> Values:
@@ -70,6 +81,27 @@ def _ahead(k: int) -> Values:
         yield from vars(solve(type(p)(p.name, moved, *p.arguments[1:]), first.price)).values()
 
 
+# Family and seed of problems whose weights are far apart, so that rounding is worth polishing.
+WIDE = ((0, 6), (0, 10), (2, 36), (2, 42), (2, 43))
+
+
+def _ahead_hard(k: int) -> Values:
+    """Weights over ten decades; requests beyond the fleet, and on the very edge of it."""
+    f, seed = WIDE[k]
+    wide = AHEAD_FAMILIES[f](np.random.default_rng([seed, f, 9]), (3, 9, 30)[seed % 3])
+    yield from vars(solve(replace(wide, weight=wide.weight**5))).values()
+    for f in (k % 2, 2 + k % 2):
+        p = AHEAD_FAMILIES[f](np.random.default_rng([k, f, 9]), (3, 9, 20)[(f + k) % 3])
+        far = replace(p, wanted_mw=np.where(p.hard, (-1.0) ** k * 10.0 * p.fleet_mw, p.wanted_mw))
+        most = solve(far)
+        yield from vars(most).values()
+        if (k, f) == (2, 2):
+            continue  # 800 rounds
+        edge = np.where(p.hard, p.gain @ most.out_mw, p.wanted_mw)
+        yield from vars(solve(replace(p, wanted_mw=edge))).values()
+        yield from vars(solve(replace(p, wanted_mw=edge), most.price)).values()
+
+
 def _tree(k: int) -> Values:
     for f, family in enumerate(AHEAD_FAMILIES):
         n = (3, 9, 30, 70, 131)[(f + k) % 5]
@@ -86,12 +118,21 @@ def _limits(k: int) -> Values:
     yield from box.arrays
     yield from guard(fleet, box.upper_mw)
     yield from guard(fleet, box.lower_mw + 0.1)
+    held = np.empty(30, dtype=np.uint8)
+    for p_mw in (box.lower_mw, box.upper_mw, 0.5 * (box.lower_mw + box.upper_mw)):
+        yield find_holders(p_mw, *box.arrays[1:5], held)
+        yield held
 
 
 def _headroom(k: int) -> Values:
     rng = np.random.default_rng(k)
     units = [random_unit(rng) for _ in range(30)]
     yield from promised(*units).values()
+    groups = {
+        "member": rng.integers(-1, 4, 30), "parent": [-1, 0, 0, 2],
+        "lower_mw": -20.0 * rng.random(4), "upper_mw": 20.0 * rng.random(4),
+    }  # fmt: skip
+    yield from promised(*units, groups=groups).values()
     yield from lasts(*units)
 
 
@@ -119,18 +160,26 @@ def _drawn(k: int) -> Values:
     yield 10.0 ** rng.uniform(-8.0, 8.0, 500)
 
 
+def _trust(k: int) -> Values:
+    rng = np.random.default_rng(k)
+    yield from kernels_trust.in_a_tick(rng, 60)
+
+
 PARTS = {
     "drawn": _drawn,
     "exact": _exact,
+    "exact_long": _exact_long,
     "certificate": _certificate,
     "policies": _policies,
     "ahead": _ahead,
+    "ahead_hard": _ahead_hard,
     "tree": _tree,
     "limits": _limits,
     "headroom": _headroom,
     "response": lambda k: kernels_response.outputs(np.random.default_rng(k)),
     "participation": kernels_participation_cases.outputs,
     "sides": _sides,
+    "trust": _trust,
     "tally": _tally,
 }
 

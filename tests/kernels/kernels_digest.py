@@ -13,6 +13,7 @@ if __name__ == "__main__":
 
 import kernels_participation_cases
 import kernels_response
+import kernels_trust
 from kernels_ahead import FAMILIES as AHEAD_FAMILIES
 from kernels_ahead import solve
 from kernels_headroom_cases import lasts, promised, random_unit
@@ -60,6 +61,7 @@ def digest() -> str:
         units = [random_unit(rng) for _ in range(40)]
         add(*promised(*units).values(), *lasts(*units))
         add(*sided(rng, 2 + k, k).choose(), *in_a_tick(rng, 40))
+        add(*kernels_trust.in_a_tick(rng, 40))
         add(*kernels_response.outputs(rng), *kernels_participation_cases.outputs(k))
     for k in range(40):
         split = AHEAD_FAMILIES[k % 4](np.random.default_rng(k), 1 + 3 * k)

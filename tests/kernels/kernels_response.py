@@ -49,13 +49,13 @@ class Model:
         self.past_mw, self.when_s = past_mw, when_s
         ahead = np.array(ahead_s)
         free_mw, gain_pu = np.empty((2, ahead.size * self.n))
-        y, offset_mw, seen_s = np.empty((3, self.n))
+        y, offset_mw, seen_s, self.off_mw = np.empty((4, self.n))
         self.begun = response.foresee(
             self.before_s, now_s, self.tick_s, self.y, self.offset_mw, self.seen_s,
             np.asarray(meas_mw, dtype=np.float64), np.asarray(at_s, dtype=np.float64),
             self.dead_s, self.lag_s, self.correction, self.offset_correction,
             np.full(self.n, self.snap_mw), self.told_mw, past_mw, when_s, ahead,
-            self.gain_min_pu, y, offset_mw, seen_s, free_mw, gain_pu,
+            self.gain_min_pu, y, offset_mw, seen_s, self.off_mw, free_mw, gain_pu,
         )  # fmt: skip
         self.y, self.offset_mw, self.seen_s, self.before_s = y, offset_mw, seen_s, now_s
         return free_mw.reshape(-1, self.n), gain_pu.reshape(-1, self.n)

@@ -94,7 +94,9 @@ def pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s):
     takes = takes_setpoints(reason, adrift, image) != 0
     wanted_mw = counted_mw(reason, last_mw, image, params)
     wanted_mw = np.where(held & ~np.isnan(image.operator_mw), image.operator_mw, wanted_mw)
-    moves = held | (takes & ((reason == Reason.FALLBACK) | (reason == Reason.REFUSED)))
+    benched = reason == Reason.BENCHED
+    wanted_mw = np.where(benched, image.basepoint_mw, wanted_mw)
+    moves = held | (takes & ((reason == Reason.FALLBACK) | (reason == Reason.REFUSED) | benched))
     if mode is Mode.SAFE:
         told = takes & ~held
         wanted_mw = np.where(told, params.safe_mw, wanted_mw)

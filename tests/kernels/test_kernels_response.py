@@ -35,16 +35,16 @@ def foresee(history, *, now_s, dead_s, lag_s, model_mw, before_s, **changes):
     one = {key: np.array([of[key]], float) for key in
            ("p_meas_mw", "measured_at_s", "seen_s", "offset_mw", "told_mw", "snap_mw")}  # fmt: skip
     ahead_s = np.array(of["ahead_s"])
-    model, offset, seen = np.empty((3, 1))
+    model, offset, seen, off = np.empty((4, 1))
     free, gain = np.empty((2, ahead_s.size))
     begun = kernel.foresee(
         before_s, now_s, TICK_S, np.array([model_mw]), one["offset_mw"], one["seen_s"],
         one["p_meas_mw"], one["measured_at_s"], np.array([dead_s]), np.array([lag_s]),
         of["correction"], of["offset_correction"], one["snap_mw"], one["told_mw"],
-        past_mw, when_s, ahead_s, of["gain_min_pu"], model, offset, seen, free, gain,
+        past_mw, when_s, ahead_s, of["gain_min_pu"], model, offset, seen, off, free, gain,
     )  # fmt: skip
     return {"model": model[0], "offset": offset[0], "seen": seen[0], "free": free, "gain": gain,
-            "begun": begun}  # fmt: skip
+            "begun": begun, "off": off[0]}  # fmt: skip
 
 
 STEP = [(0.0, 0.0), (10.0, 4.0)]

@@ -14,7 +14,7 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 from vppd.core.types import Reason
-from vppd.kernels import bands, guard, limits, sides, status, warm
+from vppd.kernels import bands, guard, limits, participation, sides, status, trust, warm
 from vppd.kernels.sums import sum_in_order
 
 FOLDER = Path(warm.__file__).parent
@@ -46,14 +46,14 @@ def test_loading_imports_each_of_them(monkeypatch):
 def test_these_kernels_are_called_from_outside():
     assert {name for _, name, _ in PUBLIC} == {
         "advance", "aim", "answer_groups", "choose_sides", "conclude", "conclude_groups",
-        "correct", "count_changed", "count_known", "count_rows", "count_stiff", "counted", "decay",
-        "economy", "evaluate_groups", "expect", "find_adrift", "find_far", "find_holders",
-        "find_sides", "find_still", "fold_limits", "foresee", "good_readings", "guard_setpoints",
-        "keep", "keep_to_sides", "kkt_violation_mw", "last_setpoints", "lasting", "move_groups",
-        "out_of_split", "pinned", "prepare", "prepare_groups", "project_tree", "promise",
-        "recover", "remember_sides", "search_prices", "set_centres", "shift_rows", "split_exact",
-        "split_merit_order", "split_pro_rata", "sum_in_order", "takes_setpoints", "tally",
-        "within_ramp", "work_size",
+        "correct", "count_changed", "count_doubt", "count_known", "count_rows", "count_stiff",
+        "counted", "decay", "economy", "evaluate_groups", "expect", "find_adrift", "find_far",
+        "find_holders", "find_sides", "find_still", "fold_limits", "foresee", "good_readings",
+        "guard_setpoints", "judge", "keep", "keep_to_sides", "kkt_violation_mw", "last_setpoints",
+        "lasting", "move_groups", "out_of_split", "pinned", "prepare", "prepare_groups",
+        "project_tree", "promise", "recover", "remember_sides", "search_prices", "set_centres",
+        "shift_rows", "shrink", "split_exact", "split_merit_order", "split_pro_rata",
+        "sum_in_order", "takes_setpoints", "tally", "within_ramp", "work_size",
     }  # fmt: skip
 
 
@@ -102,6 +102,8 @@ def test_numbers_are_those_of_the_core():
     assert {n: int(getattr(limits, n)) for n in names} == {n: int(Reason[n]) for n in names}
     names = ("NONE", "OPERATOR", "CROSSED", "LOCAL_CONTROL")
     assert {n: getattr(guard, n) for n in names} == {n: int(Reason[n]) for n in names}
+    assert (int(trust.MODEL), int(trust.BENCHED)) == (Reason.MODEL, Reason.BENCHED)
+    assert int(participation.BENCHED) == Reason.BENCHED
     names = ("BAND", "MIN_TIME", "CYCLES")
     assert {n: getattr(bands, n) for n in names} == {n: int(Reason[n]) for n in names}
     assert (bands.IN_SPLIT, bands.BELOW, bands.ABOVE) == (Reason.NONE, sides.BELOW, sides.ABOVE)

@@ -89,6 +89,7 @@ def build_params(config: Config) -> Params:
         band_upper_mw=_frozen(_or(u.band_upper_mw, np.nan) for u in fleet),
         stay_below_s=_frozen(u.min_off_s if _is_off_below(u) else u.min_on_s for u in fleet),
         stay_above_s=_frozen(u.min_off_s if _is_off_above(u) else u.min_on_s for u in fleet),
+        trust_error_pu=config.policy.trust_error_pu,
         switch_mw=column("switch_mw"),
         switches_per_day=_frozen(_or(u.switches_per_day, np.inf) for u in fleet),
         firm_pu=column("firm_pu"),

@@ -521,6 +521,17 @@ class PolicyConfig:
             maximum=0.2,
         ),
     )
+    trust_error_pu: float = field(
+        default=0.1,
+        metadata=number(
+            "pu",
+            "response_aware: a unit whose readings are off from what its model says by more than"
+            " that part of its range, over half a minute, is benched until it behaves; from half of"
+            " it on less of its range is used; 0: every unit is trusted",
+            minimum=0.0,
+            maximum=1.0,
+        ),
+    )
     soc_recovery_s: float = field(
         default=7200.0,
         metadata=number(

@@ -96,16 +96,17 @@ def pinned_mw(
 
     A unit that is counted by what it accepted last, and can be told, is told that again; from what
     it was sent since, it is brought back to it within the ramp. The operator's value, at a stop the
-    safe value, and of a unit that can be told (see `takes_setpoints`) its fallback, or what it
-    accepted before it refused, are approached within the ramp, too. A unit that the operator holds
+    safe value, of a benched unit its basepoint, and of a unit that can be told (see
+    `takes_setpoints`) its fallback, or what it accepted before it refused, are approached within
+    the ramp, too. A unit that the operator holds
     stays there in mode SAFE.
     """
     out_mw = np.empty(len(params.ids))
     kernel.pinned(
         mode is Mode.SAFE, reason, last_mw, image.connected, adrift, image.accepted_mw,
         image.accepted_at_s, image.p_meas_mw, image.operator_mw, params.fallback_mw,
-        params.safe_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
-        params.p_min_mw, params.p_max_mw, image.p_avail_min_mw, image.p_avail_max_mw, out_mw,
+        params.safe_mw, image.basepoint_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s,
+        dt_s, params.p_min_mw, params.p_max_mw, image.p_avail_min_mw, image.p_avail_max_mw, out_mw,
     )  # fmt: skip
     return out_mw
 

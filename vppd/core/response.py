@@ -45,6 +45,7 @@ class Foresight:
     model_mw: F8
     offset_mw: F8
     seen_s: F8
+    off_mw: F8  # new measurements less what was foretold; NaN: there is none
     past_mw: F8  # past setpoints; the last of each unit waits for that of this tick
     when_s: F8  # when they left
 
@@ -72,7 +73,7 @@ def look_ahead(
     past_mw, when_s, stands_mw = past(state, image, params, last_mw)
     ahead_s = np.array([params.look_ahead_s, params.settle_s])
     free_mw, gain_pu = np.empty((2, ahead_s.size * n))
-    model_mw, offset_mw, seen_s = np.empty((3, n))
+    model_mw, offset_mw, seen_s, off_mw = np.empty((4, n))
     good_mw = np.where(image.quality == ONLINE, image.p_meas_mw, NAN)
     response.foresee(
         state.now_s, image.now_s, params.tick_s,
@@ -80,7 +81,7 @@ def look_ahead(
         good_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
         CORRECTION, OFFSET_CORRECTION, SNAP_PU * (params.p_max_mw - params.p_min_mw),
         last_mw, past_mw, when_s, ahead_s, GAIN_MIN_PU,
-        model_mw, offset_mw, seen_s, free_mw, gain_pu,
+        model_mw, offset_mw, seen_s, off_mw, free_mw, gain_pu,
     )  # fmt: skip
     lower_mw, upper_mw = lasting_mw(range_lower_mw, range_upper_mw, image, params)
     back_mw = recovery_mw(state, image, params)
@@ -90,7 +91,7 @@ def look_ahead(
         free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, stands_mw,
         target_mw, base_mw, lower_mw, upper_mw,
         first_price(state, ahead_s.size), slow_mw, back_mw, model_mw, offset_mw, seen_s,
-        past_mw, when_s,
+        off_mw, past_mw, when_s,
     )  # fmt: skip
 
 

@@ -49,4 +49,7 @@ def initial_state(params: Params) -> State:
         side_since_s=p_setpoint_mw,
         switches_left=p_setpoint_mw,
         recovery_mw=p_setpoint_mw,
+        doubt=p_setpoint_mw,
+        benched_s=p_setpoint_mw,
+        bench_wait_s=p_setpoint_mw,
     )

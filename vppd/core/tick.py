@@ -29,6 +29,7 @@ from vppd.core.participation import (
 )
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
 from vppd.core.response import Foresight, look_ahead, slow_part_mw
+from vppd.core.trust import Judged, as_measured, count_doubt, judge, shrink
 from vppd.core.types import (
     F8,
     U1,
@@ -83,6 +84,7 @@ class Able:
     adrift: U1  # 1: read, but accepted nothing for longer than its watchdog
     last_mw: F8
     box: Box
+    judged: Judged | None = None  # who is trusted, where anybody is doubted
     sides: Sides | None = None  # of exclusion bands, where any unit has one; the box is within
 
 
@@ -162,6 +164,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     reason = out_of_split(image, params)
     adrift = is_adrift(image, params)
     last_mw = last_setpoints_mw(state, image, params, reason, adrift)
+    judged = judge(state, image, params, reason, last_mw, dt_s)
     lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
     lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
     crossed = limits.fold_limits(
@@ -176,7 +179,9 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     if crossed:
         reason = np.where(lower_reason == CROSSED, np.uint8(CROSSED), reason)
     box = Box(lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw)
-    return Able(reason, adrift, last_mw, box)
+    if judged is not None:
+        shrink(judged, image, params, reason, box)
+    return Able(reason, adrift, last_mw, box, judged)
 
 
 def what_bands_leave(
@@ -202,9 +207,10 @@ def what_will_be(
     lasting = able.box.range_lower_mw, able.box.range_upper_mw
     if able.sides is not None:
         lasting = able.sides.lasting_lower_mw, able.sides.lasting_upper_mw
-    return look_ahead(
+    ahead = look_ahead(
         state, image, params, able.last_mw, *lasting, plan_mw, asked.request_mw, slow_mw
     )
+    return as_measured(ahead, image, able.out_reason)
 
 
 def share(
@@ -310,6 +316,7 @@ def conclude(
         side=state.side if able.sides is None else able.sides.side,
         side_since_s=state.side_since_s if able.sides is None else able.sides.since_s,
         switches_left=state.switches_left if able.sides is None else able.sides.switches_left,
+        **_trusted(state, image, params, able, ahead),
         **_carried(state, params, ahead, done, send),
     )
     events = changes(
@@ -358,6 +365,20 @@ def conclude(
     return after, decision
 
 
+def _trusted(
+    state: State, image: Image, params: Params, able: Able, ahead: Foresight | None
+) -> dict[str, Any]:
+    """What is known of the units' trustworthiness."""
+    judged = able.judged
+    if judged is None or ahead is None:
+        return {name: getattr(state, name) for name in ("doubt", "benched_s", "bench_wait_s")}
+    return {
+        "doubt": count_doubt(judged, ahead, state, image, params, able.out_reason),
+        "benched_s": judged.benched_s,
+        "bench_wait_s": judged.wait_s,
+    }
+
+
 def _carried(
     state: State, params: Params, ahead: Foresight | None, done: Split, send: U1
 ) -> dict[str, Any]:
@@ -403,7 +424,7 @@ def seal(state: State, decision: Decision) -> None:
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s,
         state.ahead_price, state.told_mw, state.side, state.side_since_s, state.switches_left,
-        state.recovery_mw,
+        state.recovery_mw, state.doubt, state.benched_s, state.bench_wait_s,
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
         decision.group_price, decision.group_missed_mw,

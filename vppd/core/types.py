@@ -113,6 +113,8 @@ class Reason(IntEnum):
     BAND = 16  # its exclusion band: it cannot stand beyond, and the other side is not better
     MIN_TIME = 17  # its exclusion band, which it crossed too short a time ago to go back
     CYCLES = 18  # its exclusion band, which it crossed as often as it may
+    MODEL = 19  # it does not quite do what its model says: less of its range is used
+    BENCHED = 20  # it does not do what its model says: out of the split, counted as measured
 
 
 GATE_OF: dict[Reason, Gate] = {
@@ -135,6 +137,8 @@ GATE_OF: dict[Reason, Gate] = {
     Reason.BAND: Gate.PHYSICS,
     Reason.MIN_TIME: Gate.PHYSICS,
     Reason.CYCLES: Gate.OPERATIONS,
+    Reason.MODEL: Gate.OPERATIONS,
+    Reason.BENCHED: Gate.OPERATIONS,
 }
 
 
@@ -235,6 +239,7 @@ class Params:
     stay_above_s: F8 = late(0.0)
     switch_mw: F8 = late(0.0)  # crossing it costs as much as standing that far from the target
     switches_per_day: F8 = late(float("inf"))  # how often it may be crossed
+    trust_error_pu: float = late(0.0)  # of its range: a unit off by more is benched; 0: none is
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +307,9 @@ class State:
     side_since_s: F8 = late(NAN)
     switches_left: F8 = late(NAN)  # of its budget; NaN: not known, all of it
     recovery_mw: F8 = late(NAN)  # what a store begins beside its plan by; NaN: not known
+    doubt: F8 = late(NAN)  # mean difference to the model, in parts of the range; NaN: none yet
+    benched_s: F8 = late(NAN)  # since when a benched unit behaves; NaN: not benched
+    bench_wait_s: F8 = late(NAN)  # for how long it has to, the next time
 
 
 @dataclass(frozen=True, slots=True)

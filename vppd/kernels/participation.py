@@ -21,6 +21,7 @@ FALLBACK = np.uint8(7)
 OPERATOR = np.uint8(8)
 LOCAL_CONTROL = np.uint8(13)
 REFUSED = np.uint8(14)
+BENCHED = np.uint8(20)
 ONLINE = np.uint8(0)
 REFUSED_WRITE = np.uint8(2)
 UNKNOWN_WRITE = np.uint8(3)
@@ -285,7 +286,7 @@ def takes_setpoints(
 
 @kernel(
     i8(
-        b1, IN_U1, IN, IN_U1, IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, f8, IN, IN, IN, IN, OUT,
+        b1, IN_U1, IN, IN_U1, IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, f8, IN, IN, IN, IN, OUT,
     )
 )  # fmt: skip
 def pinned(
@@ -300,6 +301,7 @@ def pinned(
     operator_mw: F8,
     fallback_mw: F8,
     safe_mw: F8,
+    basepoint_mw: F8,
     ramp_up_mw_per_s: F8,
     ramp_down_mw_per_s: F8,
     dt_s: float,
@@ -323,7 +325,9 @@ def pinned(
         held = why == OPERATOR
         if held and not np.isnan(operator_mw[i]):
             wanted_mw = operator_mw[i]
-        moves = held or (takes and why in (FALLBACK, REFUSED))
+        moves = held or (takes and why in (FALLBACK, REFUSED, BENCHED))
+        if why == BENCHED:
+            wanted_mw = basepoint_mw[i]
         if safe and takes and not held:
             wanted_mw = safe_mw[i]
             moves = True

@@ -114,7 +114,7 @@ def _moved(
 @kernel(
     i8(
         f8, f8, f8, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN, IN, IN, IN, IN, f8,
-        OUT, OUT, OUT, OUT, OUT,
+        OUT, OUT, OUT, OUT, OUT, OUT,
     )
 )  # fmt: skip
 def foresee(
@@ -139,6 +139,7 @@ def foresee(
     model_after_mw: F8,
     offset_after_mw: F8,
     seen_after_s: F8,
+    off_mw: F8,
     free_mw: F8,
     gain_pu: F8,
 ) -> int:
@@ -172,6 +173,8 @@ def foresee(
         Smaller gains are none.
     model_after_mw, offset_after_mw, seen_after_s : shape (n,), written
         The same for the next tick.
+    off_mw : shape (n,), written
+        A new measurement less what was foretold for its instant; NaN: there is none.
     free_mw, gain_pu : shape (K * n,), written
         Predicted output if the last setpoints stand, and the part of a setpoint's change that has
         arrived by then.
@@ -191,6 +194,7 @@ def foresee(
         new = measured_at_s[i] > seen_s[i] or np.isnan(seen_s[i])
         new = new and abs(p_meas_mw[i]) <= MEASURED_MAX_MW and measured_at_s[i] <= now_s
         seen_after_s[i] = measured_at_s[i] if new else seen_s[i]
+        off_mw[i] = np.nan
         if new:
             seen_mw = p_meas_mw[i] - offset
             # The model goes on to it; one from before the last tick goes on to that tick.
@@ -205,6 +209,7 @@ def foresee(
             else:
                 seen_mw = moved_mw
             off = seen_mw - y
+            off_mw[i] = off if not np.isnan(at_s) else np.nan
             if not (abs(off) <= snap_mw[i] and not np.isnan(at_s)):
                 y, offset, at_s = p_meas_mw[i], 0.0, measured_at_s[i]
                 begun += 1

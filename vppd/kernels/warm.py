@@ -10,7 +10,7 @@ from importlib import import_module
 MODULES = (
     "ahead", "ahead_groups", "ahead_search", "aims", "bands", "certificate", "exact", "guard",
     "headroom", "limits", "merit_order", "participation", "pro_rata", "response", "sides", "sums",
-    "tally", "tree",
+    "tally", "tree", "trust",
 )  # fmt: skip
 
 

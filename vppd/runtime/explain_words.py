@@ -25,6 +25,8 @@ IN_WORDS: Final = {
     "GROUP": "a limit of several units together",
     "BAND": "cannot stand in its band, and the side it is on is the better one",
     "MIN_TIME": "cannot stand in its band, and has not been long enough on this side of it",
+    "MODEL": "less of its range is used: it does not quite do what its model says",
+    "BENCHED": "benched, counted as measured: it does not do what its model says",
     "CYCLES": "cannot stand in its band, and has crossed it as often as it may",
     "LATE": "too slow for the look-ahead: it takes its economic target",
     "FITTED": "fitted to its steps; the others take the rest",

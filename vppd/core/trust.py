@@ -1,0 +1,73 @@
+"""Which units are trusted to do what their model says (`kernels/trust.py` tells how).
+
+Only the response-aware policy foretells readings; with the others nobody is doubted.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vppd.core.allocation import Box
+from vppd.core.response import Foresight
+from vppd.core.types import F8, U1, Image, Params, Policy, State
+from vppd.kernels import trust
+
+FORGET_S = 30.0  # time in which 63 % of what a reading said is forgotten
+BENCHED = trust.BENCHED
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Doubt of each unit, and who sits on the bench. Arrays of shape (n,)."""
+
+    doubt: F8
+    benched_s: F8
+    wait_s: F8
+
+
+def judge(
+    state: State, image: Image, params: Params, reason: U1, last_mw: F8, dt_s: float
+) -> Judged | None:
+    """Bench who is doubted too much: `reason` says so then. None where nobody is doubted."""
+    if params.policy != Policy.RESPONSE_AWARE or not params.trust_error_pu > 0.0:
+        return None
+    doubt, benched_s, wait_s = np.empty((3, reason.size))
+    trust.judge(
+        image.now_s, dt_s, params.trust_error_pu, params.p_min_mw, params.p_max_mw,
+        image.p_meas_mw, last_mw, state.doubt, state.benched_s, state.bench_wait_s,
+        state.out_reason, reason, doubt, benched_s, wait_s,
+    )  # fmt: skip
+    return Judged(doubt, benched_s, wait_s)
+
+
+def shrink(judged: Judged, image: Image, params: Params, reason: U1, box: Box) -> None:
+    """Shrink the box of doubtful units, in place."""
+    trust.shrink(
+        params.trust_error_pu, judged.doubt, reason, image.basepoint_mw, box.lower_mw,
+        box.upper_mw, box.lower_reason, box.upper_reason, box.range_lower_mw, box.range_upper_mw,
+    )  # fmt: skip
+
+
+def as_measured(ahead: Foresight, image: Image, reason: U1) -> Foresight:
+    """Foresight in which benched units stay where they are, whatever they are told."""
+    benched = (reason == BENCHED) & ~np.isnan(image.p_meas_mw)
+    if not benched.any():
+        return ahead
+    return replace(
+        ahead,
+        free_mw=np.where(benched, image.p_meas_mw, ahead.free_mw),
+        gain_pu=np.where(benched, 0.0, ahead.gain_pu),
+    )
+
+
+def count_doubt(
+    judged: Judged, ahead: Foresight, state: State, image: Image, params: Params, reason: U1
+) -> F8:
+    """Doubt after the readings of this tick, shape (n,)."""
+    after = np.empty(reason.size)
+    trust.count_doubt(
+        params.trust_error_pu, FORGET_S, ahead.off_mw, image.p_meas_mw, state.p_seen_s,
+        ahead.seen_s, params.p_min_mw, params.p_max_mw, image.p_avail_min_mw,
+        image.p_avail_max_mw, judged.doubt, state.out_reason, reason, after,
+    )  # fmt: skip
+    return after
