@@ -11,9 +11,12 @@ from test_hil_mutants import checks
 
 from hil.checkers import band
 from hil.measure import movement
+from hil.measure.plant import Process
 from hil.movement_card import COLUMNS, movement_card
 from hil.plant.plant import Plant
+from hil.recording import Writer, read_trace
 from hil.scenario import Limit, load, shortfall
+from hil.thinning import thin
 from hil.tiles import Tile, _movement_tile
 
 KINDS = ("battery", "hvac")
@@ -83,7 +86,7 @@ def test_one_tick_of_the_scored_time_is_no_measurement(since_s):
     """Ticks at 13, 14 and 15 s, or at 99, 100 and 101: one of each is scored."""
     notes = {}
     found = movement.figures(run(), [], ticks([0.0] * 3, [[0.0, 0.0]] * 3, since_s), notes)
-    assert [found[key] for key in ("mileage_mw", "request_mileage_mw", "mileage_ratio")] == [None] * 3
+    assert {value for key, value in found.items() if key != "by_kind"} == {None}
     assert found["by_kind"]["hvac"]["mileage_mw"] is None
     assert found["by_kind"]["hvac"]["setpoint_changes"] is None
     assert notes["movement"] == "the journal has too few ticks"
@@ -124,6 +127,28 @@ def test_a_simulator_that_begins_anew_counts_from_nothing():
     """8, 9: one; then it is gone, and has counted 2 since it began anew: 3 in all."""
     rows = process([20.0, 30.0, 50.0], [[0.0, 8.0], [0.0, 9.0], [0.0, 2.0]])
     assert movement.switches([rows], 2, T0_S, T0_S + 100.0).tolist() == [0.0, 3.0]
+
+
+@pytest.mark.parametrize("step_s", [0.1, 1.0])
+def test_a_thinned_record_counts_to_its_last_row(tmp_path, step_s):
+    """The load switches each 0.7 s; measured from 15 s to before 30 s.
+
+    It has been 21 times by 15.0 s (the last at 14.7 s), 42 by 29.9 s (29.4 s): 21. The last row of
+    a thinned record is that of 29.0 s, by which it has been 41 (28.7 s): 20. Those in between are
+    all there, though most rows are not.
+    """
+    writer = Writer(tmp_path, 0, [0, 1], states=True, thin=thin(step_s, KINDS))
+    nothing, state = np.full(2, np.nan), np.zeros(2, dtype=np.uint8)
+    for k in range(400):
+        counts = np.array([np.nan, (k + 0.5) // 7])
+        states = (nothing, nothing, nothing, counts)
+        writer.power(T0_S + 0.1 * k, np.zeros(2), nothing, state, (), states)
+    writer.close()
+    trace = read_trace(tmp_path, 0)
+    made = Process(0, np.array(trace.units), trace.rows, trace.step_s, trace.kinds, trace.totals)
+    battery, load_ = movement.switches([made], 2, T0_S + 15.0 - 1e-3, T0_S + 30.0 - 1e-3)
+    assert np.isnan(battery)
+    assert load_ == (21.0 if step_s < 1.0 else 20.0)
 
 
 def test_a_kind_of_which_a_unit_has_no_record_is_not_counted():
