@@ -9,7 +9,7 @@ COLUMNS = (
     Column("kind", text=True),
     Column("mileage of setpoints, MW"),
     Column("changes of setpoints"),
-    Column("starts and stops of machines"),
+    Column("starts and stops"),
 )
 
 
@@ -17,7 +17,7 @@ def movement_card(movement: dict[str, Any]) -> str:
     """Mileage and switches by kind, and beside them the request's own."""
     rows = [
         [
-            kind,
+            kind.replace("_", " "),
             number(own["mileage_mw"], 3),
             number(own["setpoint_changes"], 0),
             number(own["switches"], 0),
@@ -26,8 +26,11 @@ def movement_card(movement: dict[str, Any]) -> str:
     ]
     rows.append(["all units", number(movement["mileage_mw"], 3), "", ""])
     rows.append(["the request itself", number(movement["request_mileage_mw"], 3), "", ""])
-    caption = (
-        "Mileage is the sum of the magnitudes of all changes. All units together moved"
-        f" {number(movement['mileage_ratio'], 2)} times as far as the request."
-    )
-    return card("Movement", caption, table(COLUMNS, rows), "table")
+    return card("Movement", _caption(movement["mileage_ratio"]), table(COLUMNS, rows), "table")
+
+
+def _caption(mileage_ratio: float | None) -> str:
+    told = "Mileage is the sum of the magnitudes of all changes."
+    if mileage_ratio is None:
+        return told
+    return f"{told} All units together moved {mileage_ratio:.2f} times as far as the request."

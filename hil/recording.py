@@ -102,7 +102,7 @@ def power_dtype(
 
     With `limits`: the lowest and the highest power that each unit could give, too, MW. With
     `states`: room above its set point, temperature of the cells, energy that cars left without, and
-    switches of machines since the start; nan: has no such state.
+    starts and stops since the start; nan: has no such state.
     `thinned`: with the extremes since the row before, see `hil.thinning`.
     """
     number = "<f4" if thinned else "<f8"

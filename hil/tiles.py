@@ -75,7 +75,17 @@ def _market_tiles(result: dict[str, Any]) -> list[tuple[str, Tile]]:
         note = ", ".join(f"{k} {pjm[k]:.3f}" for k in ("correlation", "delay", "precision"))
         note += f"; sampled at its worst {pjm['lowest']:.3f}, best {pjm['highest']:.3f}"
         made.append(("tracking.pjm.score", Tile("PJM score", number(pjm["score"], 3), "", note)))
-    return made
+    return [*made, *_movement_tile(result.get("movement"))]
+
+
+def _movement_tile(movement: dict[str, Any] | None) -> list[tuple[str, Tile]]:
+    """Say how far units were moved for the request, and how often any was started or stopped."""
+    if movement is None:
+        return []
+    known = [own["switches"] for own in movement["by_kind"].values() if own["switches"] is not None]
+    note = "mileage of setpoints" + (f"; starts and stops: {sum(known):,}" if known else "")
+    ratio = number(movement["mileage_ratio"], 2)
+    return [("movement.mileage_ratio", Tile("Movement", ratio, "× request", note))]
 
 
 def _possible_tile(result: dict[str, Any]) -> list[tuple[str, Tile]]:

@@ -37,7 +37,7 @@ TRUTH: Fields = [  # nan where it does not apply
     ("comfort_k", "f8"),  # half width of the comfort band
     ("owed_mwh", "f8"),  # to the cars that are there
     ("departure_missed_mwh", "f8"),  # with which cars have left, all together
-    ("switches", "f8"),  # starts and stops of the machines' stages since the start
+    ("switches", "f8"),  # starts and stops since the start: of machines, or of the hub's load
 ]
 BODY = np.dtype(MOTION + TRUTH)
 SHORTEST_LAG_S = 1e-6  # against a division by zero; without lag the power is the reference

@@ -6,7 +6,8 @@ books the energy to the cars: first what they cannot wait for, then to each in p
 mean power that it needs to be ready some time before it leaves, so that all keep their freedom for
 long; what is left, to the earliest departure first (EDF: Liu & Layland, J. ACM 20 (1973); for
 charging: Lee et al., "Adaptive Charging Networks", IEEE Trans. Smart Grid 12 (2021)). A car whose
-share is below 6 A charges part of the time: over minutes, that is the same.
+share is below 6 A charges part of the time: over minutes, that is the same. So a *switch* is one
+of the hub, from no load to some or back; what its chargers do among themselves is not simulated.
 
 What cannot wait limits the hub. The intensity of a car is the mean power that it needs from now
 until a minute before it leaves, of its even share of the hub's connection. As long as no car's is
@@ -28,6 +29,7 @@ AMPERE_MW = CAR_MW / 16.0
 FLOOR_MW = 6.0 * AMPERE_MW
 RELAXED, URGENT = 0.80, 0.95
 MARGIN_H = 60.0 / 3600.0  # before the departure; who is late should be ready in that time
+NOT_SEEN = -1
 
 FIELDS: Fields = [
     ("unit", "i8"),  # index in the array of bodies
@@ -39,6 +41,7 @@ FIELDS: Fields = [
     ("p_max_mw", "f8"),
     ("drawn_mwh", "f8"),  # and not yet booked
     ("need_mw", "f8"),  # of all its cars, to be ready in time
+    ("draws", "i8"),  # 1: some charger is on; 0: none; NOT_SEEN: before the first step
 ]
 HUB = np.dtype(FIELDS)
 
@@ -63,7 +66,8 @@ class Hubs:
         step_mw = column(members, "charger_step_a") * AMPERE_MW
         body["grid_mw"][index] = step_mw
         body["floor_mw"][index] = np.where(step_mw > 0.0, FLOOR_MW, 0.0)
-        body["departure_missed_mwh"][index] = 0.0
+        body["departure_missed_mwh"][index] = body["switches"][index] = 0.0
+        self._own["draws"] = NOT_SEEN
         self.traffic = Traffic(members, self._own, body, start_s, step_s, seed)
         body["owed_mwh"][index] = self.traffic.owed_mwh()
 
@@ -89,6 +93,12 @@ def on_steps(load_mw: float, grid_mw: float, floor_mw: float) -> float:
     if load_mw <= 0.0 or grid_mw <= 0.0:
         return load_mw
     return max(grid_mw * math.ceil(load_mw / grid_mw), floor_mw)
+
+
+@law
+def is_drawn(load_mw: float, floor_mw: float) -> bool:
+    """Say whether a hub that is to draw `load_mw` draws anything: it rounds to its floor, or 0."""
+    return load_mw > 0.0 and load_mw >= 0.5 * floor_mw
 
 
 @law
@@ -124,6 +134,10 @@ def step(
         b = body[hub["unit"]]
         hub["drawn_mwh"] -= 0.5 * (b["p_mw"] + b["ordered_mw"]) * step_s / 3600.0
         b["p_mw"] = b["ordered_mw"]
+        draws = 1 if is_drawn(-b["reference_mw"], b["floor_mw"]) else 0
+        if hub["draws"] == 1 - draws:
+            b["switches"] += 1.0
+        hub["draws"] = draws
         if hub["turn"] != turn:
             continue
         a, z = hub["first"], hub["last"]

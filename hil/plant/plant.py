@@ -74,7 +74,7 @@ class Plant:
         self.comfort_k: F8 = self._body["comfort_k"]  # half width of the band for it
         self.owed_mwh: F8 = self._body["owed_mwh"]  # by hubs to the cars that are there
         self.departure_missed_mwh: F8 = self._body["departure_missed_mwh"]  # since the start
-        self.switches: F8 = self._body["switches"]  # starts and stops of machines, since the start
+        self.switches: F8 = self._body["switches"]  # starts and stops, since the start
         self.state: U1 = np.full(n, AUTONOMOUS, dtype=np.uint8)
         self._orders = Orders(n)
         self._dead_s = [unit.dead_time_true_s for unit in units]

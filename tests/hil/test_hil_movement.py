@@ -1,5 +1,6 @@
 """Mileage of setpoints and switches of machines, by hand and in a run; bands that are kept."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,9 +10,13 @@ from small_bench import unit
 
 from hil.checkers import band
 from hil.measure import movement
-from hil.movement_card import movement_card
+from hil.measure.plant import Process
+from hil.movement_card import COLUMNS, movement_card
 from hil.plant.plant import Plant
-from hil.scenario import load
+from hil.recording import Writer, read_trace
+from hil.scenario import Limit, load, shortfall
+from hil.thinning import thin
+from hil.tiles import Tile, _movement_tile
 
 KINDS = ("battery", "hvac")
 
@@ -20,10 +25,12 @@ def run(duration_s=100.0):
     return SimpleNamespace(t0_s=T0_S, duration_s=duration_s, units=SimpleNamespace(kinds=KINDS))
 
 
-def ticks(request_mw, setpoints_mw, since_s=20.0):
+def ticks(request_mw, setpoints_mw, since_s=20.0, send=None):
     now_s = T0_S + since_s + np.arange(len(request_mw))
+    told = np.array(setpoints_mw)
+    sent = np.ones(told.shape, dtype=bool) if send is None else np.array(send, dtype=bool)
     return SimpleNamespace(
-        now_s=now_s, request_mw=np.array(request_mw), p_setpoint_mw=np.array(setpoints_mw)
+        now_s=now_s, request_mw=np.array(request_mw), p_setpoint_mw=told, send=sent
     )
 
 
@@ -45,7 +52,43 @@ def test_mileage_by_hand():
         "mileage_mw": 5.0, "setpoint_changes": 2, "switches": None,
     }  # fmt: skip
     assert found["by_kind"]["hvac"]["setpoint_changes"] == 2
-    assert notes == {}
+    assert notes == {"movement.by_kind.hvac.switches": "not recorded of every unit"}
+
+
+def test_a_prediction_moves_nobody():
+    """The battery is told 1, is out of reach for two ticks (counted with 9, then 7), is told 2.
+
+    That is a change by 1 MW. The load is told nothing before its -2, then -5: 3 MW.
+    """
+    found = movement.figures(
+        run(), [],
+        ticks([0.0, 1.0, 2.0, 3.0], [[1.0, np.nan], [9.0, -0.5], [7.0, -2.0], [2.0, -5.0]],
+              send=[[1, 1], [0, 0], [0, 1], [1, 1]]), {},
+    )  # fmt: skip
+    assert found["mileage_mw"] == 4.0
+    assert found["by_kind"]["battery"]["mileage_mw"] == 1.0
+    assert [found["by_kind"][kind]["setpoint_changes"] for kind in KINDS] == [1, 1]
+
+
+def test_what_was_told_before_the_scored_time_stands_in_it():
+    """Told 4 at 14 s, not told at 15 s (the first scored tick), told 5 at 16 s: 1 MW."""
+    found = movement.figures(
+        run(), [],
+        ticks([0.0, np.nan, 1.0], [[4.0, 0.0], [9.0, 0.0], [5.0, 0.0]], since_s=14.0,
+              send=[[1, 1], [0, 1], [1, 1]]), {},
+    )  # fmt: skip
+    assert (found["mileage_mw"], found["request_mileage_mw"]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("since_s", [13.0, 99.0])
+def test_one_tick_of_the_scored_time_is_no_measurement(since_s):
+    """Ticks at 13, 14 and 15 s, or at 99, 100 and 101: one of each is scored."""
+    notes = {}
+    found = movement.figures(run(), [], ticks([0.0] * 3, [[0.0, 0.0]] * 3, since_s), notes)
+    assert {value for key, value in found.items() if key != "by_kind"} == {None}
+    assert found["by_kind"]["hvac"]["mileage_mw"] is None
+    assert found["by_kind"]["hvac"]["setpoint_changes"] is None
+    assert notes["movement"] == "the journal has too few ticks"
 
 
 def test_only_scored_ticks_count_and_rounding_is_no_change():
@@ -56,8 +99,8 @@ def test_only_scored_ticks_count_and_rounding_is_no_change():
     )  # fmt: skip
     assert found["mileage_mw"] == pytest.approx(0.0, abs=1e-8)
     assert found["by_kind"]["battery"]["setpoint_changes"] == 0
-    late = movement.figures(run(), [], ticks([0.0, 9.0], [[0.0, 0.0], [9.0, 0.0]], 99.0), {})
-    assert late["mileage_mw"] == 0.0
+    late = ticks([0.0, 0.0, 9.0], [[0.0, 0.0], [0.0, 0.0], [9.0, 0.0]], 98.0)
+    assert movement.figures(run(), [], late, {})["mileage_mw"] == 0.0
 
 
 def test_a_request_that_stands_has_no_ratio():
@@ -69,19 +112,115 @@ def test_a_request_that_stands_has_no_ratio():
 
 
 def test_without_a_journal_machines_are_counted_all_the_same():
-    notes = {}
+    notes = {"journal.export": "no such file"}
     rows = process([0.0, 20.0, 50.0, 99.0], [[np.nan, 3.0], [np.nan, 4.0], [np.nan, 6.0],
                                              [np.nan, 7.0]])  # fmt: skip
     found = movement.figures(run(), [rows], None, notes)
     assert found["mileage_mw"] is None
-    assert notes["movement.mileage_mw"] == "the journal could not be read"
+    assert notes["movement"] == "no such file"
     assert found["by_kind"]["battery"]["switches"] is None
     assert found["by_kind"]["hvac"]["switches"] == 3  # from 4 at 20 s on
 
 
 def test_a_simulator_that_begins_anew_counts_from_nothing():
-    rows = process([20.0, 30.0, 40.0, 50.0], [[0.0, 8.0], [0.0, 9.0], [0.0, 0.0], [0.0, 2.0]])
+    """8, 9: one; then it is gone, and has counted 2 since it began anew: 3 in all."""
+    rows = process([20.0, 30.0, 50.0], [[0.0, 8.0], [0.0, 9.0], [0.0, 2.0]])
     assert movement.switches([rows], 2, T0_S, T0_S + 100.0).tolist() == [0.0, 3.0]
+
+
+@pytest.mark.parametrize("step_s", [0.1, 1.0])
+def test_a_thinned_record_counts_to_its_last_row(tmp_path, step_s):
+    """The load switches each 0.7 s; measured from 15 s to before 30 s.
+
+    It has been 21 times by 15.0 s (the last at 14.7 s), 42 by 29.9 s (29.4 s): 21. The last row of
+    a thinned record is that of 29.0 s, by which it has been 41 (28.7 s): 20. Those in between are
+    all there, though most rows are not.
+    """
+    writer = Writer(tmp_path, 0, [0, 1], states=True, thin=thin(step_s, KINDS))
+    nothing, state = np.full(2, np.nan), np.zeros(2, dtype=np.uint8)
+    for k in range(400):
+        counts = np.array([np.nan, (k + 0.5) // 7])
+        states = (nothing, nothing, nothing, counts)
+        writer.power(T0_S + 0.1 * k, np.zeros(2), nothing, state, (), states)
+    writer.close()
+    trace = read_trace(tmp_path, 0)
+    made = Process(0, np.array(trace.units), trace.rows, trace.step_s, trace.kinds, trace.totals)
+    battery, load_ = movement.switches([made], 2, T0_S + 15.0 - 1e-3, T0_S + 30.0 - 1e-3)
+    assert np.isnan(battery)
+    assert load_ == (21.0 if step_s < 1.0 else 20.0)
+
+
+def test_a_kind_of_which_a_unit_has_no_record_is_not_counted():
+    """Two loads in two processes; one of them left no row in the scored time."""
+    of_both = SimpleNamespace(
+        t0_s=T0_S, duration_s=100.0, units=SimpleNamespace(kinds=("hvac", "hvac"))
+    )
+    parts = []
+    for unit_index, t_s in ((0, [20.0, 50.0]), (1, [1.0, 2.0])):
+        part = process(t_s, [[1.0, 1.0], [4.0, 4.0]])
+        rows = np.zeros(2, dtype=[("t_s", "<f8"), ("switches", "<f4", (1,))])
+        rows["t_s"], rows["switches"] = part.t_s, part.rows["switches"][:, :1]
+        parts.append(SimpleNamespace(rows=rows, t_s=part.t_s, units=np.array([unit_index])))
+    notes = {}
+    found = movement.figures(of_both, parts, None, notes)
+    assert found["by_kind"]["hvac"]["switches"] is None
+    assert notes["movement.by_kind.hvac.switches"] == "not recorded of every unit"
+    alone = movement.switches(parts[:1], 2, T0_S, T0_S + 100.0)
+    assert alone[0] == 3.0
+    assert np.isnan(alone[1])
+
+
+def test_a_hub_that_stops_and_draws_again_is_counted():
+    """The floor is 6 A of 0.69 kW each, 4.14 kW; less than half of it is nothing."""
+    from test_hil_plant_ev_hub import made
+
+    drive = made(ramp_mw_per_s=0.02, lag_true_s=2.0)
+    counts = []
+    for p_mw in (-0.05, -0.003, -0.002, 0.0, -0.0021, -0.08, 0.0):
+        drive.run(10.0, p_mw)
+        counts.append(int(drive.body["switches"][0]))
+    assert counts == [0, 0, 1, 1, 2, 2, 3]
+
+
+def test_a_hub_without_steps_draws_as_little_as_it_is_told():
+    from test_hil_plant_ev_hub import made
+
+    drive = made(charger_step_a=0.0)
+    for p_mw, count in ((-1e-6, 0), (0.0, 1), (-1e-6, 2)):
+        drive.run(10.0, p_mw)
+        assert drive.body["switches"][0] == count
+
+
+def test_the_report_and_the_screen_say_it():
+    rows = process([20.0, 50.0], [[np.nan, 4.0], [np.nan, 1006.0]])
+    found = movement.figures(
+        run(), [rows], ticks([0.0, 2.0, 1.0], [[0.0, 0.0], [3.0, -1.0], [1.0, 0.0]]), {}
+    )
+    page = movement_card(found)
+    assert "moved 2.33 times as far as the request" in page
+    assert re.findall(r"<td class=\"text\">hvac</td>(.*?)</tr>", page) == [
+        '<td class="">2.000</td><td class="">2</td><td class="">1,002</td>'
+    ]
+    assert all(re.search(r", MW$|changes|starts", c.title) for c in COLUMNS[1:])
+    (told,) = _movement_tile(found)
+    assert told == (
+        "movement.mileage_ratio",
+        Tile("Movement", "2.33", "× request", "mileage of setpoints; starts and stops: 1,002"),
+    )
+
+
+def test_figures_of_movement_can_be_asked_for():
+    """7 MW over 3 MW is 2.333, over 1.2 by 1.133."""
+    found = movement.figures(
+        run(), [], ticks([0.0, 2.0, 1.0], [[0.0, 0.0], [3.0, -1.0], [1.0, 0.0]]), notes := {}
+    )
+    result = {"movement": found, "notes": notes}
+    told = shortfall(result, "movement.mileage_ratio", Limit(maximum=1.2))
+    assert told == "movement.mileage_ratio: 2.33333 is over its limit 1.2 by 1.13333"
+    assert not shortfall(result, "movement.by_kind.battery.setpoint_changes", Limit(maximum=2))
+    assert "not recorded of every unit" in shortfall(
+        result, "movement.by_kind.hvac.switches", Limit(maximum=0)
+    )
 
 
 def test_a_machine_that_starts_and_stops_is_counted():

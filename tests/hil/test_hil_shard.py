@@ -9,10 +9,12 @@ import socket
 import threading
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from hil import daemon_config, fleet, result
 from hil.faults import Fault, schedule
+from hil.measure import inputs, plant
 from hil.plumbing import CouldNotRunError
 from hil.scenario import load
 from hil.sim.daemon import parsed
@@ -69,11 +71,27 @@ def test_journal_and_log_are_the_same_to_the_bit(pair):
 def test_the_figures_are_the_same(pair):
     (one, first), (two, second) = pair
     assert (one / "trace.csv").read_bytes() == (two / "trace.csv").read_bytes()
-    for key in ("tracking", "limits", "checks", "faults", "io", "journal"):
+    for key in ("tracking", "limits", "checks", "movement", "faults", "io", "journal"):
         assert first[key] == second[key], key
     assert first["io"]["reconnects"] > 0
     assert first["faults"]["kinds"]["device_trip"] > 0
     assert second["journal"]["replay_bit_exact"] is True
+
+
+def test_machines_switch_at_the_same_instants(pair):
+    """Whichever process simulates a unit: its starts and stops are the same in each row."""
+    counts = []
+    for out, _ in pair:
+        run = inputs.read(out / "raw")
+        by_unit = {}
+        for process in plant.read_processes(run):
+            inside = (process.t_s >= run.t0_s) & (process.t_s < run.t0_s + DURATION_S)
+            switches = process.rows["switches"][inside]
+            by_unit |= dict(zip(process.units.tolist(), switches.T, strict=True))
+        counts.append(np.array([by_unit[unit] for unit in sorted(by_unit)]))
+    np.testing.assert_array_equal(counts[0], counts[1])
+    assert counts[0].shape[0] == 30
+    assert np.nanmax(counts[0]) > 0.0  # trips stop machines and hubs
 
 
 def test_each_process_records_its_units(pair):
