@@ -19,6 +19,7 @@ os.environ |= {"NUMBA_DISABLE_JIT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_T
 os.environ["VPPD_TEST_PROBLEMS"] = "100"  # a tenth of what `make test` takes
 
 import hypothesis
+import kept
 import numba  # noqa: F401  # loaded once, for every trial
 import piqp  # noqa: F401
 import report
@@ -36,6 +37,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--only", default="", help="modules with this in their path")
     asked.add_argument("--again", action="store_true", help="try the survivors again")
+    asked.add_argument("--fresh", action="store_true", help="try what is known, too")
     asked.add_argument("--per-line", type=int, default=1, help="mutants of a line; 0: all of them")
     asked.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = asked.parse_args()
@@ -52,13 +54,20 @@ def main() -> int:
         path: sample(mutants_of(path, source), source, options.per_line)
         for path, source in sources.items()
     }
+    known = kept.load()
     with Session(BUILD / "session.sqlite", made, sources) as session:
-        for path in suites:
-            if options.only in path:
-                pending = session.pending(path, survivors=options.again)
-                try_all(session, path, sources[path], pending, suites[path], options.jobs)
-        begun = session.results()
-    return report.write(ROOT, made, sources, begun)
+        for path, source in sources.items():
+            old = known.get(path)
+            holds = old is not None and old.holds_for(source, options.per_line)
+            if options.only not in path or (holds and not (options.fresh or options.again)):
+                continue
+            pending = session.pending(path, survivors=options.again)
+            try_all(session, path, source, pending, suites[path], options.jobs)
+            found = kept.sum_up(made[path], session.results(), source, options.per_line)
+            if found is not None:
+                known[path] = found
+                kept.save(known)
+    return report.write(ROOT, sources, known, options.per_line)
 
 
 def settle_hypothesis() -> None:
