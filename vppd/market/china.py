@@ -14,14 +14,14 @@ faster than a sample divides by no zero. Feed it a trace of 0.1 s or finer.
 """
 
 from collections import Counter
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.market.series import check_series, hold
+from vppd.market import answers
+from vppd.market.answers import Outcome
 
 F8 = NDArray[np.float64]
 
@@ -48,15 +48,6 @@ class ChinaRules:
 
 
 RULES = ChinaRules()
-
-
-class Outcome(Enum):
-    """What became of a command."""
-
-    VALID = "valid"
-    TOO_NEAR = "too_near"  # the plant was too close to the target to travel between the dead bands
-    NO_START = "no_start"  # it did not leave the response dead band before the next command
-    NOT_REACHED = "not_reached"  # it did not enter the target dead band before the next command
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +97,9 @@ def new_commands(
 ) -> list[tuple[float, float]]:
     """Commands in a held request, as (T0 s, P_cmd MW), found by scans `scan_s` apart.
 
-    The first value is where things stand, not a command. T0 is when the value that a scan found
-    had been sent.
+    As `answers.new_commands`, with the rule's smallest command.
     """
-    check_series(t_s, request_mw)
-    n = int(np.floor((t_s[-1] - t_s[0]) / rules.scan_s + 1e-9)) + 1
-    scans_s = t_s[0] + rules.scan_s * np.arange(n)
-    changed = np.concatenate(([True], np.diff(request_mw) != 0.0))
-    sent_s = hold(t_s[changed], t_s[changed], scans_s)
-    least_mw = rules.command_min_mw(rated_mw)
-    found: list[tuple[float, float]] = []
-    last_mw = float(request_mw[0])
-    for at_s, p_mw in zip(sent_s.tolist(), hold(t_s, request_mw, scans_s).tolist(), strict=True):
-        if abs(p_mw - last_mw) >= least_mw - 1e-9:
-            found.append((at_s, p_mw))
-            last_mw = p_mw
-    return found
+    return answers.new_commands(t_s, request_mw, rules.command_min_mw(rated_mw), rules.scan_s)
 
 
 def rate_commands(
@@ -140,16 +118,13 @@ def rate_commands(
     rated_mw : float
         Pn, > 0.
     """
-    check_series(t_s, response_mw)
     if not rated_mw > 0.0:
         raise ValueError(f"rated_mw must be above 0 MW, is {rated_mw:g}")
-    inside = [c for c in commands if t_s[0] <= c[0] < t_s[-1]]
-    starts_s = [c[0] for c in inside]
-    ends_s = [*starts_s[1:], float(t_s[-1])]  # one more than there are if there is none
-    return [
-        _rate(t0_s, t3_s, p_cmd_mw, t_s, response_mw, rated_mw, rules)
-        for (t0_s, p_cmd_mw), t3_s in zip(inside, ends_s, strict=False)
-    ]
+    bands = answers.Bands(
+        rules.response_band_pct / 100.0 * rated_mw, rules.target_band_pct / 100.0 * rated_mw
+    )
+    found = answers.answers(commands, t_s, response_mw, bands)
+    return [_rated(answer, rated_mw, rules) for answer in found]
 
 
 def summarise(rated: list[Command], rated_mw: float, rules: ChinaRules = RULES) -> ChinaScore:
@@ -179,64 +154,20 @@ def payment_cny(way_mw: float, kp: float, rules: ChinaRules = RULES) -> float:
     return max(0.0, way_mw * (log(kp) + 1.0) * rules.price_cny_per_mw)
 
 
-def _rate(
-    t0_s: float,
-    t3_s: float,
-    p_cmd_mw: float,
-    t_s: F8,
-    response_mw: F8,
-    rated_mw: float,
-    rules: ChinaRules,
-) -> Command:
-    """Rate one command: times of the two dead bands, then the three K."""
-    t, p = _cut(t_s, response_mw, t0_s, t3_s)
-    p0_mw = float(p[0])
-    unrated = Command(Outcome.TOO_NEAR, t0_s, t3_s, p0_mw, p_cmd_mw)
-    leave_mw = rules.response_band_pct / 100.0 * rated_mw
-    enter_mw = rules.target_band_pct / 100.0 * rated_mw
-    travel_mw = abs(p_cmd_mw - p0_mw) - leave_mw - enter_mw
-    if travel_mw <= 0.0:
-        return unrated
-    moved_mw = (p - p0_mw) * np.sign(p_cmd_mw - p0_mw)
-    t1_s = _first_crossing(t, moved_mw, leave_mw)
-    t2_s = _first_crossing(t, moved_mw, leave_mw + travel_mw)
-    if np.isnan(t1_s):
-        return Command(Outcome.NO_START, t0_s, t3_s, p0_mw, p_cmd_mw)
-    if np.isnan(t2_s) or t2_s >= t3_s:
-        return Command(Outcome.NOT_REACHED, t0_s, t3_s, p0_mw, p_cmd_mw)
-    rate_mw_per_min = travel_mw / (t2_s - t1_s) * 60.0
-    t_held, p_held = _cut(t, p, t2_s, t3_s)
-    error_mw = float(np.trapezoid(np.abs(p_held - p_cmd_mw), t_held) / (t3_s - t2_s))
+def _rated(answer: answers.Answer, rated_mw: float, rules: ChinaRules) -> Command:
+    """The three K of an answer, where it came to that."""
+    made = Command(answer.outcome, answer.t0_s, answer.t3_s, answer.p0_mw, answer.p_cmd_mw)
+    if answer.outcome is not Outcome.VALID:
+        return made
     standard_mw_per_min = rules.rate_pct_per_min / 100.0 * rated_mw
-    return Command(
-        Outcome.VALID,
-        t0_s,
-        t3_s,
-        p0_mw,
-        p_cmd_mw,
-        t1_s,
-        t2_s,
-        rate_mw_per_min,
-        error_mw,
-        max(rules.floor, 2.0 - standard_mw_per_min / rate_mw_per_min),
-        max(rules.floor, 2.0 - error_mw / (rules.error_pct / 100.0 * rated_mw)),
-        max(rules.floor, 2.0 - (t1_s - t0_s) / rules.response_s),
+    allowed_mw = rules.error_pct / 100.0 * rated_mw
+    return replace(
+        made,
+        t1_s=answer.t1_s,
+        t2_s=answer.t2_s,
+        rate_mw_per_min=answer.rate_mw_per_min,
+        error_mw=answer.error_mw,
+        k1=max(rules.floor, 2.0 - standard_mw_per_min / answer.rate_mw_per_min),
+        k2=max(rules.floor, 2.0 - answer.error_mw / allowed_mw),
+        k3=max(rules.floor, 2.0 - (answer.t1_s - answer.t0_s) / rules.response_s),
     )
-
-
-def _cut(t_s: F8, p_mw: F8, since_s: float, until_s: float) -> tuple[F8, F8]:
-    """Piece of a trace, with interpolated ends."""
-    inner = (t_s > since_s) & (t_s < until_s)
-    t = np.concatenate(([since_s], t_s[inner], [until_s]))
-    ends = np.interp([since_s, until_s], t_s, p_mw)
-    return t, np.concatenate((ends[:1], p_mw[inner], ends[1:]))
-
-
-def _first_crossing(t_s: F8, value: F8, level: float) -> float:
-    """Instant at which `value` first rises to `level` (> value[0]), interpolated; NaN if never."""
-    above = np.flatnonzero(value >= level)
-    if above.size == 0:
-        return float("nan")
-    k = int(above[0])
-    part = (level - value[k - 1]) / (value[k] - value[k - 1])
-    return float(t_s[k - 1] + part * (t_s[k] - t_s[k - 1]))
