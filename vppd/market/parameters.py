@@ -1,0 +1,85 @@
+"""Parameters of a market from words: `key=value` into its frozen record of rules."""
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from vppd.market.record import AnyMarket
+
+Value = float | bool | str
+WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class ParameterError(ValueError):
+    """A parameter that the market does not have, cannot read, or lacks."""
+
+
+def rules_from(market: AnyMarket, words: Sequence[str]) -> Any:
+    """Build the rules of a market from `key=value` words.
+
+    Raises
+    ------
+    ParameterError
+        An unknown or repeated key, a value that is not of its kind, a rule that the record itself
+        refuses, or a parameter that must be given and is not.
+    """
+    kinds = get_type_hints(market.rules)
+    given: dict[str, Value] = {}
+    for word in words:
+        key, sign, text = word.partition("=")
+        if not sign:
+            raise ParameterError(f"{word!r}: a parameter is key=value")
+        if key not in kinds:
+            raise ParameterError(_unknown(market.name, key, list(kinds)))
+        if key in given:
+            raise ParameterError(f"{key} is given twice")
+        given[key] = _value(key, text, kinds[key])
+    missing = [key for key in market.needs if key not in given]
+    if missing:
+        raise ParameterError(f"{market.name} needs --param " + " --param ".join(
+            f"{key}=…" for key in missing))  # fmt: skip
+    try:
+        rules = market.rules(**given)
+        check_positive(rules, market.needs)
+    except ValueError as error:
+        raise ParameterError(str(error)) from error
+    return rules
+
+
+def check_positive(rules: object, names: Sequence[str]) -> None:
+    """Raise ValueError unless each of these is finite and above 0."""
+    for name in names:
+        value = getattr(rules, name)
+        if isinstance(value, float) and not 0.0 < value < math.inf:
+            raise ValueError(f"{name} must be above 0, is {value:g}")
+
+
+def as_mapping(rules: Any) -> Mapping[str, Value]:
+    """The parameters by name, in the order of the record."""
+    return {f.name: getattr(rules, f.name) for f in fields(rules)}
+
+
+def _value(key: str, text: str, kind: Any) -> Value:
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise ParameterError(f"{key} must be one of {', '.join(get_args(kind))}, is {text!r}")
+        return text
+    if kind is bool:
+        if text.lower() not in WORDS:
+            raise ParameterError(f"{key} must be true or false, is {text!r}")
+        return WORDS[text.lower()]
+    try:
+        number = float(text)
+    except ValueError:
+        raise ParameterError(f"{key} must be a number, is {text!r}") from None
+    if not math.isfinite(number):
+        raise ParameterError(f"{key} must be finite, is {text!r}")
+    return number
+
+
+def _unknown(market: str, key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
+    return f"{market} has no parameter {key!r}{hint}"

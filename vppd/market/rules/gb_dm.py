@@ -1,0 +1,55 @@
+"""Great Britain, Dynamic Moderation (low and high), since May 2022.
+
+Signal
+    Frequency at 20 Hz; the response is measured less baseline. The curve is level at 0 up to .015
+    Hz from 50 Hz. The low service answers low frequency with power, the high one the other way.
+Interval
+    Settlement periods of 30 min.
+Score
+    5 % at .1 Hz, 100 % at .2 Hz; initiate within .5 s, full within 1 s. [S]
+    Monitoring and error: see `vppd.market.rules.gb`.
+Payment
+    MW x price x hours x pay factor.
+Thresholds
+    1 below 3 % error, 0 from 7 %. Sustain 30 min, 20 % opposite reserve. [S]
+Source
+    NESO service terms; monitoring as for Dynamic Containment [C]; that it is the same here
+    is [K].
+Confidence
+    [S] for the curve; [K] for monitoring, pay factor and energy.
+"""
+
+from vppd.market.envelope import Pace
+from vppd.market.record import Confidence, Form, Market, Scored, Series
+from vppd.market.rules import gb
+
+SERVICE = gb.Service(
+    points_hz=(0.015, 0.1, 0.2),
+    points_pu=(0.0, 0.05, 1.0),
+    pace=Pace(0.2, 0.55, 2.0, 4.0),
+    sustain_min=30.0,
+)
+
+
+def score(series: Series, rules: gb.Rules) -> Scored:
+    """Score settlement periods. Raises SeriesError."""
+    return gb.score(series, rules, SERVICE)
+
+
+MARKET = Market(
+    name="gb-dm",
+    title="GB Dynamic Moderation",
+    since="2022-05",
+    until="",
+    form=Form.FREQUENCY,
+    step="0.05 s (20 Hz)",
+    interval="30 min",
+    formula="highest of the 4-sample rolling minimum of the distance outside the bounds / MW",
+    payment="MW x price x hours x pay factor (1 below 3 % error, 0 from 7 %)",
+    thresholds=".5 s to begin, 1 s to full, 30 min, 20 % opposite reserve",
+    source="NESO service terms; monitoring as for DC",
+    confidence=Confidence.KNOWN,
+    rules=gb.Rules,
+    needs=("capacity_mw",),
+    score=score,
+)
