@@ -271,6 +271,64 @@ def explain(journal: Path, at: str, der: str | None, as_json: bool) -> None:
         _fail(f"damaged behind this tick: {damage}", EXIT_FALSE)
 
 
+@main.command()
+@click.argument("journal", type=PATH, required=False)
+@click.option("--csv", "csv_path", type=PATH, metavar="FILE",
+    help="Score a CSV instead: t_s, signal_mw (or frequency_hz), response_mw.",
+)  # fmt: skip
+@click.option("--market", required=True, metavar="NAME", help="The market, or `list`.")
+@click.option("--param", "words", multiple=True, metavar="KEY=VALUE", help="One of its parameters.")
+@click.option("--since", metavar="TIME", help="Leave out what is before: as --at of `explain`.")
+@click.option("--until", metavar="TIME", help="Leave out this instant and all after it.")
+@AS_JSON
+def score(
+    journal: Path | None,
+    csv_path: Path | None,
+    market: str,
+    words: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+) -> None:
+    """Score a day as a market does: `--market list` names them, with their sources.
+
+    Exits with 1 where the series cannot be scored, and says what is wrong with it and where.
+    """
+    if market == "list":
+        _list_markets(as_json)
+        return
+    if (journal is None) == (csv_path is None):
+        _fail("give a JOURNAL or --csv FILE", EXIT_BAD)
+    from vppd.journal.instant import InstantError
+    from vppd.market.grid import SeriesError
+    from vppd.market.registry import market as market_of
+    from vppd.runtime.score import as_json as document
+    from vppd.runtime.score import score_csv, score_journal
+    from vppd.runtime.score_text import render
+
+    try:
+        rules = market_of(market)
+        if csv_path is not None:
+            report = score_csv(rules, csv_path, words, since, until)
+        elif journal is not None:
+            with _journal_errors(hint=""), _progress("reading") as progress:
+                report = score_journal(rules, journal, words, since, until, progress)
+    except SeriesError as error:
+        _fail(f"{csv_path or journal} cannot be scored: {error}", EXIT_FALSE)
+    except (InstantError, ValueError) as error:
+        _fail(str(error), EXIT_BAD)
+    click.echo(json.dumps(document(report), allow_nan=False) if as_json else render(report))
+
+
+def _list_markets(as_json: bool) -> None:
+    from vppd.market.registry import MARKETS
+    from vppd.runtime.score import about
+    from vppd.runtime.score_text import render_list
+
+    listed = MARKETS.values()
+    click.echo(json.dumps([about(m) for m in listed], indent=1) if as_json else render_list(listed))
+
+
 @contextlib.contextmanager
 def _journal_errors(
     hint: str = " (--skip-damaged reads on at the next segment)",

@@ -1,0 +1,188 @@
+"""A journal as a series to be scored: the signal as received, the plant as it was read.
+
+The markets score regulation apart from droop, so each is taken off where the other is scored:
+
+    regulation  signal = AGC x capacity sold            response = power - basepoints - droop
+    output      signal = the same + basepoints          response = power - droop
+    frequency   the frequency as received               response = power - basepoints - regulation
+
+AGC a little beyond +-1 asks for no more than was sold. Power is the sum of the newest readings at
+each tick: what the telemetry is late by is part of the score. A unit that was never read, or an AGC
+value that never came, is NaN, and the market refuses the series.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vppd.journal.errors import NoTickError
+from vppd.journal.instant import At, InstantError, SinceStart, TimeOfDay, instant_s, parse, utc_text
+from vppd.journal.reader import SegmentStart, TickRecord, read
+from vppd.journal.scan import Progress
+from vppd.kernels.sums import sum_in_order
+from vppd.market.grid import SeriesError
+from vppd.market.record import Form, Series
+from vppd.market.series import hold
+
+F8 = NDArray[np.float64]
+GRID_S: Final = 1.0
+GAP_TICKS: Final = 3.0  # longer without a tick is a gap: nobody knows what the plant did
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """What the ticks of a journal tell, shape (n,). Instants are UTC, s since 1970."""
+
+    utc_s: F8
+    signal_utc_s: F8  # when the AGC value in force had been received
+    signal_mw: F8  # AGC x capacity sold
+    power_mw: F8
+    basepoint_mw: F8
+    regulation_mw: F8
+    droop_mw: F8
+    frequency_hz: F8
+    stale_units: F8  # units whose reading was older than their telemetry may be
+    capacity_mw: float  # sold up and down alike, throughout; NaN: it was not
+    tick_s: float
+
+
+COLUMNS: Final = (
+    "utc_s", "signal_utc_s", "signal_mw", "power_mw", "basepoint_mw", "regulation_mw",
+    "droop_mw", "frequency_hz", "stale_units",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FromJournal:
+    """The series, and what is known beside it."""
+
+    series: Series
+    capacity_mw: float  # NaN where it was not one figure
+    notes: tuple[str, ...]
+
+
+def read_journal(
+    path: Path, form: Form, since: str | None, until: str | None, progress: Progress | None = None
+) -> FromJournal:
+    """Read a journal on a grid of whole seconds.
+
+    Raises
+    ------
+    SeriesError
+        A gap, or a clock that was set back.
+    InstantError
+        `since` or `until` is none.
+    JournalError
+        As `journal.reader.read`.
+    """
+    ticks = _ticks(path, progress)
+    first_s, last_s = float(ticks.utc_s[0]), float(ticks.utc_s[-1])
+    since_s = _utc_s(since, first_s, last_s, first_s)
+    until_s = _utc_s(until, first_s, last_s, last_s)
+    start_s, stop_s = math.ceil(max(since_s, first_s)), min(until_s, last_s)
+    if stop_s - start_s < GRID_S:
+        raise InstantError("less than two seconds of the journal lie between --since and --until")
+    _check_clock(ticks, start_s, stop_s)
+    at_s = start_s + GRID_S * np.arange(math.ceil(stop_s - start_s), dtype=np.float64)
+    series = _series(ticks, form, at_s)
+    return FromJournal(series, ticks.capacity_mw, _stale_note(ticks, at_s))
+
+
+def _ticks(path: Path, progress: Progress | None) -> Ticks:
+    rows: list[tuple[float, ...]] = []
+    sold: set[tuple[float, float]] = set()
+    age_max_s, tick_s = np.zeros(0), math.nan
+    for record in read(path, progress=progress):
+        if isinstance(record, SegmentStart):
+            age_max_s = record.header.params.telemetry_age_max_s
+            tick_s = record.header.params.tick_s
+        elif isinstance(record, TickRecord):
+            image = record.image
+            sold.add((image.regulation_capacity_up_mw, image.regulation_capacity_down_mw))
+            rows.append(_row(record, age_max_s))
+    if not rows:
+        raise NoTickError("no whole tick in this journal")
+    alike = {up for up, down in sold if up == down}
+    capacity_mw = alike.pop() if len(sold) == 1 and alike else math.nan
+    columns = np.ascontiguousarray(np.asarray(rows).T)
+    named = dict(zip(COLUMNS, columns, strict=True))
+    return Ticks(capacity_mw=capacity_mw, tick_s=tick_s, **named)
+
+
+def _row(record: TickRecord, age_max_s: F8) -> tuple[float, ...]:
+    """Values of `COLUMNS`, in their order."""
+    image, decision, utc_s = record.image, record.decision, record.meta.utc_s
+    agc_pu = max(-1.0, min(1.0, image.agc_pu)) if math.isfinite(image.agc_pu) else math.nan
+    up_mw, down_mw = image.regulation_capacity_up_mw, image.regulation_capacity_down_mw
+    stale = image.now_s - image.measured_at_s > age_max_s
+    return (
+        utc_s,
+        utc_s - (image.now_s - image.agc_received_s),
+        agc_pu * (up_mw if agc_pu >= 0.0 else down_mw),
+        sum_in_order(image.p_meas_mw),
+        decision.basepoint_sum_mw,
+        decision.regulation_mw,
+        decision.droop_mw,
+        image.freq_hz,
+        float(np.count_nonzero(stale)),
+    )
+
+
+def _utc_s(text: str | None, first_s: float, last_s: float, default_s: float) -> float:
+    if text is None:
+        return default_s
+    asked = parse(text)
+    if not isinstance(asked, At | SinceStart | TimeOfDay):
+        raise InstantError(f"{text!r} is a tick: give an instant here")
+    return instant_s(asked, first_s, last_s)
+
+
+def _check_clock(ticks: Ticks, start_s: float, stop_s: float) -> None:
+    """Refuse what cannot be put on a grid of time."""
+    steps_s = np.diff(ticks.utc_s)
+    near = (ticks.utc_s[1:] >= start_s) & (ticks.utc_s[:-1] <= stop_s)
+    back = np.flatnonzero(near & (steps_s < 0.0))
+    if back.size:
+        at = utc_text(float(ticks.utc_s[back[0]]))
+        raise SeriesError(f"the wall clock was set back by {-steps_s[back[0]]:.3f} s at {at}")
+    gaps = np.flatnonzero(near & (steps_s > max(GRID_S, GAP_TICKS * ticks.tick_s)))
+    if gaps.size:
+        since, until = (utc_text(float(ticks.utc_s[gaps[0] + k])) for k in (0, 1))
+        raise SeriesError(f"a gap: no tick from {since} to {until} ({gaps.size} such in all)")
+
+
+def _series(ticks: Ticks, form: Form, at_s: F8) -> Series:
+    if form is Form.FREQUENCY:
+        away_mw = ticks.power_mw - ticks.basepoint_mw - ticks.regulation_mw
+        frequency_hz = hold(ticks.utc_s, ticks.frequency_hz, at_s)
+        return Series(at_s, hold(ticks.utc_s, away_mw, at_s), frequency_hz=frequency_hz)
+    base_mw = np.zeros(1) if form is Form.OUTPUT else ticks.basepoint_mw
+    response_mw = hold(ticks.utc_s, ticks.power_mw - ticks.droop_mw - base_mw, at_s)
+    signal_mw = _held_signal(ticks, at_s)
+    if form is Form.OUTPUT:
+        signal_mw = signal_mw + hold(ticks.utc_s, ticks.basepoint_mw, at_s)
+    return Series(at_s, response_mw, signal_mw=signal_mw)
+
+
+def _held_signal(ticks: Ticks, at_s: F8) -> F8:
+    """The signal by its own instants: an AGC value counts from when it came, not from its tick."""
+    came = np.isfinite(ticks.signal_utc_s)
+    order = np.argsort(ticks.signal_utc_s[came], kind="stable")
+    if not order.size:
+        return np.full(at_s.size, np.nan)
+    return hold(ticks.signal_utc_s[came][order], ticks.signal_mw[came][order], at_s)
+
+
+def _stale_note(ticks: Ticks, at_s: F8) -> tuple[str, ...]:
+    stale = hold(ticks.utc_s, ticks.stale_units, at_s)
+    seconds = int(np.count_nonzero(stale))
+    if not seconds:
+        return ()
+    return (
+        f"in {seconds} of {at_s.size} s readings were older than the telemetry may be,"
+        f" of up to {int(stale.max())} units: counted as last read",
+    )
