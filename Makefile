@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup broker demo test bench accept campaign nightly mutate lint lock docs clean
+.PHONY: help setup broker demo test bench accept campaign nightly mutate oracle lint lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -66,6 +66,9 @@ mutate: $(VENV)/.mutate  ## mutants of the core and the kernels against their te
 $(VENV)/.mutate: $(STAMP) requirements-mutate.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-mutate.lock
 	@touch $@
+
+oracle: setup  ## install the German aFRR scorer that the tests compare with, where it is there
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements-oracle.lock
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

@@ -16,6 +16,8 @@ from vppd import __version__
 
 if TYPE_CHECKING:
     from vppd.config.schema import Config
+    from vppd.market.record import AnyMarket
+    from vppd.runtime.score import Input
     from vppd.runtime.site import Site
 
 EXIT_FALSE = 1  # the thing checked does not hold
@@ -303,21 +305,37 @@ def score(
     from vppd.market.grid import SeriesError
     from vppd.market.registry import market as market_of
     from vppd.runtime.score import as_json as document
-    from vppd.runtime.score import score_csv, score_journal
+    from vppd.runtime.score import report
     from vppd.runtime.score_text import render
 
     try:
         rules = market_of(market)
         if csv_path is not None:
-            report = score_csv(rules, csv_path, words, since, until)
+            given = _csv_input(csv_path, rules, since, until)
         elif journal is not None:
-            with _journal_errors(hint=""), _progress("reading") as progress:
-                report = score_journal(rules, journal, words, since, until, progress)
+            given = _journal_input(journal, rules, since, until)
+        found = report(rules, given, words)
     except SeriesError as error:
         _fail(f"{csv_path or journal} cannot be scored: {error}", EXIT_FALSE)
     except (InstantError, ValueError) as error:
         _fail(str(error), EXIT_BAD)
-    click.echo(json.dumps(document(report), allow_nan=False) if as_json else render(report))
+    click.echo(json.dumps(document(found), allow_nan=False) if as_json else render(found))
+
+
+def _csv_input(path: Path, market: "AnyMarket", since: str | None, until: str | None) -> "Input":
+    from vppd.runtime.score import Input
+    from vppd.runtime.score_csv import between, read_csv
+
+    return Input(between(read_csv(path, market.form), since, until), wall_clock=False)
+
+
+def _journal_input(
+    path: Path, market: "AnyMarket", since: str | None, until: str | None
+) -> "Input":
+    from vppd.runtime.score_journal import read_journal  # needs kernels, which a CSV does not
+
+    with _journal_errors(hint=""), _progress("reading") as progress:
+        return read_journal(path, market.form, since, until, progress)
 
 
 def _list_markets(as_json: bool) -> None:

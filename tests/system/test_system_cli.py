@@ -250,7 +250,7 @@ def test_bad_usage():
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "check", "status", "replay", "explain", "verify", "export", "plan"]
+    "command", ["run", "check", "status", "replay", "explain", "verify", "export", "plan", "score"]
 )
 def test_every_command_explains_itself(command):
     result = vppd(command, "--help")

@@ -9,6 +9,7 @@ T1 and T2 are interpolated between samples, so that a plant that is faster than 
 no zero.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -115,25 +116,41 @@ def answers(
     """
     check_series(t_s, response_mw)
     inside = [c for c in commands if t_s[0] <= c[0] < t_s[-1]]
-    ends_s = [*(c[0] for c in inside[1:]), float(t_s[-1])]  # one more if there are no commands
-    for (t0_s, p_cmd_mw), t3_s in zip(inside, ends_s, strict=False):
-        yield _answer(t0_s, t3_s, p_cmd_mw, *cut(t_s, response_mw, t0_s, t3_s), bands)
+    if not inside:
+        return
+    edges_s = np.asarray([*(c[0] for c in inside), float(t_s[-1])])
+    edges_mw = np.interp(edges_s, t_s, response_mw)
+    first = np.searchsorted(t_s, edges_s[:-1], side="right").tolist()
+    last = np.searchsorted(t_s, edges_s[1:], side="left").tolist()
+    for k, (t0_s, p_cmd_mw) in enumerate(inside):
+        inner = slice(first[k], last[k])
+        t = _between(edges_s[k], t_s[inner], edges_s[k + 1])
+        p = _between(edges_mw[k], response_mw[inner], edges_mw[k + 1])
+        yield _answer(t0_s, float(edges_s[k + 1]), p_cmd_mw, t, p, bands)
 
 
 def cut(t_s: F8, p_mw: F8, since_s: float, until_s: float) -> tuple[F8, F8]:
     """Piece of a trace, with interpolated ends."""
-    first, last = np.searchsorted(t_s, (since_s, until_s), side="right")
-    first = max(0, int(first) - 1)  # from the sample at or before `since_s`
-    near = slice(first, int(last) + 1)
-    inner = (t_s[near] > since_s) & (t_s[near] < until_s)
-    t = np.concatenate(([since_s], t_s[near][inner], [until_s]))
-    ends = np.interp([since_s, until_s], t_s[near], p_mw[near])
-    return t, np.concatenate((ends[:1], p_mw[near][inner], ends[1:]))
+    first = int(t_s.searchsorted(since_s, side="right"))
+    last = int(t_s.searchsorted(until_s, side="left"))
+    near = slice(max(0, first - 1), last + 1)
+    ends_mw = np.interp((since_s, until_s), t_s[near], p_mw[near])
+    t = _between(since_s, t_s[first:last], until_s)
+    return t, _between(ends_mw[0], p_mw[first:last], ends_mw[1])
+
+
+def _between(first: float, inner: F8, last: float) -> F8:
+    """Values with one more at each end."""
+    out = np.empty(inner.size + 2)
+    out[0], out[1:-1], out[-1] = first, inner, last
+    return out
 
 
 def mean_distance_mw(t_s: F8, p_mw: F8, target_mw: float) -> float:
     """Mean of |P - target| over a piece of a trace, by the trapezoid rule."""
-    return float(np.trapezoid(np.abs(p_mw - target_mw), t_s) / (t_s[-1] - t_s[0]))
+    off_mw = np.abs(p_mw - target_mw)
+    area = ((t_s[1:] - t_s[:-1]) * (off_mw[1:] + off_mw[:-1]) / 2.0).sum()
+    return float(area / (t_s[-1] - t_s[0]))
 
 
 def _answer(t0_s: float, t3_s: float, p_cmd_mw: float, t: F8, p: F8, bands: Bands) -> Answer:
@@ -141,12 +158,12 @@ def _answer(t0_s: float, t3_s: float, p_cmd_mw: float, t: F8, p: F8, bands: Band
     travel_mw = abs(p_cmd_mw - p0_mw) - bands.response_mw - bands.target_mw
     if travel_mw <= 0.0:
         return Answer(Outcome.TOO_NEAR, t0_s, t3_s, p0_mw, p_cmd_mw, p3_mw=p3_mw)
-    moved_mw = (p - p0_mw) * np.sign(p_cmd_mw - p0_mw)
+    moved_mw = (p - p0_mw) if p_cmd_mw > p0_mw else (p0_mw - p)
     t1_s = _left_for_good(t, moved_mw, bands.response_mw, bands.stays_s)
     t2_s = first_crossing(t, moved_mw, bands.response_mw + travel_mw)
-    if np.isnan(t1_s):
+    if math.isnan(t1_s):
         return Answer(Outcome.NO_START, t0_s, t3_s, p0_mw, p_cmd_mw, p3_mw=p3_mw)
-    if np.isnan(t2_s) or t2_s >= t3_s:
+    if math.isnan(t2_s) or t2_s >= t3_s:
         return Answer(Outcome.NOT_REACHED, t0_s, t3_s, p0_mw, p_cmd_mw, t1_s, p3_mw=p3_mw)
     error_mw = mean_distance_mw(*cut(t, p, t2_s, t3_s), p_cmd_mw)
     rate_mw_per_min = travel_mw / (t2_s - t1_s) * 60.0
@@ -157,8 +174,8 @@ def _answer(t0_s: float, t3_s: float, p_cmd_mw: float, t: F8, p: F8, bands: Band
 
 def first_crossing(t_s: F8, value: F8, level: float) -> float:
     """Instant at which `value` first rises to `level` (> value[0]), interpolated; NaN if never."""
-    above = np.flatnonzero(value >= level)
-    return _crossing(t_s, value, level, int(above[0])) if above.size else float("nan")
+    k = int((value >= level).argmax())  # 0 where it never is: value[0] is below
+    return _crossing(t_s, value, level, k) if k else float("nan")
 
 
 def _crossing(t_s: F8, value: F8, level: float, k: int) -> float:

@@ -14,7 +14,7 @@ faster than a sample divides by no zero. Feed it a trace of 0.1 s or finer.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -156,13 +156,13 @@ def payment_cny(way_mw: float, kp: float, rules: ChinaRules = RULES) -> float:
 
 def _rated(answer: answers.Answer, rated_mw: float, rules: ChinaRules) -> Command:
     """The three K of an answer, where it came to that."""
-    made = Command(answer.outcome, answer.t0_s, answer.t3_s, answer.p0_mw, answer.p_cmd_mw)
+    about = (answer.outcome, answer.t0_s, answer.t3_s, answer.p0_mw, answer.p_cmd_mw)
     if answer.outcome is not Outcome.VALID:
-        return made
+        return Command(*about)
     standard_mw_per_min = rules.rate_pct_per_min / 100.0 * rated_mw
     allowed_mw = rules.error_pct / 100.0 * rated_mw
-    return replace(
-        made,
+    return Command(
+        *about,
         t1_s=answer.t1_s,
         t2_s=answer.t2_s,
         rate_mw_per_min=answer.rate_mw_per_min,

@@ -9,6 +9,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from vppd.market.record import AnyMarket
 
 Value = float | bool | str
+# Parameters that may be nothing at all; any other with a default above 0 must stay above it.
+MAY_BE_ZERO = frozenset({
+    "accuracy_least", "begin_hz", "begin_s", "charged_above_pu", "command_mw", "command_pct",
+    "deadband_hz", "deviation_mw", "deviation_pct", "error_since_s", "flat_signal_pu", "floor",
+    "intervals_pct", "merge_s", "mileage_ratio", "price_cny_per_mw", "response_stays_s",
+    "room_down_pu", "room_up_pu", "stuck_response_pu", "target_band_pct", "tolerance_pu",
+})  # fmt: skip
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -43,6 +50,7 @@ def rules_from(market: AnyMarket, words: Sequence[str]) -> Any:
     try:
         rules = market.rules(**given)
         check_positive(rules, market.needs)
+        check_signs(rules)
     except ValueError as error:
         raise ParameterError(str(error)) from error
     return rules
@@ -54,6 +62,18 @@ def check_positive(rules: object, names: Sequence[str]) -> None:
         value = getattr(rules, name)
         if isinstance(value, float) and not 0.0 < value < math.inf:
             raise ValueError(f"{name} must be above 0, is {value:g}")
+
+
+def check_signs(rules: Any) -> None:
+    """Raise ValueError where a parameter is below 0 whose default is not, or 0 where it cannot."""
+    for known in fields(rules):
+        value, default = getattr(rules, known.name), known.default
+        if not isinstance(default, float) or not default >= 0.0:
+            continue  # a word, or a figure without a default: a price may be below 0
+        if value < 0.0:
+            raise ValueError(f"{known.name} must not be below 0, is {value:g}")
+        if value == 0.0 and default > 0.0 and known.name not in MAY_BE_ZERO:
+            raise ValueError(f"{known.name} must be above 0, is 0")
 
 
 def as_mapping(rules: Any) -> Mapping[str, Value]:

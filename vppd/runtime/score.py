@@ -1,16 +1,22 @@
-"""`vppd score`: a series from a journal or a CSV, under the rules of a market."""
+"""`vppd score`: a series under the rules of a market. Where it comes from is read elsewhere."""
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from vppd.journal.scan import Progress
 from vppd.market.parameters import Value, as_mapping, rules_from
-from vppd.market.record import AnyMarket, Form, Scored
-from vppd.runtime.score_csv import between, read_csv
-from vppd.runtime.score_journal import read_journal
+from vppd.market.record import AnyMarket, Form, Interval, Scored, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A series, and what its source knows beside it."""
+
+    series: Series
+    wall_clock: bool  # the instants are UTC, s since 1970; else the file's own t_s
+    capacity_mw: float = math.nan  # what was sold, up and down alike; NaN: not known
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +24,15 @@ class Report:
     """What was scored, and how."""
 
     market: AnyMarket
-    parameters: dict[str, Value]
+    parameters: Mapping[str, Value]
     scored: Scored
     since_s: float
     until_s: float
-    wall_clock: bool  # the instants are UTC, s since 1970; else the file's own t_s
+    wall_clock: bool
 
 
-def score_csv(
-    market: AnyMarket, path: Path, words: Sequence[str], since: str | None, until: str | None
-) -> Report:
-    """Score a CSV file.
+def report(market: AnyMarket, given: Input, words: Sequence[str]) -> Report:
+    """Score a series. A `capacity_mw` that is needed and not given is what was sold.
 
     Raises
     ------
@@ -36,36 +40,16 @@ def score_csv(
         As `rules_from`.
     SeriesError
         The market cannot score this series.
-    ValueError
-        As `read_csv` and `between`.
     """
+    words = list(words)
+    told = any(word.startswith("capacity_mw=") for word in words)
+    if "capacity_mw" in market.needs and not told and given.capacity_mw > 0.0:
+        words.append(f"capacity_mw={given.capacity_mw!r}")
     rules = rules_from(market, words)
-    series = between(read_csv(path, market.form), since, until)
-    scored = market.score(series, rules)
-    ends = float(series.t_s[0]), float(series.t_s[-1])
-    return Report(market, dict(as_mapping(rules)), scored, *ends, wall_clock=False)
-
-
-def score_journal(
-    market: AnyMarket, path: Path, words: Sequence[str], since: str | None, until: str | None,
-    progress: Progress | None = None,
-) -> Report:  # fmt: skip
-    """Score a journal. Where `capacity_mw` is not given, it is what the journal says was sold.
-
-    Raises as `score_csv` and `read_journal`.
-    """
-    found = read_journal(path, market.form, since, until, progress)
-    words, notes = list(words), found.notes
-    if "capacity_mw" in market.needs and not any(w.startswith("capacity_mw=") for w in words):
-        if found.capacity_mw > 0.0:
-            words.append(f"capacity_mw={found.capacity_mw!r}")
-        else:
-            notes += ("what was sold up and down, or from when to when, differs",)
-    rules = rules_from(market, words)
-    scored = market.score(found.series, rules)
-    scored = dataclasses.replace(scored, notes=scored.notes + notes)
-    ends = float(found.series.t_s[0]), float(found.series.t_s[-1])
-    return Report(market, dict(as_mapping(rules)), scored, *ends, wall_clock=True)
+    scored = market.score(given.series, rules)
+    scored = dataclasses.replace(scored, notes=scored.notes + given.notes)
+    ends = float(given.series.t_s[0]), float(given.series.t_s[-1])
+    return Report(market, as_mapping(rules), scored, *ends, given.wall_clock)
 
 
 def as_json(report: Report) -> dict[str, object]:
@@ -106,16 +90,16 @@ def _asked(market: AnyMarket) -> str:
     return "frequency_hz" if market.form is Form.FREQUENCY else "signal_mw"
 
 
-def _interval(row: object) -> dict[str, object]:
-    fields = {name: getattr(row, name) for name in ("since_s", "until_s", "outcome")}
-    if not fields["outcome"]:
-        del fields["outcome"]
-    return fields | _plain(row.values)  # type: ignore[attr-defined]
+def _interval(row: Interval) -> dict[str, object]:
+    about: dict[str, object] = {"since_s": row.since_s, "until_s": row.until_s}
+    if row.outcome:
+        about["outcome"] = row.outcome
+    return about | _plain(row.values)
 
 
-def _plain(values: object) -> dict[str, object]:
-    pairs = values.items()  # type: ignore[attr-defined]
+def _plain(values: Mapping[str, object]) -> dict[str, object]:
+    """For JSON: what is not finite is null."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in pairs
+        for name, value in values.items()
     }

@@ -68,14 +68,13 @@ def between(series: Series, since: str | None, until: str | None) -> Series:
 
     Raises ValueError for an instant that is no number, and where no row is left.
     """
+    if since is None and until is None:
+        return series  # a NaN in t_s is for the market to refuse, not to be left out
     since_s, until_s = _instant_s(series, since, -math.inf), _instant_s(series, until, math.inf)
     inside = (series.t_s >= since_s) & (series.t_s < until_s)
     if not inside.any():
         raise ValueError("no row between --since and --until")
-    if since is None and until is None:
-        return series  # a NaN in t_s is for the market to refuse, not to be left out
-    return Series(*(None if column is None else column[inside] for column in (
-        series.t_s, series.response_mw, series.signal_mw, series.frequency_hz)))  # type: ignore[arg-type]  # fmt: skip
+    return Series(**{name: column[inside] for name, column in series.columns().items()})
 
 
 def _instant_s(series: Series, text: str | None, default_s: float) -> float:

@@ -27,6 +27,8 @@ from vppd.kernels.sums import sum_in_order
 from vppd.market.grid import SeriesError
 from vppd.market.record import Form, Series
 from vppd.market.series import hold
+from vppd.ops.counted import counted
+from vppd.runtime.score import Input
 
 F8 = NDArray[np.float64]
 GRID_S: Final = 1.0
@@ -56,18 +58,9 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class FromJournal:
-    """The series, and what is known beside it."""
-
-    series: Series
-    capacity_mw: float  # NaN where it was not one figure
-    notes: tuple[str, ...]
-
-
 def read_journal(
     path: Path, form: Form, since: str | None, until: str | None, progress: Progress | None = None
-) -> FromJournal:
+) -> Input:
     """Read a journal on a grid of whole seconds.
 
     Raises
@@ -86,10 +79,10 @@ def read_journal(
     start_s, stop_s = math.ceil(max(since_s, first_s)), min(until_s, last_s)
     if stop_s - start_s < GRID_S:
         raise InstantError("less than two seconds of the journal lie between --since and --until")
-    _check_clock(ticks, start_s, stop_s)
     at_s = start_s + GRID_S * np.arange(math.ceil(stop_s - start_s), dtype=np.float64)
+    _check_clock(ticks, float(at_s[0]), float(at_s[-1]))
     series = _series(ticks, form, at_s)
-    return FromJournal(series, ticks.capacity_mw, _stale_note(ticks, at_s))
+    return Input(series, True, ticks.capacity_mw, _stale_note(ticks, at_s))
 
 
 def _ticks(path: Path, progress: Progress | None) -> Ticks:
@@ -141,10 +134,10 @@ def _utc_s(text: str | None, first_s: float, last_s: float, default_s: float) ->
     return instant_s(asked, first_s, last_s)
 
 
-def _check_clock(ticks: Ticks, start_s: float, stop_s: float) -> None:
+def _check_clock(ticks: Ticks, first_s: float, last_s: float) -> None:
     """Refuse what cannot be put on a grid of time."""
     steps_s = np.diff(ticks.utc_s)
-    near = (ticks.utc_s[1:] >= start_s) & (ticks.utc_s[:-1] <= stop_s)
+    near = (ticks.utc_s[1:] > first_s) & (ticks.utc_s[:-1] < last_s)
     back = np.flatnonzero(near & (steps_s < 0.0))
     if back.size:
         at = utc_text(float(ticks.utc_s[back[0]]))
@@ -184,5 +177,5 @@ def _stale_note(ticks: Ticks, at_s: F8) -> tuple[str, ...]:
         return ()
     return (
         f"in {seconds} of {at_s.size} s readings were older than the telemetry may be,"
-        f" of up to {int(stale.max())} units: counted as last read",
+        f" of up to {counted(int(stale.max()), 'unit')}: counted as last read",
     )

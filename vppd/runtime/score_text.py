@@ -16,7 +16,7 @@ def render(report: Report) -> str:
     market, scored = report.market, report.scored
     lines = [
         f"{market.name}: {market.title}",
-        f"{_span(report)}, {counted(len(scored.intervals), 'interval')} of {market.interval}",
+        f"{_span(report)}, {counted(len(scored.intervals), 'interval')} ({market.interval})",
         "",
         *(f"{name:{NAME_WIDTH}} {_number(value)}" for name, value in scored.score.items()),
         *(f"{name:{NAME_WIDTH}} {'yes' if is_met else 'NO'}"
