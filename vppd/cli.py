@@ -301,7 +301,7 @@ def score(
         return
     if (journal is None) == (csv_path is None):
         _fail("give a JOURNAL or --csv FILE", EXIT_BAD)
-    from vppd.journal.instant import InstantError
+    from vppd.journal.instant import InstantError, utc_text
     from vppd.market.grid import SeriesError
     from vppd.market.registry import market as market_of
     from vppd.runtime.score import as_json as document
@@ -316,7 +316,8 @@ def score(
             given = _journal_input(journal, rules, since, until)
         found = report(rules, given, words)
     except SeriesError as error:
-        _fail(f"{csv_path or journal} cannot be scored: {error}", EXIT_FALSE)
+        at = "" if journal is None or error.at_s is None else f" ({utc_text(error.at_s)})"
+        _fail(f"{csv_path or journal} cannot be scored: {error}{at}", EXIT_FALSE)
     except (InstantError, ValueError) as error:
         _fail(str(error), EXIT_BAD)
     click.echo(json.dumps(document(found), allow_nan=False) if as_json else render(found))

@@ -210,6 +210,7 @@ def test_a_unit_that_was_never_read_is_not_taken_for_nothing(tmp_path):
     result = vppd("score", journal, "--market", "de-afrr")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "response_mw is not finite in row 7" in result.stderr
+    assert "(2001-09-09T01:46:47.000Z)" in result.stderr
 
 
 def test_a_signal_that_never_came_is_not_taken_for_zero(tmp_path):

@@ -16,7 +16,14 @@ JITTER_S = 1e-6
 
 
 class SeriesError(ValueError):
-    """A series that cannot be scored: what is wrong, and where."""
+    """A series that cannot be scored: what is wrong, and where.
+
+    `at_s` is the instant of it, on the series' own clock; None where there is no such instant.
+    """
+
+    def __init__(self, message: str, at_s: float | None = None) -> None:
+        super().__init__(message)
+        self.at_s = at_s
 
 
 def signal_of(series: Series) -> F8:
@@ -59,8 +66,10 @@ def _check_finite(name: str, column: F8, t_s: F8) -> None:
     if bad.size:
         row = int(bad[0])
         more = f" ({bad.size} rows in all)" if bad.size > 1 else ""
-        at = "" if name == "t_s" else f", t_s {t_s[row]:g}"
-        raise SeriesError(f"{name} is not finite in row {row}{at}{more}")
+        if name == "t_s":
+            raise SeriesError(f"t_s is not finite in row {row}{more}")
+        at_s = float(t_s[row])
+        raise SeriesError(f"{name} is not finite in row {row}, t_s {at_s:.10g}{more}", at_s)
 
 
 def _even_step_s(t_s: F8) -> float:
@@ -69,7 +78,9 @@ def _even_step_s(t_s: F8) -> float:
     falls = np.flatnonzero(~(steps > 0.0))
     if falls.size:
         row = int(falls[0])
-        raise SeriesError(f"t_s does not rise after row {row}: {t_s[row]:g}, then {t_s[row + 1]:g}")
+        raise SeriesError(
+            f"t_s does not rise after row {row}: {t_s[row]:.10g}, then {t_s[row + 1]:.10g}"
+        )
     usual_s = float(np.median(steps))
     off = np.flatnonzero(np.abs(steps - usual_s) > max(JITTER_S, EVEN * usual_s) + _ulps(t_s))
     if off.size:

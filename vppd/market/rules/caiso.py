@@ -71,7 +71,7 @@ def score(series: Series, rules: Rules) -> Scored:
         figures[name] = math.fsum(i.values[name] for i in intervals)
     if math.isnan(figures["credit_usd"]):
         del figures["credit_usd"]
-    passed = {"accuracy": whole >= rules.accuracy_least} if not math.isnan(whole) else {}
+    passed = {"stays_certified": whole >= rules.accuracy_least} if not math.isnan(whole) else {}
     notes = left_over(t_s, rules.sample_s, INTERVAL_S)
     return Scored(figures, tuple(intervals), passed, notes)
 
