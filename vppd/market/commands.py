@@ -10,7 +10,6 @@ from vppd.market.grid import SeriesError, check_grid, check_step, signal_of
 from vppd.market.record import Interval, Series
 
 Rated = tuple[Outcome, Mapping[str, float]]
-RATED_BY_DEFAULT = frozenset({Outcome.VALID})
 
 
 def measured(

@@ -58,38 +58,47 @@ def score(series: Series, rules: Rules, service: Service) -> Scored:
     """Score settlement periods. Raises SeriesError."""
     check_step(check_grid(series), exactly_s=STEP_S)
     lower, upper = bounds(frequency_of(series), service, rules.side)
-    response_pu = series.response_mw / rules.capacity_mw
-    error = rolling_min(outside_pu(response_pu, lower, upper), ERROR_SAMPLES)
-    periods = list(blocks(series.t_s, STEP_S, PERIOD_S))
-    hours = [(b.stop - b.start) * STEP_S / 3600.0 for b in periods]
-    errors = [float(error[b].max()) for b in periods]
+    outside = outside_pu(series.response_mw / rules.capacity_mw, lower, upper)
+    error = rolling_min(outside, ERROR_SAMPLES)
+    intervals = _periods(series, error, rules, rules.capacity_mw * service.sustain_min / 60.0)
+    errors, factors, delivered, payments = (
+        [row.values[name] for row in intervals]
+        for name in ("error", "pay_factor", "delivered_mwh", "payment_gbp")
+    )
+    lengths_s = [row.until_s - row.since_s for row in intervals]
+    figures = {
+        "error": max(errors),
+        "pay_factor": float(np.average(factors, weights=lengths_s)),
+        "delivered_mwh": math.fsum(delivered),
+    }
+    if not math.isnan(rules.price_gbp_per_mw_h):
+        figures["payment_gbp"] = math.fsum(payments)
+    return Scored(figures, intervals, {"full_pay": max(errors) < FULL_PAY_ERROR})
+
+
+def _periods(series: Series, error: F8, rules: Rules, full_mwh: float) -> tuple[Interval, ...]:
+    """Error, pay factor, energy and pay of each settlement period."""
+    rows = list(blocks(series.t_s, STEP_S, PERIOD_S))
+    hours = [(b.stop - b.start) * STEP_S / 3600.0 for b in rows]
     sign = -1.0 if rules.side == "high" else 1.0
     delivered = [
-        sign * float(series.response_mw[b].mean()) * h for b, h in zip(periods, hours, strict=True)
+        sign * float(series.response_mw[b].mean()) * h for b, h in zip(rows, hours, strict=True)
     ]
-    floors = stored_floor_mwh(delivered, rules.capacity_mw * service.sustain_min / 60.0)
-    intervals = []
-    for k, b in enumerate(periods):
-        factor = pay_factor(errors[k])
-        since_s = float(series.t_s[b.start])
+    floors = stored_floor_mwh(delivered, full_mwh)
+    periods = []
+    for k, b in enumerate(rows):
+        worst = float(error[b].max())
+        factor = pay_factor(worst)
         values = {
-            "error": errors[k],
+            "error": worst,
             "pay_factor": factor,
             "delivered_mwh": delivered[k],
             "stored_least_mwh": floors[k],
             "payment_gbp": rules.capacity_mw * rules.price_gbp_per_mw_h * hours[k] * factor,
         }
-        intervals.append(Interval(since_s, since_s + hours[k] * 3600.0, values))
-    factors = [i.values["pay_factor"] for i in intervals]
-    figures = {
-        "error": max(errors),
-        "pay_factor": float(np.average(factors, weights=hours)),
-        "delivered_mwh": math.fsum(delivered),
-    }
-    payment = math.fsum(i.values["payment_gbp"] for i in intervals)
-    if not math.isnan(payment):
-        figures["payment_gbp"] = payment
-    return Scored(figures, tuple(intervals), {"full_pay": max(errors) < FULL_PAY_ERROR})
+        since_s = float(series.t_s[b.start])
+        periods.append(Interval(since_s, since_s + hours[k] * 3600.0, values))
+    return tuple(periods)
 
 
 def wanted_pu(freq_hz: F8, service: Service, side: Side) -> F8:
