@@ -314,3 +314,25 @@ def test_without_a_fast_unit_unit_n_has_no_range():
     assert fast == 0
     assert gain[0].tolist() == [0.0] * 4
     assert (target_mw[3], lower_mw[3], upper_mw[3]) == (0.0, 0.0, 0.0)
+
+
+# ------------------------------------------------------------------ what was foretold, and came
+
+
+def test_a_new_reading_is_held_against_what_was_foretold_for_its_instant():
+    """At 1 MW and told to stay: a reading of 1.3 MW, of which 0.1 MW are settled, is 0.2 MW off."""
+    given = {"now_s": 12.0, "before_s": 11.0, "dead_s": 0.0, "lag_s": 5.0, "model_mw": 1.0,
+             "p_meas_mw": 1.3, "measured_at_s": 11.5, "offset_mw": 0.1, "seen_s": 11.0}  # fmt: skip
+    stays = [(0.0, 1.0)]
+    assert foresee(stays, **given)["off"] == pytest.approx(0.2)
+    assert math.isnan(foresee(stays, **given | {"seen_s": 11.5})["off"])  # no news
+    assert math.isnan(foresee(stays, **given | {"p_meas_mw": NAN})["off"])
+    assert math.isnan(foresee(stays, **given | {"model_mw": NAN})["off"])  # nothing was foretold
+    # beyond all noise the model begins anew, and the difference is told all the same
+    assert foresee(stays, **given | {"snap_mw": 0.1})["off"] == pytest.approx(0.2)
+
+
+def test_without_a_tick_before_nothing_was_foretold():
+    seen = foresee([], now_s=12.0, before_s=NAN, dead_s=0.0, lag_s=5.0, model_mw=1.0,
+                   p_meas_mw=1.3, measured_at_s=11.5)  # fmt: skip
+    assert math.isnan(seen["off"])

@@ -1,0 +1,91 @@
+"""Kernels return how many units they were about: a number for a log, and a check of the loop."""
+
+import kernels_participation_cases as cases
+import numpy as np
+import participation_reference as reference
+import pytest
+
+from vppd.core import participation as who
+from vppd.core.types import Mode, Reason
+from vppd.kernels import aims, participation
+
+
+class Spy:
+    """The kernels of a room, and what each of them returned last."""
+
+    def __init__(self, room):
+        self.room, self.said = room, {}
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self.said[name] = getattr(self.room, name)(*arguments)
+            return self.said[name]
+
+        return call
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_those_who_take_part_and_those_who_do_not(monkeypatch, seed):
+    spy = Spy(participation)
+    monkeypatch.setattr(who, "kernel", spy)
+    before, image, params = cases.plant(seed)
+    with np.errstate(all="ignore"):
+        reason, adrift = who.out_of_split(image, params), who.is_adrift(image, params)
+        good = who.has_good_reading(image, params)
+        last_mw = who.last_setpoints_mw(before, image, params, reason, adrift)
+        takes = who.takes_setpoints(reason, adrift, image)
+        who.counted_mw(reason, last_mw, image, params)
+        who.within_ramp_mw(image.operator_mw, last_mw, image, params, 0.7)
+        told = takes != 0
+        for mode in (Mode.REGULATING, Mode.SAFE):
+            who.pinned_mw(mode, reason, adrift, last_mw, image, params, 0.7)
+            moves = reason == Reason.OPERATOR
+            moves |= told & np.isin(reason, (Reason.FALLBACK, Reason.REFUSED, Reason.BENCHED))
+            moves |= told & (mode is Mode.SAFE)
+            assert spy.said["pinned"] == moves.sum()
+    never = reference.never_accepted(image)
+    refused = image.write_result == 2
+    read_since = image.measured_at_s > before.now_s
+    measured = (never | (adrift != 0)) & ((before.sent == 0) | refused | read_since)
+    assert spy.said["out_of_split"] == (reason != 0).sum()
+    assert spy.said["find_adrift"] == adrift.sum()
+    assert spy.said["good_readings"] == good.sum()
+    assert spy.said["takes_setpoints"] == takes.sum()
+    assert spy.said["last_setpoints"] == measured.sum()
+    assert spy.said["counted"] == spy.said["within_ramp"] == cases.N
+
+
+def test_a_reading_is_broken_beyond_the_largest_unit_there_is():
+    one, flag = np.ones(1), np.ones(1, np.uint8)
+    good = np.zeros(1, np.uint8)
+    for p_mw, known in ((1e5, 1), (-1e5, 1), (1.00001e5, 0), (np.nan, 0)):
+        count = participation.good_readings(
+            100.0, p_mw * one, 99.0 * one, 5.0 * one, 0 * flag, flag, good
+        )
+        assert (count, good[0]) == (known, known)
+
+
+def far(p_mw, last_mw, limits=((-5.0, 5.0),) * 3, quiet_pu=0.01):
+    """Units of -5 to 5 MW."""
+    n = len(p_mw)
+    low, high = np.array(limits[:n]).T.copy()
+    return aims.find_far(
+        quiet_pu, np.array(p_mw), np.array(last_mw), np.full(n, -5.0), np.full(n, 5.0), low, high
+    )
+
+
+def test_those_are_far_who_are_to_move_by_a_part_of_their_range():
+    """A hundredth of 10 MW."""
+    assert far([0.0, 0.099, -0.099], [0.0, 0.0, 0.0]) == (0, 30.0)
+    assert far([0.1, 0.2, -0.1], [0.0, 0.0, 0.0]) == (3, 30.0)
+    assert far([0.0, 0.1], [0.0, 0.0]) == (1, 20.0)
+
+
+def test_those_are_far_who_may_not_stay():
+    assert far([0.0], [0.0], [(0.0, 0.0)])[0] == 0
+    assert far([0.01], [0.0], [(0.01, 5.0)])[0] == 1
+    assert far([-0.01], [0.0], [(-5.0, -0.01)])[0] == 1
+
+
+def test_who_stays_exactly_is_near_whatever_little_is_allowed():
+    assert far([1.0, 1.0], [1.0, 1.0 + 1e-9], quiet_pu=0.0) == (1, 20.0)
