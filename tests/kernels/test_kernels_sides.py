@@ -1,5 +1,7 @@
 """The choice of sides against all choices, and what must hold of it."""
 
+import os
+
 import numpy as np
 import pytest
 from kernels_sides import Sided, alike, sided
@@ -7,6 +9,7 @@ from kernels_sides import Sided, alike, sided
 from vppd.kernels.sides import ABOVE, BELOW
 
 SEED = 20_261_127
+COUNT = int(os.environ.get("VPPD_TEST_PROBLEMS", "1050"))  # a mutation run takes fewer
 
 
 @pytest.mark.parametrize("plain", [0, 1, 5])
@@ -15,7 +18,7 @@ def test_none_of_all_choices_is_better(plain):
     print(f"seed {SEED + plain}")
     rng = np.random.default_rng(SEED + plain)
     worst = 0.0
-    for k in range(350):
+    for k in range(COUNT // 3):
         banded = 12 if k % 70 == 0 else int(rng.integers(1, 9))
         p = alike(rng, banded) if k % 10 == 1 else sided(rng, banded, plain)
         cost, bound, chosen = p.choose()
@@ -29,7 +32,7 @@ def test_none_of_all_choices_is_better(plain):
 
 def test_a_side_that_is_not_open_is_never_taken():
     rng = np.random.default_rng(SEED)
-    for _ in range(200):
+    for _ in range(COUNT // 5):
         p = sided(rng, 20, 3)
         _, _, chosen = p.choose()
         assert np.all(chosen & p.open_sides)
@@ -39,7 +42,7 @@ def test_of_many_units_it_is_near_the_bound():
     """With hundreds of units the dual is off by a fraction of one unit's cost."""
     rng = np.random.default_rng(SEED)
     for banded, plain in ((200, 0), (150, 50), (20, 400)):
-        for _ in range(20):
+        for _ in range(COUNT // 50):
             cost, bound, _ = sided(rng, banded, plain).choose()
             assert bound - 1e-9 <= cost <= bound * 1.01 + 1e-9
 
