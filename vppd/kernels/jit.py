@@ -31,6 +31,7 @@ OUT = types.Array(float64, 1, "C")
 IN_2D = types.Array(float64, 2, "C", readonly=True)
 OUT_2D = types.Array(float64, 2, "C")
 IN_I8 = types.Array(int64, 1, "C", readonly=True)
+OUT_I8 = types.Array(int64, 1, "C")
 IN_U1 = types.Array(uint8, 1, "C", readonly=True)
 OUT_U1 = types.Array(uint8, 1, "C")
 
