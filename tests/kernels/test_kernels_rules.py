@@ -65,6 +65,7 @@ def test_no_kernel_is_compiled_twice_or_with_fast_math(module, name, function):
     assert function.targetoptions["fastmath"] is False
     assert function.targetoptions["error_model"] == "numpy"
     assert not function.targetoptions.get("parallel", False)
+    assert function.targetoptions["_nrt"] is False  # Numba refuses one that would allocate
     # Numba's cache does not see a change in another file.
     assert function.py_func.__module__ == module.__name__
 
