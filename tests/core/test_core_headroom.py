@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from builders import NAN, at, image, params
 
-from vppd.core.headroom import AWARD, HORIZONS_S, capacity_told_mw
+from vppd.core.fixed import HORIZONS_S
+from vppd.core.headroom import AWARD, capacity_told_mw
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import AwardGuard, EventCode, Mode, Order, Policy

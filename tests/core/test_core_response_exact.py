@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from responses import Unit
 
-from vppd.core.response import GAIN_MIN_PU, RECOVERY_MAX_PU, economic_mw, nothing_sent, recovery_mw
+from vppd.core.fixed import GAIN_MIN_PU
+from vppd.core.response import RECOVERY_MAX_PU, economic_mw, nothing_sent, recovery_mw
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import Mode, Policy, Quality, Reason, WriteResult

@@ -179,14 +179,14 @@ def answers_at_once(patch):
 
 def gain_turned(patch):
     """A unit is thought to answer the other way round."""
-    foresee = response.foresee
+    find_gains = response.find_gains
 
     def turned(*arrays):
-        begun = foresee(*arrays)
+        count = find_gains(*arrays)
         arrays[-1][:] *= -1.0
-        return begun
+        return count
 
-    patch.setattr("vppd.core.response.response.foresee", turned)
+    patch.setattr("vppd.core.fixed.response.find_gains", turned)
 
 
 def never_again(patch):

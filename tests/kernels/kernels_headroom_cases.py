@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from vppd.kernels.headroom import GROUP_ROWS, lasting, promise
+from vppd.kernels.headroom import GROUP_ROWS, find_left, lasting, promise
 
 NAN = float("nan")
 HORIZONS_S = (1.0, 300.0, 900.0, 1800.0)
@@ -54,9 +54,13 @@ def promised(
     tree = [np.array(each, dtype=np.int64) for each in (member, groups["parent"])]
     limits = [np.array(groups[key], dtype=np.float64) for key in ("lower_mw", "upper_mw")]
     room = np.full((GROUP_ROWS, len(groups["parent"])), NAN)
+    left_pu = np.full((len(horizons_s), len(units)), NAN)
+    find_left(columns["dead_time_s"], columns["lag_s"], np.array(horizons_s), left_pu)
+    values = list(columns.values())
+    after = list(columns).index("lag_s") + 1
     promise(
-        *columns.values(), soc_error_pu, soc_horizon_s, *tree, *limits, room,
-        np.array(horizons_s), *sums,
+        *values[:after], left_pu, *values[after:], soc_error_pu, soc_horizon_s, *tree, *limits,
+        room, np.array(horizons_s), *sums,
     )  # fmt: skip
     return dict(zip(NAMES, sums, strict=True))
 

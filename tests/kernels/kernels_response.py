@@ -30,7 +30,8 @@ class Model:
         self.offset_mw = np.zeros(self.n)
         self.told_mw = np.zeros(self.n)
         longest = np.array([self.dead_s.max()])
-        self.past_mw = np.full(response.count_rows(self.dead_s, self.tick_s), NAN)
+        self.past_end = np.empty(self.n, np.int64)
+        self.past_mw = np.full(response.find_ends(self.dead_s, self.tick_s, self.past_end), NAN)
         self.when_s = np.full(response.count_rows(longest, self.tick_s), -math.inf)
 
     def tick(self, now_s, meas_mw, at_s, ahead_s=(1.0, 8.0), **answers):
@@ -42,31 +43,31 @@ class Model:
         past_mw, when_s = np.empty_like(self.past_mw), np.empty_like(self.when_s)
         stands_mw = np.empty(self.n)
         self.lost = response.shift_rows(
-            now_s, self.tick_s, self.when_s, self.dead_s, self.past_mw, accepted_mw,
+            now_s, self.tick_s, self.when_s, self.past_end, self.past_mw, accepted_mw,
             accepted_at_s, result, was_out, self.told_mw, past_mw, when_s, stands_mw,
         )  # fmt: skip
         self.stands_mw = stands_mw
         self.past_mw, self.when_s = past_mw, when_s
         ahead = np.array(ahead_s)
-        free_mw, gain_pu = np.empty((2, ahead.size * self.n))
+        free_mw, gain_pu = np.empty((2, ahead.size, self.n))
+        response.find_gains(self.dead_s, self.lag_s, ahead, self.gain_min_pu, gain_pu)
+        quality = answers.get("quality", np.zeros(self.n, np.uint8))
         y, offset_mw, seen_s, self.off_mw = np.empty((4, self.n))
         self.begun = response.foresee(
-            self.before_s, now_s, self.tick_s, self.y, self.offset_mw, self.seen_s,
-            np.asarray(meas_mw, dtype=np.float64), np.asarray(at_s, dtype=np.float64),
-            self.dead_s, self.lag_s, self.correction, self.offset_correction,
+            self.before_s, now_s, self.y, self.offset_mw, self.seen_s,
+            np.asarray(meas_mw, dtype=np.float64), np.asarray(at_s, dtype=np.float64), quality,
+            self.dead_s, self.lag_s, self.past_end, self.correction, self.offset_correction,
             np.full(self.n, self.snap_mw), self.told_mw, past_mw, when_s, ahead,
-            self.gain_min_pu, y, offset_mw, seen_s, self.off_mw, free_mw, gain_pu,
+            y, offset_mw, seen_s, self.off_mw, free_mw,
         )  # fmt: skip
         self.y, self.offset_mw, self.seen_s, self.before_s = y, offset_mw, seen_s, now_s
-        return free_mw.reshape(-1, self.n), gain_pu.reshape(-1, self.n)
+        return free_mw, gain_pu
 
     def tell(self, p_mw, send=None):
         """Setpoints of this tick."""
         p_mw = np.asarray(p_mw, dtype=np.float64)
         sent = np.ones(self.n, np.uint8) if send is None else np.asarray(send, dtype=np.uint8)
-        count = response.keep(
-            self.tick_s, self.dead_s, sent, p_mw, self.told_mw, self.past_mw
-        )  # fmt: skip
+        count = response.keep(self.past_end, sent, p_mw, self.told_mw, self.past_mw)
         self.told_mw = p_mw
         return count
 
@@ -101,9 +102,10 @@ def outputs(rng: np.random.Generator, n: int = 40) -> Iterator[np.ndarray]:
         still,
     )])  # fmt: skip
     yield still
-    wanted_mw, gain, rest = np.empty(2), np.empty((2, n + 1)), np.empty((4, n + 1))
+    wanted_mw, gain, rest = np.empty(2), np.empty((2, n + 1)), np.empty((5, n + 1))
+    moves = np.zeros(n, np.uint8)
     aims.aim(
         np.array([3.0, 3.5]), free_mw, gain_pu, model.stands_mw, middle_mw, base_mw, share, cost,
-        low_mw, high_mw, low_mw, high_mw, 0.5, wanted_mw, gain, *rest,
+        low_mw, high_mw, low_mw, high_mw, model.told_mw, moves, 0.5, wanted_mw, gain, *rest,
     )  # fmt: skip
-    yield from (wanted_mw, gain, rest)
+    yield from (wanted_mw, gain, rest[:4])

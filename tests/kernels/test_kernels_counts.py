@@ -65,13 +65,14 @@ def test_a_reading_is_broken_beyond_the_largest_unit_there_is():
         assert (count, good[0]) == (known, known)
 
 
-def far(p_mw, last_mw, limits=((-5.0, 5.0),) * 3, quiet_pu=0.01):
-    """Units of -5 to 5 MW."""
+def far(p_mw, last_mw, limits=((-5.0, 5.0),) * 3, quiet_pu=0.01, held=(0, 0, 0)):
+    """Units of -5 to 5 MW, nobody still."""
     n = len(p_mw)
     low, high = np.array(limits[:n]).T.copy()
     return aims.find_far(
-        quiet_pu, np.array(p_mw), np.array(last_mw), np.full(n, -5.0), np.full(n, 5.0), low, high
-    )
+        quiet_pu, np.array(p_mw), np.array(last_mw), np.full(n, -5.0), np.full(n, 5.0), low, high,
+        np.zeros(n, np.uint8), np.array(held[:n], np.uint8),
+    )  # fmt: skip
 
 
 def test_those_are_far_who_are_to_move_by_a_part_of_their_range():
@@ -89,3 +90,15 @@ def test_those_are_far_who_may_not_stay():
 
 def test_who_stays_exactly_is_near_whatever_little_is_allowed():
     assert far([1.0, 1.0], [1.0, 1.0 + 1e-9], quiet_pu=0.0) == (1, 20.0)
+
+
+def test_who_is_on_his_way_as_fast_as_his_ramp_lets_him_is_far():
+    assert far([0.0, 0.0], [0.0, 0.0], held=(Reason.RAMP, Reason.SOC)) == (1, 20.0)
+
+
+def test_who_is_still_and_free_is_held_by_that():
+    held = np.array([0, 0, Reason.SOC], np.uint8)
+    still = np.array([0, 1, 1], np.uint8)
+    three, five = np.zeros(3), np.full(3, 5.0)
+    assert aims.find_far(0.01, three, three, -five, five, -five, five, still, held) == (0, 30.0)
+    assert held.tolist() == [0, Reason.DEAD_BAND, Reason.SOC]

@@ -8,7 +8,7 @@ import response_reference as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vppd.core.types import Reason, WriteResult
+from vppd.core.types import Quality, Reason, WriteResult
 from vppd.kernels import aims
 from vppd.kernels import response as kernel
 
@@ -30,21 +30,24 @@ def foresee(history, *, now_s, dead_s, lag_s, model_mw, before_s, **changes):
     of = {
         "p_meas_mw": NAN, "measured_at_s": NAN, "seen_s": NAN, "offset_mw": 0.0, "told_mw": 0.0,
         "snap_mw": 1e9, "correction": 0.1, "offset_correction": 0.02, "gain_min_pu": 0.0,
+        "quality": Quality.ONLINE,
         "ahead_s": (1.0, 8.0),
     } | changes  # fmt: skip
     one = {key: np.array([of[key]], float) for key in
            ("p_meas_mw", "measured_at_s", "seen_s", "offset_mw", "told_mw", "snap_mw")}  # fmt: skip
     ahead_s = np.array(of["ahead_s"])
     model, offset, seen, off = np.empty((4, 1))
-    free, gain = np.empty((2, ahead_s.size))
+    free, gain = np.empty((2, ahead_s.size, 1))
+    kernel.find_gains(np.array([dead_s]), np.array([lag_s]), ahead_s, of["gain_min_pu"], gain)
     begun = kernel.foresee(
-        before_s, now_s, TICK_S, np.array([model_mw]), one["offset_mw"], one["seen_s"],
-        one["p_meas_mw"], one["measured_at_s"], np.array([dead_s]), np.array([lag_s]),
+        before_s, now_s, np.array([model_mw]), one["offset_mw"], one["seen_s"],
+        one["p_meas_mw"], one["measured_at_s"], np.array([of["quality"]], np.uint8),
+        np.array([dead_s]), np.array([lag_s]), np.array([rows]),
         of["correction"], of["offset_correction"], one["snap_mw"], one["told_mw"],
-        past_mw, when_s, ahead_s, of["gain_min_pu"], model, offset, seen, off, free, gain,
+        past_mw, when_s, ahead_s, model, offset, seen, off, free,
     )  # fmt: skip
-    return {"model": model[0], "offset": offset[0], "seen": seen[0], "free": free, "gain": gain,
-            "begun": begun, "off": off[0]}  # fmt: skip
+    return {"model": model[0], "offset": offset[0], "seen": seen[0], "free": free[:, 0],
+            "gain": gain[:, 0], "begun": begun, "off": off[0]}  # fmt: skip
 
 
 STEP = [(0.0, 0.0), (10.0, 4.0)]
@@ -184,12 +187,11 @@ def shifted(now_s=11.0, sent_s=10.0, **changes):
     """Two units; the first has the setpoints 1, 2, 3, 4 behind it, and takes 9 in this tick."""
     of = {"accepted_mw": 4.0, "accepted_at_s": 10.01, "write_result": WriteResult.ACCEPTED,
           "was_out": Reason.NONE} | changes  # fmt: skip
-    dead_s = np.zeros(2)
     past_mw = np.array([1.0, 1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     when_s = np.array([-INF, 7.0, 8.0, 9.0, sent_s])
     after_mw, when_after_s, stands_mw = np.empty(10), np.empty(5), np.empty(2)
     lost = kernel.shift_rows(
-        now_s, TICK_S, when_s, dead_s, past_mw,
+        now_s, TICK_S, when_s, np.array([5, 10]), past_mw,
         np.array([of["accepted_mw"], 0.0]), np.array([of["accepted_at_s"], 10.01]),
         np.array([of["write_result"], WriteResult.ACCEPTED], np.uint8),
         np.array([of["was_out"], Reason.NONE], np.uint8), np.array([9.0, 8.0]),
@@ -222,11 +224,11 @@ def test_a_write_that_was_lost_changed_nothing(changes, lost, newest_mw):
 
 
 def test_this_ticks_setpoints_come_last_and_who_gets_none_stays():
-    past_mw = np.zeros(kernel.count_rows(np.array([0.0, 2.5]), TICK_S))
-    assert past_mw.size == 5 + 10
+    past_end = np.empty(2, np.int64)
+    past_mw = np.zeros(kernel.find_ends(np.array([0.0, 2.5]), TICK_S, past_end))
+    assert past_end.tolist() == [5, 5 + 10]
     sent = kernel.keep(
-        TICK_S, np.array([0.0, 2.5]), np.array([1, 0], np.uint8), np.array([3.0, 4.0]),
-        np.array([1.0, 2.0]), past_mw,
+        past_end, np.array([1, 0], np.uint8), np.array([3.0, 4.0]), np.array([1.0, 2.0]), past_mw,
     )  # fmt: skip
     assert sent == 1
     assert past_mw.tolist() == [0.0] * 4 + [3.0] + [0.0] * 9 + [2.0]
@@ -284,20 +286,23 @@ def test_a_store_never_recovers_if_it_has_for_ever():
     assert economy(0.0, 0.9, recovery_s=INF)[1] == [0.0, -3.0]
 
 
-def aimed(request_mw=6.0, gain=((0.9, 0.0, 0.0), (1.0, 0.8, 0.3)), participation=1.0):
+def aimed(
+    request_mw=6.0, gain=((0.9, 0.0, 0.0), (1.0, 0.8, 0.3)), participation=1.0, still=(0, 0, 0)
+):  # fmt: skip
     """A fast, a medium and a slow unit, each -5 to 5 MW, at 1 MW and told 2 MW."""
-    three, four = np.ones(3), np.empty((4, 4))
+    three, four = np.ones(3), np.empty((5, 4))
     wanted_mw, aim_gain = np.empty(2), np.empty((2, 4))
     fast = aims.aim(
         np.full(2, request_mw), np.ones((2, 3)), np.array(gain), 2.0 * three, 3.0 * three,
         0.0 * three, participation * three, 4.0 * three, -5.0 * three, 5.0 * three,
-        1.0 * three, 3.0 * three, 0.5, wanted_mw, aim_gain, *four,
+        1.0 * three, 3.0 * three, 1.5 * three, np.array(still, np.uint8), 0.5,
+        wanted_mw, aim_gain, *four,
     )  # fmt: skip
     return fast, wanted_mw, aim_gain, four
 
 
 def test_fast_units_meet_the_request_and_medium_ones_take_over():
-    fast, wanted_mw, gain, (target_mw, weight, lower_mw, upper_mw) = aimed()
+    fast, wanted_mw, gain, (target_mw, weight, lower_mw, upper_mw, pull) = aimed()
     assert fast == 1
     # at the first point: less what comes anyway, with the fast one's own last setpoint taken out
     # at the second: less what the slow one will deliver
@@ -307,13 +312,23 @@ def test_fast_units_meet_the_request_and_medium_ones_take_over():
     assert weight == pytest.approx([0.25, 5.0, 0.25, 5.0], rel=1e-6)
     assert lower_mw.tolist() == [1.0, 1.0, 1.0, -5.0]
     assert upper_mw.tolist() == [3.0, 3.0, 3.0, 5.0]
+    assert pull.tolist() == weight.tolist()
+
+
+def test_a_still_unit_is_held_where_it_is_and_no_price_counts_for_it():
+    _, _, _, (_, weight, lower_mw, upper_mw, pull) = aimed(still=(0, 1, 0))
+    assert lower_mw.tolist() == [1.0, 1.5, 1.0, -5.0]
+    assert upper_mw.tolist() == [3.0, 1.5, 3.0, 5.0]
+    assert weight[1] == pytest.approx(5.0)
+    assert pull.tolist() == [weight[0], 1.0, weight[2], weight[3]]
 
 
 def test_without_a_fast_unit_unit_n_has_no_range():
-    fast, _, gain, (target_mw, _, lower_mw, upper_mw) = aimed(gain=((0.0,) * 3, (0.8, 0.8, 0.3)))
+    fast, _, gain, four = aimed(gain=((0.0,) * 3, (0.8, 0.8, 0.3)))
+    target_mw, _, lower_mw, upper_mw, pull = four
     assert fast == 0
     assert gain[0].tolist() == [0.0] * 4
-    assert (target_mw[3], lower_mw[3], upper_mw[3]) == (0.0, 0.0, 0.0)
+    assert (target_mw[3], lower_mw[3], upper_mw[3], pull[3]) == (0.0, 0.0, 0.0, 1.0)
 
 
 # ------------------------------------------------------------------ what was foretold, and came

@@ -1,6 +1,7 @@
 """Laws of the response model and of the aim, for units of every kind."""
 
 import math
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from kernels_response import NAN, Model
 from responses import Unit
 
-from vppd.core.types import Reason, WriteResult
+from vppd.core.types import Quality, Reason, WriteResult
 from vppd.kernels import aims, participation
 from vppd.kernels import response as kernel
 
@@ -23,6 +24,10 @@ AHEAD_S = (0.4, 1.0, 8.0, 900.0)
 def test_numbers_are_those_of_the_core():
     assert int(kernel.IN_SPLIT) == Reason.NONE
     assert int(kernel.ACCEPTED) == WriteResult.ACCEPTED
+    assert int(kernel.ONLINE) == Quality.ONLINE
+    names = ("RAMP", "DEAD_BAND")
+    assert [int(getattr(aims, n)) for n in names] == [Reason[n] for n in names]
+    assert int(aims.FREE) == Reason.NONE
     assert kernel.MEASURED_MAX_MW == participation.MEASURED_MAX_MW
 
 
@@ -109,8 +114,11 @@ def test_the_farthest_difference_that_is_noise(off_mw):
 @given(st.lists(st.floats(0.0, 100.0), max_size=20), TICK_S)
 def test_rows_reach_back_over_each_dead_time(dead_s, tick_s):
     """Even if every other tick was early."""
-    rows = kernel.count_rows(np.array(dead_s), tick_s)
-    assert rows == sum(int(2.0 * s / tick_s) + 5 for s in dead_s)
+    rows = [int(2.0 * s / tick_s) + 5 for s in dead_s]
+    past_end = np.empty(len(dead_s), np.int64)
+    assert kernel.count_rows(np.array(dead_s), tick_s) == sum(rows)
+    assert kernel.find_ends(np.array(dead_s), tick_s, past_end) == sum(rows)
+    assert past_end.tolist() == list(accumulate(rows))
 
 
 @pytest.mark.parametrize("tick_s", [0.1, 1.0, 4.0])
@@ -225,12 +233,16 @@ def test_aim_unit_by_unit(seed, n, request_mw):
     stands_mw, target_mw, cost = rng.uniform(0.1, 9.0, (3, n))
     part = rng.choice([0.0, 0.5, 1.0, 3.0], n)
     asked_mw = np.array([request_mw, request_mw + 3.0])
-    wanted_mw, aim_gain, rest = np.empty(2), np.empty((2, n + 1)), np.empty((4, n + 1))
+    wanted_mw, aim_gain, rest = np.empty(2), np.empty((2, n + 1)), np.empty((5, n + 1))
+    still = rng.integers(0, 2, n).astype(np.uint8)
     fast = aims.aim(
         asked_mw, free_mw, gain, stands_mw, target_mw, base_mw, part, cost, low_mw, high_mw,
-        lower_mw, upper_mw, 0.5, wanted_mw, aim_gain, *rest,
+        lower_mw, upper_mw, target_mw, still, 0.5, wanted_mw, aim_gain, *rest,
     )  # fmt: skip
-    aim_mw, weight, aim_lower_mw, aim_upper_mw = rest
+    aim_mw, weight, aim_lower_mw, aim_upper_mw, pull = rest
+    lower_mw = np.where(still, target_mw, lower_mw)
+    upper_mw = np.where(still, target_mw, upper_mw)
+    assert pull.tolist() == np.where(aim_lower_mw < aim_upper_mw, weight, 1.0).tolist()
     quick = gain[0] > 0.0
     medium = ~quick & (gain[1] >= 0.5)
     slow = ~quick & ~medium

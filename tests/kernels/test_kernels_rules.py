@@ -47,8 +47,9 @@ def test_these_kernels_are_called_from_outside():
     assert {name for _, name, _ in PUBLIC} == {
         "advance", "aim", "answer_groups", "choose_sides", "conclude", "conclude_groups",
         "correct", "count_changed", "count_doubt", "count_known", "count_rows", "count_stiff",
-        "counted", "decay", "economy", "evaluate_groups", "expect", "find_adrift", "find_far",
-        "find_holders", "find_sides", "find_still", "fold_limits", "foresee", "good_readings",
+        "counted", "decay", "economy", "evaluate_groups", "expect", "find_adrift", "find_ends",
+        "find_far", "find_gains", "find_holders", "find_left", "find_sides", "find_still",
+        "fold_limits", "foresee", "good_readings",
         "guard_setpoints", "judge", "keep", "keep_to_sides", "kkt_violation_mw", "last_setpoints",
         "lasting", "move_groups", "out_of_split", "pinned", "prepare", "prepare_groups",
         "project_tree", "promise", "recover", "remember_sides", "search_prices", "set_centres",
@@ -64,6 +65,7 @@ def test_no_kernel_is_compiled_twice_or_with_fast_math(module, name, function):
     assert function.targetoptions["fastmath"] is False
     assert function.targetoptions["error_model"] == "numpy"
     assert not function.targetoptions.get("parallel", False)
+    assert function.targetoptions["_nrt"] is False  # Numba refuses one that would allocate
     # Numba's cache does not see a change in another file.
     assert function.py_func.__module__ == module.__name__
 

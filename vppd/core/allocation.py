@@ -5,14 +5,14 @@ the units that can take any number absorb what that leaves, so that the sum stay
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from math import nan
+from math import isnan, nan
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vppd.core.response import Aim, Foresight, aim
-from vppd.core.types import F8, U1, Params, Policy, Reason
+from vppd.core.types import F8, I8, U1, Params, Policy, Reason
 from vppd.kernels import ahead, aims, exact, limits, merit_order, pro_rata, status
 from vppd.kernels.sums import sum_in_order
 
@@ -23,12 +23,11 @@ QUIET_PU, QUIET_MAX_MW = 1e-5, 5e-4  # missing less, of all ranges, is no reason
 
 Mask = NDArray[np.bool_]
 NO_PRICE = NOTHING = np.empty(0)
-NOBODY = np.empty(0, dtype=np.uint8)
+PRO_RATA, MERIT_ORDER = int(Policy.PRO_RATA), int(Policy.MERIT_ORDER)
 SOFTNESS = np.array([0.0, 1e-3])  # MW of miss at each look-ahead point for a unit of its price
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """One split: setpoints, and the certificate of the kernel."""
 
     p_mw: F8
@@ -39,13 +38,13 @@ class Split:
     price: F8  # multipliers of the look-ahead points, shape (K,)
     group_price: F8  # and of the limits of groups, shape (g,)
     group_missed_mw: F8  # what units cannot keep of those
+    expected_mw: F8  # (n,) output at the first look-ahead point; without those the setpoints
 
 
 Solve = Callable[[F8, F8, float], Split]  # within lower and upper, MW; from a first multiplier
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """Limits of this tick, MW, and who set them (Reason). Arrays of shape (n,)."""
 
     lower_mw: F8
@@ -64,22 +63,23 @@ def split(
 
     With foresight the policy is response-aware, and the request is what is to be delivered.
     """
-    still = NOBODY
-    if foresight is not None:
+    if foresight is None:
+        still = None
+        solve = _solver(request_mw, basepoint_mw, params)
+    else:
         still = _still(foresight, params, box)
         solve = _by_response(foresight, params, still)
-    elif params.group_parent.size and params.policy == Policy.EXACT:
-        solve = _with_groups(request_mw, basepoint_mw, params)
-    else:
-        solve = _by_policy(request_mw, basepoint_mw, params)
     first = solve(box.lower_mw, box.upper_mw, lam)
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
-    held = _holders(first.p_mw, box, still)
-    if foresight is not None and _may_all_stay(request_mw, first, held, foresight, params, box):
-        return _all_stay(first, foresight), np.where(held == FREE, DEAD_BAND, held)
+    held = held_by(first.p_mw, box)
+    if foresight is not None and still is not None:
+        near_mw = _near_mw(first.p_mw, held, still, foresight, params, box)
+        may_stay = first.status == status.OK and not isnan(near_mw)
+        if may_stay and (staying := _all_stay(request_mw, near_mw, first, foresight)) is not None:
+            return staying, np.where(held == FREE, DEAD_BAND, held)
     mark_groups(held, first.group_price, params)
-    if limits.count_stiff(params.resolution_mw, params.step_min_mw) == 0:
+    if params.fixed.stiff == 0:
         return first, held
     stiff = (params.resolution_mw > 0.0) | (params.step_min_mw > 0.0)
     # A unit on its way is not fitted: were each part of the way rounded back because it is
@@ -89,17 +89,17 @@ def split(
     if np.array_equal(fitted_mw, first.p_mw):
         return first, held
     second = _rest_to_the_others(request_mw, solve, fitted_mw, stiff, first, box)
-    return second, np.where(
-        dead & (second.p_mw == last_mw), DEAD_BAND, _holders(second.p_mw, box, still)
-    )
-
-
-def _holders(p_mw: F8, box: Box, still: U1) -> U1:
-    """Reason that bound each unit; those that were not worth to move have one, too."""
-    held = held_by(p_mw, box)
-    if still.size:
+    held = held_by(second.p_mw, box)
+    if still is not None:
         held[(held == FREE) & (still != 0)] = DEAD_BAND
-    return held
+    return second, np.where(dead & (second.p_mw == last_mw), DEAD_BAND, held)
+
+
+def _solver(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
+    """By a policy that knows nothing of responses."""
+    if params.group_parent.size and params.policy == Policy.EXACT:
+        return _with_groups(request_mw, basepoint_mw, params)
+    return _by_policy(request_mw, basepoint_mw, params)
 
 
 def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
@@ -108,10 +108,10 @@ def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
         out_mw = np.empty_like(lower_mw)
         kkt_mw = nan
-        if params.policy == Policy.PRO_RATA:
+        if params.policy == PRO_RATA:
             code = pro_rata.split_pro_rata(request_mw, basepoint_mw, lower_mw, upper_mw, out_mw)
             lam = nan
-        elif params.policy == Policy.MERIT_ORDER:
+        elif params.policy == MERIT_ORDER:
             order = np.argsort(params.cost, kind="stable")
             code = merit_order.split_merit_order(
                 request_mw, basepoint_mw, order, lower_mw, upper_mw, out_mw
@@ -129,57 +129,62 @@ def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
 def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
     """Split so that the setpoints add up to the request, within the limits of groups, too."""
     n = basepoint_mw.size
-    problem = Ahead(params, 1, n)
+    problem = Ahead(params, 1, params.fixed.member[:n])
     gain, weight, wanted_mw = np.ones((1, n)), 1.0 / params.cost, np.array([request_mw])
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
-        code, kkt_mw = problem.solve(
-            wanted_mw, gain, basepoint_mw, weight, lower_mw, upper_mw, np.array([lam])
+        # A pinned unit moves at no price: its weight would only say how far prices are tried.
+        pull = np.where(lower_mw < upper_mw, weight, 1.0)
+        done = problem.solve(
+            wanted_mw, gain, basepoint_mw, pull, lower_mw, upper_mw, np.array([lam])
         )
-        if code == status.BAD_INPUT:
-            return split_of(basepoint_mw, code, lam, kkt_mw, nan)
-        p_mw = problem.out_mw
-        return problem.split(p_mw, code, kkt_mw, sum_in_order(p_mw), NO_PRICE)
+        if done.code == status.BAD_INPUT:
+            return split_of(basepoint_mw, done.code, lam, done.kkt_mw, nan)
+        p_mw = done.out_mw
+        return done.split(p_mw, sum_in_order(p_mw), p_mw, NO_PRICE)
 
     return solve
 
 
 def _still(foresight: Foresight, params: Params, box: Box) -> U1:
-    """1 for each unit that it is not worth to move, shape (n,); empty where all are moved."""
-    if not params.quiet_pu > 0.0:
-        return NOBODY
+    """1 for each unit that it is not worth to move, shape (n,)."""
     still = np.empty(box.lower_mw.size, dtype=np.uint8)
-    count = aims.find_still(
+    aims.find_still(
         params.quiet_pu, foresight.gain_pu[0], foresight.target_mw, foresight.told_mw,
         params.p_min_mw, params.p_max_mw, box.lower_mw, box.upper_mw, still,
     )  # fmt: skip
-    return still if count else NOBODY
+    return still
 
 
-def _may_all_stay(
-    request_mw: float, first: Split, held: U1, foresight: Foresight, params: Params, box: Box
-) -> bool:
-    """Whether nothing is worth a move.
+def _near_mw(
+    p_mw: F8, held: U1, still: U1, foresight: Foresight, params: Params, box: Box
+) -> float:  # fmt: skip
+    """What may be missing if all keep their setpoints, MW; NaN where somebody is to move.
 
-    Each unit would move by little, none is on its way as fast as its ramp lets it, and next to
-    nothing is missing if all keep their setpoints.
+    Nobody is if each unit would move by little, and none is on its way as fast as its ramp lets it.
+    In `held` those that were not worth to move get a reason, too.
     """
-    if not params.quiet_pu > 0.0 or first.status != status.OK:
-        return False
     far, range_mw = aims.find_far(
-        params.quiet_pu, first.p_mw, foresight.told_mw, params.p_min_mw, params.p_max_mw,
-        box.lower_mw, box.upper_mw,
+        params.quiet_pu, p_mw, foresight.told_mw, params.p_min_mw, params.p_max_mw,
+        box.lower_mw, box.upper_mw, still, held,
     )  # fmt: skip
-    if far or (held == RAMP).any():
-        return False
-    _, served_mw = foresight.expected_mw(foresight.told_mw)
-    return abs(request_mw - served_mw) <= min(QUIET_PU * range_mw, QUIET_MAX_MW)
+    if far or not params.quiet_pu > 0.0:
+        return nan
+    return min(QUIET_PU * range_mw, QUIET_MAX_MW)
 
 
-def _all_stay(first: Split, foresight: Foresight) -> Split:
-    """The same split with the last setpoints in the place of its own."""
-    _, served_mw = foresight.expected_mw(foresight.told_mw)
-    return replace(first, p_mw=foresight.told_mw.copy(), served_mw=served_mw)
+def _all_stay(
+    request_mw: float, near_mw: float, first: Split, foresight: Foresight
+) -> Split | None:  # fmt: skip
+    """The same split with the last setpoints in the place of its own; None if too much is missing.
+
+    Nothing is worth a move if next to nothing is missing.
+    """
+    expected_mw, served_mw = foresight.expected_mw(foresight.told_mw)
+    if not abs(request_mw - served_mw) <= near_mw:
+        return None
+    p_mw = foresight.told_mw.copy()
+    return first._replace(p_mw=p_mw, served_mw=served_mw, expected_mw=expected_mw)
 
 
 def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
@@ -189,24 +194,21 @@ def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
     and what they cannot do is no power that is missing yet.
     """
     n, points = foresight.told_mw.size, foresight.ahead_s.size
-    problem = Ahead(params, points, n + 1)
+    problem = Ahead(params, points, params.fixed.member)
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
-        if still.size:
-            lower_mw = np.where(still, foresight.told_mw, lower_mw)
-            upper_mw = np.where(still, foresight.told_mw, upper_mw)
-        to = aim(foresight, params, lower_mw, upper_mw)
+        to = aim(foresight, params, lower_mw, upper_mw, still)
         if params.group_parent.size:
             to = _late_ones_first(problem, to, foresight)
-        code, kkt_mw = problem.solve(
-            to.wanted_mw, to.gain_pu, to.target_mw, to.weight, to.lower_mw, to.upper_mw,
+        done = problem.solve(
+            to.wanted_mw, to.gain_pu, to.target_mw, to.pull, to.lower_mw, to.upper_mw,
             foresight.price,
         )  # fmt: skip
-        if code == status.BAD_INPUT:
-            return split_of(foresight.told_mw, code, lam, kkt_mw, nan, foresight.price)
-        p_mw = problem.out_mw[:n]
-        _, served_mw = foresight.expected_mw(p_mw)
-        return problem.split(p_mw, code, kkt_mw, served_mw, problem.price)
+        if done.code == status.BAD_INPUT:
+            return split_of(foresight.told_mw, done.code, lam, done.kkt_mw, nan, foresight.price)
+        p_mw = done.out_mw[:n]
+        expected_mw, served_mw = foresight.expected_mw(p_mw)
+        return done.split(p_mw, served_mw, expected_mw, done.price)
 
     return solve
 
@@ -221,59 +223,65 @@ def _late_ones_first(problem: "Ahead", to: Aim, foresight: Foresight) -> Aim:
     gain_pu[0], wanted_mw[0] = 0.0, 0.0
     range_mw = foresight.upper_mw - foresight.lower_mw  # a limit that binds costs each by range
     weight = np.append(np.maximum(range_mw, RANGE_MIN_MW), to.weight[-1])
-    code, _ = problem.solve(
-        wanted_mw, gain_pu, to.target_mw, weight, to.lower_mw, to.upper_mw, foresight.price
+    pull = np.where(to.lower_mw < to.upper_mw, weight, 1.0)
+    done = problem.solve(
+        wanted_mw, gain_pu, to.target_mw, pull, to.lower_mw, to.upper_mw, foresight.price
     )
-    if code == status.BAD_INPUT:
+    if done.code == status.BAD_INPUT:
         return to
     late = to.gain_pu[0] == 0.0
-    lower_mw = np.where(late, problem.out_mw, to.lower_mw)
-    return replace(to, lower_mw=lower_mw, upper_mw=np.where(late, problem.out_mw, to.upper_mw))
+    lower_mw = np.where(late, done.out_mw, to.lower_mw)
+    upper_mw = np.where(late, done.out_mw, to.upper_mw)
+    pull = np.where(lower_mw < upper_mw, to.weight, 1.0)
+    return to._replace(lower_mw=lower_mw, upper_mw=upper_mw, pull=pull)
+
+
+class Answer(NamedTuple):
+    """What the several-point kernel says of `units` units and their groups."""
+
+    code: int  # status
+    kkt_mw: float  # largest violation of the optimality conditions
+    out_mw: F8  # (units,)
+    price: F8  # (points,)
+    group_price: F8  # (groups,)
+    group_missed_mw: F8
+
+    def split(self, p_mw: F8, served_mw: float, expected_mw: F8, price: F8) -> Split:
+        """Split with these setpoints."""
+        return Split(
+            p_mw, self.code, float(self.price[0]), self.kkt_mw, served_mw, price,
+            self.group_price, self.group_missed_mw, expected_mw,
+        )  # fmt: skip
 
 
 class Ahead:
-    """One problem for the several-point kernel: its room and its answer. `units` may exceed n."""
+    """Problems for the several-point kernel, with its room. `member`: group of each unit."""
 
-    def __init__(self, params: Params, points: int, units: int) -> None:
-        groups = params.group_parent.size
-        self._params = params
-        self._softness = SOFTNESS[:points]
-        self._group = np.full(units, -1)  # the fast ones as one stand in no group
-        self._group[: params.unit_group.size] = params.unit_group
-        self.out_mw, self.price = np.empty(units), np.empty(points)
-        self.missed_mw = np.empty(points)
-        self.group_price, self.group_missed_mw = np.empty((2, groups))
-        self._work = np.empty(ahead.work_size(units, groups))
+    def __init__(self, params: Params, points: int, member: I8) -> None:
+        self._params, self._points, self._member = params, points, member
+        self._work = np.empty(ahead.work_size(member.size, params.group_parent.size))
 
     def solve(
         self, wanted_mw: F8, gain: F8, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8,
         price_start: F8,
-    ) -> tuple[int, float]:  # fmt: skip
-        """Status, and the largest violation of the optimality conditions, MW."""
+    ) -> Answer:  # fmt: skip
+        """Solve one."""
         params = self._params
-        # A pinned unit moves at no price: its weight would only say how far prices are tried.
-        weight = np.where(lower_mw < upper_mw, weight, 1.0)
+        out_mw, (price, missed_mw) = np.empty(target_mw.size), np.empty((2, self._points))
+        group_price, group_missed_mw = np.empty((2, params.group_parent.size))
         code, _, kkt_mw = ahead.split_ahead(
-            wanted_mw, self._softness, gain, target_mw, weight, lower_mw, upper_mw,
-            self._group, params.group_parent, params.group_lower_mw, params.group_upper_mw,
-            price_start, self.out_mw, self.price, self.missed_mw,
-            self.group_price, self.group_missed_mw, self._work,
+            wanted_mw, SOFTNESS[: self._points], gain, target_mw, weight, lower_mw, upper_mw,
+            self._member, params.group_parent, params.group_lower_mw, params.group_upper_mw,
+            price_start, out_mw, price, missed_mw, group_price, group_missed_mw, self._work,
         )  # fmt: skip
-        return code, kkt_mw
-
-    def split(self, p_mw: F8, code: int, kkt_mw: float, served_mw: float, price: F8) -> Split:
-        """Put the answer together, apart from the room of the next one."""
-        return Split(
-            p_mw.copy(), code, float(self.price[0]), kkt_mw, served_mw, price.copy(),
-            self.group_price.copy(), self.group_missed_mw.copy(),
-        )  # fmt: skip
+        return Answer(code, kkt_mw, out_mw, price, group_price, group_missed_mw)
 
 
 def split_of(
     p_mw: F8, code: int, lam: float, kkt_mw: float, served_mw: float, price: F8 = NO_PRICE
 ) -> Split:
-    """Split without groups."""
-    return Split(p_mw, code, lam, kkt_mw, served_mw, price, NOTHING, NOTHING)
+    """Split without groups, where what is told is what is expected."""
+    return Split(p_mw, code, lam, kkt_mw, served_mw, price, NOTHING, NOTHING, p_mw)
 
 
 def _fit(p_mw: F8, last_mw: F8, arrived: Mask, box: Box, params: Params) -> tuple[F8, Mask]:
@@ -305,7 +313,7 @@ def _rest_to_the_others(
 
 def mark_groups(held: U1, group_price: F8, params: Params) -> None:
     """Give units that are free within their own limits, but not within their groups', a reason."""
-    if not group_price.any():
+    if not group_price.size or not group_price.any():
         return
     bound = np.zeros(group_price.size + 1, dtype=np.bool_)  # the last: of units in no group
     for g, parent in enumerate(params.group_parent.tolist()):

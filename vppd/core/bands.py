@@ -9,7 +9,7 @@ With the response-aware policy sides are chosen for the slow part of the request
 start and stop for minutes are no answer to what the fast units do anyhow.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from vppd.core.allocation import Box
 from vppd.core.types import F8, U1, Image, Mode, Params, Policy, State
 from vppd.kernels import bands, sides
 from vppd.kernels.sums import sum_in_order
-from vppd.kernels.tally import count_known
 
 MISS_WEIGHT_PU = 1e-4  # of a unit's weight: what is not served costs that much more than moving
 RANGE_MIN_MW = 1e-6
@@ -40,7 +39,7 @@ def take_sides(
     request_mw: float, dt_s: float,
 ) -> Sides | None:  # fmt: skip
     """Choose the side of each unit for a request; None where no unit has a band."""
-    if count_known(params.band_lower_mw) == 0:
+    if params.fixed.banded == 0:
         return None
     n = len(params.ids)
     side, open_sides, why = np.empty((3, n), dtype=np.uint8)
@@ -52,8 +51,8 @@ def take_sides(
         state.side, state.side_since_s, state.switches_left, side, open_sides, why, since_s, left,
     )  # fmt: skip
     chosen = _chosen(image, params, mode, box, request_mw, side, open_sides)
-    kept = replace(
-        box, lower_mw=box.lower_mw.copy(), upper_mw=box.upper_mw.copy(),
+    kept = box._replace(
+        lower_mw=box.lower_mw.copy(), upper_mw=box.upper_mw.copy(),
         lower_reason=box.lower_reason.copy(), upper_reason=box.upper_reason.copy(),
         range_lower_mw=box.range_lower_mw.copy(), range_upper_mw=box.range_upper_mw.copy(),
     )  # fmt: skip

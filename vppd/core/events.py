@@ -13,6 +13,11 @@ SERVED_MW = 1e-6  # less than a watt of rounding is not "unserved"
 
 Row = tuple[int, int, float]
 NONE, FALLBACK = int(Reason.NONE), int(Reason.FALLBACK)  # plain: members are slow to look up
+MODE, SIGNAL_VERDICT = int(EventCode.MODE), int(EventCode.SIGNAL_VERDICT)
+UNSERVED, ALLOCATION_REFUSED = int(EventCode.UNSERVED), int(EventCode.ALLOCATION_REFUSED)
+AWARD_ABOVE_HEADROOM = int(EventCode.AWARD_ABOVE_HEADROOM)
+GUARD_DROPPED = int(EventCode.GUARD_DROPPED)
+SAFE = Mode.SAFE
 LOST = (int(Reason.UNREACHABLE), int(Reason.TELEMETRY_AGE), FALLBACK)
 UNIT_LOST, UNIT_BACK = int(EventCode.UNIT_LOST), int(EventCode.UNIT_BACK)
 UNIT_FALLBACK = int(EventCode.UNIT_FALLBACK)
@@ -39,7 +44,7 @@ def unserved_told(told: int, unserved_mw: float, mode: Mode) -> int:
 
     There every unit is on its way to its safe value, and a plant that takes its time is no alarm.
     """
-    return told if mode is Mode.SAFE else unserved_sign(unserved_mw)
+    return told if mode is SAFE else unserved_sign(unserved_mw)
 
 
 def changes(
@@ -54,18 +59,18 @@ def changes(
     """Events of one tick, in a fixed order."""
     rows: list[Row] = []
     if after.mode != before.mode:
-        rows.append((EventCode.MODE, -1, float(after.mode)))
+        rows.append((MODE, -1, float(after.mode)))
     if after.verdict != before.verdict:
-        rows.append((EventCode.SIGNAL_VERDICT, -1, float(after.verdict)))
+        rows.append((SIGNAL_VERDICT, -1, float(after.verdict)))
     rows.extend(_unit_changes(before.out_reason, after.out_reason))
     if after.unserved != before.unserved:
-        rows.append((EventCode.UNSERVED, -1, unserved_mw if after.unserved else 0.0))
+        rows.append((UNSERVED, -1, unserved_mw if after.unserved else 0.0))
     if after.award_short != before.award_short:
         value = award_short_mw if after.award_short else 0.0
-        rows.append((EventCode.AWARD_ABOVE_HEADROOM, -1, value))
+        rows.append((AWARD_ABOVE_HEADROOM, -1, value))
     if kernel_status in (status.BAD_INPUT, status.MISMATCH):
-        rows.append((EventCode.ALLOCATION_REFUSED, -1, float(kernel_status)))
-    rows.extend((EventCode.GUARD_DROPPED, i, p_mw) for i, p_mw in dropped_mw.items())
+        rows.append((ALLOCATION_REFUSED, -1, float(kernel_status)))
+    rows.extend((GUARD_DROPPED, i, p_mw) for i, p_mw in dropped_mw.items())
     return _columns(rows)
 
 

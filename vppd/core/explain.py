@@ -5,7 +5,7 @@ the same box and the same foresight; the split's own rule, with a unit's limits 
 what that unit would have got.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from math import nan
 from typing import Final
@@ -166,7 +166,8 @@ def _aimed(ahead: Foresight, inside: _Inside) -> _Rule:
     """What the split aimed at; of units that are held at one value, had they taken part."""
     box, params, n = inside.able.box, inside.params, len(inside.params.ids)
     low_mw, high_mw = box.range_lower_mw, box.range_upper_mw
-    to = aim(ahead, params, box.lower_mw, box.upper_mw)
+    moves = np.zeros(n, dtype=np.uint8)
+    to = aim(ahead, params, box.lower_mw, box.upper_mw, moves)
     target_mw, weight = to.target_mw[:n], to.weight[:n]
     pinned = low_mw == high_mw
     if pinned.any():
@@ -177,10 +178,10 @@ def _aimed(ahead: Foresight, inside: _Inside) -> _Rule:
         there_mw, base_mw = economic_mw(
             ahead.slow_mw, inside.image.basepoint_mw, ahead.recovery_mw, *lasts_mw, params
         )
-        opened = replace(
-            ahead, target_mw=there_mw, base_mw=base_mw, lower_mw=lasts_mw[0], upper_mw=lasts_mw[1]
+        opened = ahead._replace(
+            target_mw=there_mw, base_mw=base_mw, lower_mw=lasts_mw[0], upper_mw=lasts_mw[1]
         )
-        other = aim(opened, params, low_mw, high_mw)
+        other = aim(opened, params, low_mw, high_mw, moves)
         target_mw = np.where(pinned, other.target_mw[:n], target_mw)
         weight = np.where(pinned, other.weight[:n], weight)
     price = _that_moves(

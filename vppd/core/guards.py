@@ -9,6 +9,10 @@ from math import isfinite, isnan
 
 from vppd.core.types import Image, Params, Quality, State, Verdict
 
+VERDICTS = tuple(Verdict)  # by number. To look up or make a member costs more than to judge
+FRESH = Verdict.FRESH
+ONLINE = int(Quality.ONLINE)
+
 FUTURE_MAX_S = 2.0  # clocks of TSO and plant may differ; a time tag further ahead is refused
 
 
@@ -24,7 +28,7 @@ def judge_agc(state: State, image: Image, params: Params) -> tuple[Verdict, floa
     if image.agc_received_s == state.agc_seen_s:
         return _without_news(state, image, params), state.agc_pu
     verdict = _judge_new(state, image, params)
-    if verdict is not Verdict.FRESH:
+    if verdict is not FRESH:
         return verdict, state.agc_pu
     return verdict, _clipped_pu(image, params)
 
@@ -36,13 +40,13 @@ def _clipped_pu(image: Image, params: Params) -> float:
 def _without_news(state: State, image: Image, params: Params) -> Verdict:
     if not is_fresh(state.agc_accepted_s, image.now_s, params.agc_stale_after_s):
         return Verdict.STALE
-    if state.verdict == Verdict.FRESH:
+    if state.verdict == FRESH:
         return Verdict.UNCHANGED
-    return Verdict(state.verdict)  # a refusal stands until the next value
+    return VERDICTS[state.verdict]  # a refusal stands until the next value
 
 
 def _judge_new(state: State, image: Image, params: Params) -> Verdict:
-    if image.agc_quality != Quality.ONLINE:
+    if image.agc_quality != ONLINE:
         return Verdict.BAD_QUALITY
     if not isfinite(image.agc_pu):
         return Verdict.NOT_FINITE
@@ -54,7 +58,7 @@ def _judge_new(state: State, image: Image, params: Params) -> Verdict:
         return Verdict.OLD
     if is_fresh(state.agc_accepted_s, image.now_s, params.agc_stale_after_s):
         return _compare_with_last(state, image, params)
-    return Verdict.FRESH
+    return FRESH
 
 
 def _is_old(transit_s: float, transit_max_s: float) -> bool:
@@ -69,4 +73,4 @@ def _compare_with_last(state: State, image: Image, params: Params) -> Verdict:
     between_s = image.agc_received_s - state.agc_accepted_s
     if step_pu > params.agc_rate_max_pu_per_s * between_s:
         return Verdict.RATE
-    return Verdict.FRESH
+    return FRESH

@@ -7,7 +7,7 @@ room from the present output, which a dispatcher wants to see, is `headroom_mw` 
 of the decision. Droop draws on the same room.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from vppd.core.response import Foresight
 from vppd.core.types import F8, U1, AwardGuard, Decision, Image, Mode, Params
 from vppd.kernels import headroom
 
-HORIZONS_S = (300.0, 900.0, 1800.0)  # after the first, which is the next look-ahead point
 # What was sold is held against the third: reserves are to last for 15 min at full activation
 # (Commission Regulation (EU) 2017/1485, Art. 156(9), the least that is asked of a limited store).
 AWARD = 2
@@ -24,10 +23,10 @@ MARGIN_PU = (
 )
 MARGIN_MW = 1e-3
 NOT_REGULATED = (Mode.STARTING, Mode.SAFE, Mode.LOCAL)  # AGC moves nothing there
+NO_GUARD = int(AwardGuard.NONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(NamedTuple):
     """MW above and below the basepoints at each horizon, shape (4,); never below zero."""
 
     s: F8  # horizons, s from now
@@ -42,13 +41,14 @@ def promised(
     range_lower_mw: F8, range_upper_mw: F8, ahead: Foresight | None,
 ) -> Promise:  # fmt: skip
     """What can be promised as of now; nothing in a mode that does not follow AGC."""
-    horizons_s = np.array([params.look_ahead_s, *HORIZONS_S])
+    horizons_s = params.fixed.horizons_s
     sums_mw = np.zeros((4, horizons_s.size))
     if mode not in NOT_REGULATED:
         headroom.promise(
             out_reason, image.basepoint_mw, last_mw, _output_mw(image, last_mw, ahead),
             range_lower_mw, range_upper_mw,
             params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, params.dead_time_s, params.lag_s,
+            params.fixed.left_pu,
             image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
             params.efficiency_charge_pu, params.efficiency_discharge_pu,
             params.firm_pu, params.soc_error_pu, params.soc_horizon_s,
@@ -78,18 +78,18 @@ def is_award_short(was: int, mode: Mode, promise: Promise, image: Image, params:
 
     No news in a mode that does not follow AGC: the mode says it all.
     """
-    if params.award_guard == AwardGuard.NONE:
+    if params.award_guard == NO_GUARD:
         return 0
     if mode in NOT_REGULATED:
         return was
-    sold_mw = (image.regulation_capacity_up_mw, image.regulation_capacity_down_mw)
     margin_pu = 0.0 if was else MARGIN_PU
-    # Written negatively: what is not known, NaN, is not there.
-    enough = [
-        missing_mw <= max(MARGIN_MW, margin_pu * capacity_mw)
-        for missing_mw, capacity_mw in zip(award_short_mw(promise, image), sold_mw, strict=True)
-    ]
-    return 0 if all(enough) else 1
+    short_up_mw, short_down_mw = award_short_mw(promise, image)
+    # Written so that what is not known, NaN, is not there.
+    enough = short_up_mw <= max(MARGIN_MW, margin_pu * image.regulation_capacity_up_mw)
+    enough = enough and short_down_mw <= max(
+        MARGIN_MW, margin_pu * image.regulation_capacity_down_mw
+    )
+    return 0 if enough else 1
 
 
 def capacity_told_mw(image: Image, decision: Decision, params: Params) -> tuple[float, float]:

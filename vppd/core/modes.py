@@ -9,6 +9,9 @@ from vppd.core.types import Mode, Order
 
 START_WAIT_S = 2.0  # so long the start waits for units that were not read yet
 BY_ORDER = {Order.LOCAL: Mode.LOCAL, Order.SAFE: Mode.SAFE}
+# Looked up once: members of an enumeration are slow to get at.
+AUTO = Order.AUTO
+STARTING, REGULATING, HOLD, RETURN = Mode.STARTING, Mode.REGULATING, Mode.HOLD, Mode.RETURN
 
 
 def next_mode(
@@ -27,18 +30,18 @@ def next_mode(
     `in_mode_s` is the time spent in `mode` so far, s (NaN at the first tick); `regulation_pu` what
     is in force now; a unit is known once it was read.
     """
-    if order is not Order.AUTO:
+    if order is not AUTO:
         return BY_ORDER[order]
     # Half a fleet must not be driven to its limits for the half that comes a moment later.
     waited = any_unit_known and in_mode_s >= START_WAIT_S
-    if mode is Mode.STARTING and not (all_units_known or waited):
-        return Mode.STARTING
+    if mode is STARTING and not (all_units_known or waited):
+        return STARTING
     if signal_good:
-        return Mode.REGULATING
-    if mode is Mode.REGULATING:
-        return Mode.HOLD
-    if mode is Mode.HOLD:
-        return Mode.RETURN if in_mode_s >= hold_s else Mode.HOLD
-    if mode is Mode.RETURN and regulation_pu != 0.0:
-        return Mode.RETURN
+        return REGULATING
+    if mode is REGULATING:
+        return HOLD
+    if mode is HOLD:
+        return RETURN if in_mode_s >= hold_s else HOLD
+    if mode is RETURN and regulation_pu != 0.0:
+        return RETURN
     return Mode.BASEPOINT

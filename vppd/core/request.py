@@ -5,16 +5,20 @@ from math import inf
 from vppd.core.guards import is_fresh
 from vppd.core.types import Image, Mode, Params, Quality
 
+# Looked up once: a member of an enumeration takes as long as the rest of a function here.
+REGULATING, HOLD, RETURN = Mode.REGULATING, Mode.HOLD, Mode.RETURN
+ONLINE = int(Quality.ONLINE)
+
 
 def regulation_in_force_pu(
     mode: Mode, agc_pu: float, last_pu: float, dt_s: float, return_rate_pu_per_s: float
 ) -> float:
     """Regulation in force, pu: followed, held, on its way back to zero, or none."""
-    if mode is Mode.REGULATING:
+    if mode is REGULATING:
         return agc_pu
-    if mode is Mode.HOLD:
+    if mode is HOLD:
         return last_pu
-    if mode is Mode.RETURN:
+    if mode is RETURN:
         step_pu = return_rate_pu_per_s * dt_s
         return min(max(0.0, last_pu - step_pu), last_pu + step_pu)
     return 0.0
@@ -32,7 +36,7 @@ def droop_mw(image: Image, params: Params) -> float:
     (IEEE 1547-2018, 6.5.2.7.1, equation for frequency-power). A frequency that is stale, bad or
     unknown gives none: to answer a frequency that is no longer there would be a disturbance.
     """
-    usable = image.freq_quality == Quality.ONLINE and is_fresh(
+    usable = image.freq_quality == ONLINE and is_fresh(
         image.freq_received_s, image.now_s, params.freq_stale_after_s
     )
     if not (params.droop_enabled and usable and 0.0 < image.freq_hz < inf):

@@ -6,27 +6,23 @@ look-ahead point (`kernels/response.py`). The slow part of the request is shared
 slow units carry what lasts, and fast ones only what the slow ones have not delivered yet.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from vppd.core.types import F8, Image, Params, Quality, State
+from vppd.core.types import F8, U1, Image, Params, State
 from vppd.kernels import aims, exact, headroom, response
 
 NAN = float("nan")
-ONLINE = int(Quality.ONLINE)
 
 CORRECTION = 0.1  # of the difference to a measurement; telemetry is noisy, the model is not
 OFFSET_CORRECTION = 0.02
-SNAP_PU = 0.25  # of a unit's range: further off, the model begins anew
 ABLE_PU = 0.5  # of a change has arrived by the second point: the unit counts there
-GAIN_MIN_PU = 0.1  # of a unit that answers less until then, nothing is asked for that point
 LASTS_S = 1800.0  # a store is not asked for longer what it cannot hold that long
 RECOVERY_MAX_PU = 0.1  # of a store's range goes into its own recovery, at most
 
 
-@dataclass(frozen=True, slots=True)
-class Foresight:
+class Foresight(NamedTuple):
     """What is known of the next seconds. Arrays of shape (n,), (K,) or (K, n)."""
 
     ahead_s: F8  # (K,) look-ahead points, s from now
@@ -58,10 +54,7 @@ class Foresight:
 
 def nothing_sent(params: Params) -> tuple[F8, F8]:
     """Past setpoints and their instants before the first one: none is known."""
-    dead_s = params.dead_time_s
-    longest = np.array([dead_s.max(initial=0.0)])
-    past_mw = np.full(response.count_rows(dead_s, params.tick_s), NAN)
-    return past_mw, np.full(response.count_rows(longest, params.tick_s), -np.inf)
+    return np.full(params.fixed.past_rows, NAN), np.full(params.fixed.when_rows, -np.inf)
 
 
 def look_ahead(
@@ -69,28 +62,26 @@ def look_ahead(
     range_lower_mw: F8, range_upper_mw: F8, plan_mw: F8, request_mw: float, slow_mw: float,
 ) -> Foresight:  # fmt: skip
     """Predict the plant's output, and say where each unit should be."""
-    n = len(params.ids)
+    n, fixed = last_mw.size, params.fixed
     past_mw, when_s, stands_mw = past(state, image, params, last_mw)
-    ahead_s = np.array([params.look_ahead_s, params.settle_s])
-    free_mw, gain_pu = np.empty((2, ahead_s.size * n))
+    free_mw = np.empty((fixed.ahead_s.size, n))
     model_mw, offset_mw, seen_s, off_mw = np.empty((4, n))
-    good_mw = np.where(image.quality == ONLINE, image.p_meas_mw, NAN)
     response.foresee(
-        state.now_s, image.now_s, params.tick_s,
+        state.now_s, image.now_s,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s,
-        good_mw, image.measured_at_s, params.dead_time_s, params.lag_s,
-        CORRECTION, OFFSET_CORRECTION, SNAP_PU * (params.p_max_mw - params.p_min_mw),
-        last_mw, past_mw, when_s, ahead_s, GAIN_MIN_PU,
-        model_mw, offset_mw, seen_s, off_mw, free_mw, gain_pu,
+        image.p_meas_mw, image.measured_at_s, image.quality,
+        params.dead_time_s, params.lag_s, fixed.past_end,
+        CORRECTION, OFFSET_CORRECTION, fixed.snap_mw, last_mw, past_mw, when_s, fixed.ahead_s,
+        model_mw, offset_mw, seen_s, off_mw, free_mw,
     )  # fmt: skip
     lower_mw, upper_mw = lasting_mw(range_lower_mw, range_upper_mw, image, params)
     back_mw = recovery_mw(state, image, params)
     target_mw, base_mw = economic_mw(slow_mw, plan_mw, back_mw, lower_mw, upper_mw, params)
     return Foresight(
-        ahead_s, np.full(ahead_s.size, request_mw),
-        free_mw.reshape(-1, n), gain_pu.reshape(-1, n), last_mw, stands_mw,
+        fixed.ahead_s, np.array([request_mw] * fixed.ahead_s.size),
+        free_mw, fixed.gain_pu, last_mw, stands_mw,
         target_mw, base_mw, lower_mw, upper_mw,
-        first_price(state, ahead_s.size), slow_mw, back_mw, model_mw, offset_mw, seen_s,
+        first_price(state, fixed.ahead_s.size), slow_mw, back_mw, model_mw, offset_mw, seen_s,
         off_mw, past_mw, when_s,
     )  # fmt: skip
 
@@ -110,13 +101,13 @@ def first_price(state: State, points: int) -> F8:
 def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F8, F8]:
     """Past setpoints as they arrived, with room for this tick's; their instants; the newest."""
     before_mw, before_s = state.past_mw, state.when_s
-    if before_mw.size != response.count_rows(params.dead_time_s, params.tick_s):
+    if before_mw.size != params.fixed.past_rows:
         # from a journal that knew of none, or counted otherwise
         before_mw, before_s = nothing_sent(params)
     past_mw, when_s = np.empty_like(before_mw), np.empty_like(before_s)
     stands_mw = np.empty_like(last_mw)
     response.shift_rows(
-        image.now_s, params.tick_s, before_s, params.dead_time_s, before_mw,
+        image.now_s, params.tick_s, before_s, params.fixed.past_end, before_mw,
         image.accepted_mw, image.accepted_at_s, image.write_result, state.out_reason,
         last_mw, past_mw, when_s, stands_mw,
     )  # fmt: skip
@@ -169,8 +160,7 @@ def economic_mw(
     return target_mw, base_mw
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
+class Aim(NamedTuple):
     """The split of one tick at the look-ahead points, over n units and the fast ones as one."""
 
     wanted_mw: F8  # (2,)
@@ -179,16 +169,18 @@ class Aim:
     weight: F8  # (n + 1,)
     lower_mw: F8  # (n + 1,)
     upper_mw: F8  # (n + 1,)
+    pull: F8  # (n + 1,) the weight, and 1 of a unit that is held at one value
 
 
-def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8) -> Aim:
-    """Say who is to meet the request at which look-ahead point (see the kernel)."""
+def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8, still: U1) -> Aim:
+    """Say who is to meet the request at which look-ahead point, and who stays (see the kernel)."""
     n = lower_mw.size
     wanted_mw, gain_pu = np.empty(2), np.empty((2, n + 1))
-    target_mw, weight, low_mw, high_mw = np.empty((4, n + 1))
+    target_mw, weight, low_mw, high_mw, pull = np.empty((5, n + 1))
     aims.aim(
         ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.stands_mw, ahead.target_mw,
         ahead.base_mw, params.participation, params.cost, ahead.lower_mw, ahead.upper_mw,
-        lower_mw, upper_mw, ABLE_PU, wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw,
+        lower_mw, upper_mw, ahead.told_mw, still, ABLE_PU,
+        wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw, pull,
     )  # fmt: skip
-    return Aim(wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw)
+    return Aim(wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw, pull)

@@ -7,9 +7,8 @@ No clock, no I/O, no log, no randomness, no suspension point: the same (state, i
 give the same bits, live, on the bench and in replay.
 """
 
-from dataclasses import dataclass, replace
 from math import isnan, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +47,13 @@ from vppd.kernels.response import keep
 from vppd.kernels.sums import sum_in_order
 from vppd.kernels.tally import count_known, tally
 
-TAKES_PART = int(Reason.NONE)  # plain numbers: looking members up costs a tenth of the tick
-CROSSED = int(Reason.CROSSED)
+# Looked up once: to get at a member of an enumeration takes as long as to add two arrays.
+TAKES_PART, CROSSED = int(Reason.NONE), int(Reason.CROSSED)
+RESPONSE_AWARE = int(Policy.RESPONSE_AWARE)
+MODES, ORDERS = tuple(Mode), tuple(Order)  # by number
+STARTING, LOCAL, SAFE = Mode.STARTING, Mode.LOCAL, Mode.SAFE
+FRESH = Verdict.FRESH
+NOTHING = np.empty(0)
 
 FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
@@ -62,8 +66,7 @@ CARRIED = (
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What is asked of the plant in this tick."""
 
     mode: Mode
@@ -76,8 +79,7 @@ class Asked:
     request_mw: float
 
 
-@dataclass(frozen=True, slots=True)
-class Able:
+class Able(NamedTuple):
     """What the units can do in this tick. Arrays of shape (n,)."""
 
     out_reason: U1
@@ -96,7 +98,7 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     dt_s = elapsed_s(state, image, params)
     asked, able, ahead = before_the_split(state, image, params, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
-    dropped_mw = second_guard(done, held, able, image, params, dt_s)
+    done, dropped_mw = second_guard(done, held, able, image, params, ahead, dt_s)
     promise = what_is_promised(image, params, asked, able, ahead)
     short = is_award_short(state.award_short, asked.mode, promise, image, params)
     return conclude(
@@ -125,11 +127,11 @@ def elapsed_s(state: State, image: Image, params: Params) -> float:
 def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> Asked:
     """Signal through its guards, mode, and the request that follows, MW."""
     verdict, agc_pu = judge_agc(state, image, params)
-    accepted_s = image.agc_received_s if verdict is Verdict.FRESH else state.agc_accepted_s
+    accepted_s = image.agc_received_s if verdict is FRESH else state.agc_accepted_s
     known = count_known(image.measured_at_s)
     mode = next_mode(
-        Mode(state.mode),
-        order=Order(image.order),
+        MODES[state.mode],
+        order=ORDERS[image.order],
         any_unit_known=known > 0,
         all_units_known=known == image.measured_at_s.size,
         signal_good=is_fresh(accepted_s, image.now_s, params.agc_stale_after_s),
@@ -143,8 +145,8 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
     asked_mw = regulation_mw(
         in_force_pu, image.regulation_capacity_up_mw, image.regulation_capacity_down_mw
     )
-    response_mw = 0.0 if mode in (Mode.LOCAL, Mode.SAFE) else droop_mw(image, params)
-    plan_mw = params.safe_mw if mode is Mode.SAFE else image.basepoint_mw
+    response_mw = 0.0 if mode is LOCAL or mode is SAFE else droop_mw(image, params)
+    plan_mw = params.safe_mw if mode is SAFE else image.basepoint_mw
     plan_sum_mw = sum_in_order(plan_mw)
     return Asked(
         mode=mode,
@@ -189,28 +191,28 @@ def what_bands_leave(
     dt_s: float,
 ) -> Able:  # fmt: skip
     """The same with the limits of the sides that units take of their exclusion bands."""
-    foreseen = params.policy == Policy.RESPONSE_AWARE
+    foreseen = params.policy == RESPONSE_AWARE
     sides = take_sides(
         state, image, params, asked.mode, able.box, able.out_reason, able.last_mw,
         asked.basepoint_sum_mw + slow_mw if foreseen else asked.request_mw, dt_s,
     )  # fmt: skip
-    return able if sides is None else replace(able, box=sides.box, sides=sides)
+    return able if sides is None else able._replace(box=sides.box, sides=sides)
 
 
 def what_will_be(
     state: State, image: Image, params: Params, asked: Asked, able: Able, slow_mw: float
 ) -> Foresight | None:
     """Foresight of the next seconds, for the policy that uses it."""
-    if params.policy != Policy.RESPONSE_AWARE:
+    if params.policy != RESPONSE_AWARE:
         return None
-    plan_mw = params.safe_mw if asked.mode is Mode.SAFE else image.basepoint_mw
+    plan_mw = params.safe_mw if asked.mode is SAFE else image.basepoint_mw
     lasting = able.box.range_lower_mw, able.box.range_upper_mw
     if able.sides is not None:
         lasting = able.sides.lasting_lower_mw, able.sides.lasting_upper_mw
     ahead = look_ahead(
         state, image, params, able.last_mw, *lasting, plan_mw, asked.request_mw, slow_mw
     )
-    return as_measured(ahead, image, able.out_reason)
+    return as_measured(ahead, able.judged, image, able.out_reason)
 
 
 def share(
@@ -218,37 +220,45 @@ def share(
 ) -> tuple[Split, U1]:
     """Setpoints, MW, and the Reason that bound each unit."""
     box = able.box
-    if asked.mode is Mode.SAFE:
+    if asked.mode is SAFE:
         p_mw = np.minimum(np.maximum(params.safe_mw, box.lower_mw), box.upper_mw)
-        return split_of(p_mw, status.OK, 0.0, 0.0, nan), held_by(p_mw, box)
+        return _in_force(p_mw, status.OK, 0.0, ahead), held_by(p_mw, box)
     done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params, ahead)
-    code = fleet_status(done, asked.request_mw, ahead)
+    code = fleet_status(done, asked.request_mw)
     if code in (status.BAD_INPUT, status.MISMATCH):  # a bug or a bit flip: hold, and say so
         held = np.full_like(able.out_reason, Reason.GUARD)
         stay_mw = np.where(able.out_reason == TAKES_PART, able.last_mw, box.lower_mw)
-        return split_of(stay_mw, code, 0.0, done.kkt_mw, nan), held
+        return _in_force(stay_mw, code, done.kkt_mw, ahead), held
     return done, held
 
 
-def fleet_status(done: Split, request_mw: float, ahead: Foresight | None = None) -> int:
+def _in_force(p_mw: F8, code: int, kkt_mw: float, ahead: Foresight | None) -> Split:
+    """Setpoints that no split has found."""
+    expected_mw, served_mw = expected_of(p_mw, ahead)
+    done = split_of(p_mw, code, 0.0, kkt_mw, served_mw)
+    return done._replace(expected_mw=expected_mw)
+
+
+def fleet_status(done: Split, request_mw: float) -> int:
     """Status of a split, after a check of what it claims: served means that the sum is right."""
     if done.status != status.OK:
         return done.status
-    missed_mw = abs(request_mw - served_by(done.p_mw, ahead))
+    missed_mw = abs(request_mw - done.served_mw)
     return status.OK if missed_mw <= FLEET_TOLERANCE_MW else status.MISMATCH
 
 
-def served_by(p_mw: F8, ahead: Foresight | None) -> float:
-    """What setpoints serve of the request, MW: their sum, or what they will have delivered."""
-    return sum_in_order(p_mw) if ahead is None else ahead.expected_mw(p_mw)[1]
+def expected_of(p_mw: F8, ahead: Foresight | None) -> tuple[F8, float]:
+    """What setpoints serve, MW: themselves, or what they will have delivered; and the sum."""
+    return (p_mw, sum_in_order(p_mw)) if ahead is None else ahead.expected_mw(p_mw)
 
 
 def second_guard(
-    done: Split, held: U1, able: Able, image: Image, params: Params, dt_s: float
-) -> dict[int, float]:
+    done: Split, held: U1, able: Able, image: Image, params: Params, ahead: Foresight | None,
+    dt_s: float,
+) -> tuple[Split, dict[int, float]]:  # fmt: skip
     """Check every setpoint again in code that shares nothing with the limits; drop what fails.
 
-    A dropped unit keeps its last setpoint. Returns the refused setpoints by unit, MW.
+    A dropped unit keeps its last setpoint. Second value: the refused setpoints by unit, MW.
     """
     failed = np.empty(len(params.ids), dtype=np.uint8)
     count = guard.guard_setpoints(
@@ -260,12 +270,13 @@ def second_guard(
         able.out_reason, failed,
     )  # fmt: skip
     if count == 0:
-        return {}
+        return done, {}
     bad = np.flatnonzero(failed).tolist()
     dropped_mw = {i: float(done.p_mw[i]) for i in bad}
     done.p_mw[bad] = able.last_mw[bad]
     held[bad] = Reason.GUARD
-    return dropped_mw
+    expected_mw, served_mw = expected_of(done.p_mw, ahead)
+    return done._replace(expected_mw=expected_mw, served_mw=served_mw), dropped_mw
 
 
 def what_is_promised(
@@ -285,16 +296,15 @@ def conclude(
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
     p_mw = done.p_mw
-    served_mw = served_by(p_mw, ahead)
-    unserved_mw = asked.request_mw - served_mw
+    unserved_mw = asked.request_mw - done.served_mw
     held_mw, headroom_mw, footroom_mw, range_up_mw, range_down_mw = tally(
         p_mw, able.box.lower_mw, able.box.upper_mw,
         able.box.range_lower_mw, able.box.range_upper_mw, able.out_reason, held,
     )  # fmt: skip
     send = takes_setpoints(able.out_reason, able.adrift, image)
-    if asked.mode is Mode.STARTING:
+    if asked.mode is STARTING:
         send = np.zeros_like(send)
-    fresh = asked.verdict is Verdict.FRESH
+    fresh = asked.verdict is FRESH
     begins = asked.mode != state.mode or isnan(state.mode_since_s)
     after = State(
         now_s=image.now_s,
@@ -333,7 +343,7 @@ def conclude(
         basepoint_sum_mw=asked.basepoint_sum_mw,
         request_mw=asked.request_mw,
         held_mw=held_mw,
-        served_mw=served_mw,
+        served_mw=done.served_mw,
         unserved_mw=unserved_mw,
         headroom_mw=headroom_mw,
         footroom_mw=footroom_mw,
@@ -352,7 +362,7 @@ def conclude(
         event_code=events.code,
         event_index=events.index,
         event_value=events.value,
-        **_foreseen(p_mw, ahead, done.price),
+        **_foreseen(done, ahead),
         group_price=done.group_price,
         group_missed_mw=done.group_missed_mw,
         promise_s=promise.s,
@@ -385,7 +395,7 @@ def _carried(
     """What the response model hands to the next tick."""
     if ahead is None:
         return {name: getattr(state, name) for name in CARRIED}
-    keep(params.tick_s, params.dead_time_s, send, done.p_mw, ahead.told_mw, ahead.past_mw)
+    keep(params.fixed.past_end, send, done.p_mw, ahead.told_mw, ahead.past_mw)
     return {
         "slow_mw": ahead.slow_mw,
         "recovery_mw": ahead.recovery_mw,
@@ -398,22 +408,21 @@ def _carried(
     }
 
 
-def _foreseen(p_mw: F8, ahead: Foresight | None, price: F8) -> dict[str, Any]:
+def _foreseen(done: Split, ahead: Foresight | None) -> dict[str, Any]:
     """What is expected of the setpoints."""
     if ahead is None:
-        nothing = np.empty(0)
         return {
-            "target_mw": np.full_like(p_mw, nan), "expected_mw": p_mw, "ahead_s": nothing,
-            "ahead_wanted_mw": nothing, "ahead_expected_mw": nothing, "ahead_price": nothing,
+            "target_mw": np.full_like(done.p_mw, nan), "expected_mw": done.p_mw, "ahead_s": NOTHING,
+            "ahead_wanted_mw": NOTHING, "ahead_expected_mw": NOTHING, "ahead_price": NOTHING,
         }  # fmt: skip
-    points = [ahead.expected_mw(p_mw, k) for k in range(ahead.ahead_s.size)]
+    later_mw = [ahead.expected_mw(done.p_mw, k)[1] for k in range(1, ahead.ahead_s.size)]
     return {
         "target_mw": ahead.target_mw,
-        "expected_mw": points[0][0],
+        "expected_mw": done.expected_mw,
         "ahead_s": ahead.ahead_s,
         "ahead_wanted_mw": ahead.request_mw,
-        "ahead_expected_mw": np.array([sum_mw for _, sum_mw in points]),
-        "ahead_price": price if price.size else np.full(ahead.ahead_s.size, nan),
+        "ahead_expected_mw": np.array([done.served_mw, *later_mw]),
+        "ahead_price": done.price if done.price.size else np.full(ahead.ahead_s.size, nan),
     }
 
 

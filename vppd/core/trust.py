@@ -3,7 +3,7 @@
 Only the response-aware policy foretells readings; with the others nobody is doubted.
 """
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from vppd.kernels import trust
 
 FORGET_S = 30.0  # time in which 63 % of what a reading said is forgotten
 BENCHED = trust.BENCHED
+RESPONSE_AWARE = int(Policy.RESPONSE_AWARE)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """Doubt of each unit, and who sits on the bench. Arrays of shape (n,)."""
 
+    benched: int  # how many units are
     doubt: F8
     benched_s: F8
     wait_s: F8
@@ -29,15 +30,15 @@ def judge(
     state: State, image: Image, params: Params, reason: U1, last_mw: F8, dt_s: float
 ) -> Judged | None:
     """Bench who is doubted too much: `reason` says so then. None where nobody is doubted."""
-    if params.policy != Policy.RESPONSE_AWARE or not params.trust_error_pu > 0.0:
+    if params.policy != RESPONSE_AWARE or not params.trust_error_pu > 0.0:
         return None
     doubt, benched_s, wait_s = np.empty((3, reason.size))
-    trust.judge(
+    benched = trust.judge(
         image.now_s, dt_s, params.trust_error_pu, params.p_min_mw, params.p_max_mw,
         image.p_meas_mw, last_mw, state.doubt, state.benched_s, state.bench_wait_s,
         state.out_reason, reason, doubt, benched_s, wait_s,
     )  # fmt: skip
-    return Judged(doubt, benched_s, wait_s)
+    return Judged(benched, doubt, benched_s, wait_s)
 
 
 def shrink(judged: Judged, image: Image, params: Params, reason: U1, box: Box) -> None:
@@ -48,13 +49,14 @@ def shrink(judged: Judged, image: Image, params: Params, reason: U1, box: Box) -
     )  # fmt: skip
 
 
-def as_measured(ahead: Foresight, image: Image, reason: U1) -> Foresight:
+def as_measured(
+    ahead: Foresight, judged: Judged | None, image: Image, reason: U1
+) -> Foresight:  # fmt: skip
     """Foresight in which benched units stay where they are, whatever they are told."""
-    benched = (reason == BENCHED) & ~np.isnan(image.p_meas_mw)
-    if not benched.any():
+    if judged is None or judged.benched == 0:
         return ahead
-    return replace(
-        ahead,
+    benched = (reason == BENCHED) & ~np.isnan(image.p_meas_mw)
+    return ahead._replace(
         free_mw=np.where(benched, image.p_meas_mw, ahead.free_mw),
         gain_pu=np.where(benched, 0.0, ahead.gain_pu),
     )

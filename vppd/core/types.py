@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vppd.core.fixed import Fixed, fixed
+
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 U1 = NDArray[np.uint8]
@@ -178,8 +180,15 @@ def late(value: float | tuple[()]) -> Any:
     return field(metadata={"missing": value})
 
 
+class _Derived:
+    """Room for what follows from a record alone. No field: no journal keeps it, and no copy."""
+
+    __slots__ = ("_fixed",)
+    _fixed: Fixed
+
+
 @dataclass(frozen=True, slots=True)
-class Params:
+class Params(_Derived):
     """What the configuration says; constant between two reloads. Arrays of shape (n,)."""
 
     ids: tuple[str, ...]
@@ -240,6 +249,15 @@ class Params:
     switch_mw: F8 = late(0.0)  # crossing it costs as much as standing that far from the target
     switches_per_day: F8 = late(float("inf"))  # how often it may be crossed
     trust_error_pu: float = late(0.0)  # of its range: a unit off by more is benched; 0: none is
+
+    @property
+    def fixed(self) -> Fixed:
+        """What follows from them alone, computed at the first call."""
+        try:
+            return self._fixed
+        except AttributeError:
+            object.__setattr__(self, "_fixed", fixed(self))
+            return self._fixed
 
 
 @dataclass(frozen=True, slots=True)

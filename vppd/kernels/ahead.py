@@ -247,14 +247,13 @@ def split_ahead(
     groups = parent.shape[0]
     fits = (
         1 <= points <= POINTS_MAX
-        and wanted_mw.shape[0] == softness.shape[0] == price_start.shape[0] == points
-        and price.shape[0] == missed_mw.shape[0] == points
-        and target_mw.shape[0] == weight.shape[0] == lower_mw.shape[0] == upper_mw.shape[0] == n
-        and out_mw.shape[0] == n
-        and group_low_mw.shape[0] == group_high_mw.shape[0] == groups
-        and group_price.shape[0] == group_missed_mw.shape[0] == groups
-        and unit_group.shape[0] == n
-        and work.shape[0] >= work_size(n, groups)
+        and wanted_mw.size == softness.size == price_start.size == points
+        and price.size == missed_mw.size == points
+        and target_mw.size == weight.size == lower_mw.size == upper_mw.size == n
+        and out_mw.size == unit_group.size == n
+        and group_low_mw.size == group_high_mw.size == groups
+        and group_price.size == group_missed_mw.size == groups
+        and work.size >= work_size(n, groups)
     )
     if not fits:
         return BAD_INPUT, 0, math.nan
@@ -263,6 +262,11 @@ def split_ahead(
     fleet = (target_mw, weight, lower_mw, upper_mw)
     if not prepare(wanted_mw, softness, gain, *fleet, price_start, state, block):
         return BAD_INPUT, 0, math.nan
+    rounds = 0
+    if groups == 0:
+        rounds = ahead_search.search_prices(wanted_mw, softness, gain, *fleet, out_mw, state, block)
+        if not ahead_search.correct(softness, state):
+            return _concluded(softness, state, rounds, price, missed_mw)
     at = STATE_SIZE + BLOCK_SIZE
     centre_mw = work[at : at + n]
     room = work[at + n :][: ROOM_ROWS * groups].reshape(ROOM_ROWS, groups)
@@ -278,14 +282,20 @@ def split_ahead(
         state, block,
     )  # fmt: skip
     off_mw = 0.0
-    if groups == 0:
-        rounds = ahead_search.search_prices(wanted_mw, softness, gain, *fleet, out_mw, state, block)
-        moved_mw = ahead_groups.polish(*problem)
-    else:
+    if groups > 0:
         rounds = ahead_groups.search_prices_of_groups(*problem)
-        moved_mw = ahead_groups.polish(*problem)
+    moved_mw = ahead_groups.polish(*problem)
+    if groups > 0:
         off_mw = tree.conclude_groups(
             unit_group, parent, *limits, out_mw, room, group_price, group_missed_mw
         )
     code, kkt_mw = conclude(softness, state, moved_mw, price, missed_mw)
     return code, rounds, max(kkt_mw, off_mw)
+
+
+def _concluded(
+    softness: F8, state: F8, rounds: int, price: F8, missed_mw: F8
+) -> tuple[int, int, float]:  # fmt: skip
+    """Result of a fleet without groups in which rounding has left nothing to put on units."""
+    code, kkt_mw = conclude(softness, state, 0.0, price, missed_mw)
+    return code, rounds, kkt_mw

@@ -7,10 +7,26 @@ put before the look-ahead points by how soon they answer (`aim`).
 
 import numpy as np
 
-from vppd.kernels.jit import F8, IN, IN_2D, OUT, OUT_2D, OUT_U1, U1, f8, i8, kernel, several
+from vppd.kernels.jit import (
+    F8,
+    IN,
+    IN_2D,
+    IN_U1,
+    OUT,
+    OUT_2D,
+    OUT_U1,
+    U1,
+    f8,
+    i8,
+    kernel,
+    several,
+)
 
 S_PER_H = 3600.0
 SHARE_MIN = 1e-6  # of a unit that takes no part in the slow request, or has no room: last of all
+
+# Numbers of `vppd.core.types.Reason`, typed again: kernels import nothing from above.
+FREE, RAMP, DEAD_BAND = np.uint8(0), np.uint8(2), np.uint8(10)
 
 
 @kernel()
@@ -148,12 +164,15 @@ def find_still(
     return count
 
 
-@kernel(several(i8, f8)(f8, IN, IN, IN, IN, IN, IN))
+@kernel(several(i8, f8)(f8, IN, IN, IN, IN, IN, IN, IN_U1, OUT_U1))
 def find_far(
-    quiet_pu: float, p_mw: F8, last_mw: F8, p_min_mw: F8, p_max_mw: F8, lower_mw: F8, upper_mw: F8
+    quiet_pu: float, p_mw: F8, last_mw: F8, p_min_mw: F8, p_max_mw: F8, lower_mw: F8,
+    upper_mw: F8, still: U1, held: U1,
 ) -> tuple[int, float]:  # fmt: skip
     """Count the units of n that are to move by `quiet_pu` of their range or more, or that must.
 
+    One that its ramp holds is on its way, and counts. Of `held`, the reasons that hold units, those
+    of units that are free, but `still` (see `find_still`), are written.
     Second value: sum of the ranges, MW.
     """
     far = 0
@@ -163,14 +182,16 @@ def find_far(
         total, error = _two_sum(total, error, range_mw)
         may = lower_mw[i] <= last_mw[i] <= upper_mw[i]
         near = p_mw[i] == last_mw[i] or abs(p_mw[i] - last_mw[i]) < quiet_pu * range_mw
-        far += 0 if may and near else 1
+        far += 0 if may and near and held[i] != RAMP else 1
+        if held[i] == FREE and still[i] != 0:
+            held[i] = DEAD_BAND
     return far, total + error
 
 
 @kernel(
     i8(
-        IN, IN_2D, IN_2D, IN, IN, IN, IN, IN, IN, IN, IN, IN, f8,
-        OUT, OUT_2D, OUT, OUT, OUT, OUT,
+        IN, IN_2D, IN_2D, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN_U1, f8,
+        OUT, OUT_2D, OUT, OUT, OUT, OUT, OUT,
     )
 )  # fmt: skip
 def aim(
@@ -186,6 +207,8 @@ def aim(
     range_upper_mw: F8,
     lower_mw: F8,
     upper_mw: F8,
+    last_mw: F8,
+    still: U1,
     able_pu: float,
     wanted_mw: F8,
     aim_gain_pu: F8,
@@ -193,6 +216,7 @@ def aim(
     weight: F8,
     aim_lower_mw: F8,
     aim_upper_mw: F8,
+    pull: F8,
 ) -> int:
     """Put n units before two look-ahead points: who is to meet the request at which of them.
 
@@ -220,11 +244,16 @@ def aim(
         target.
     range_lower_mw, range_upper_mw, lower_mw, upper_mw : shape (n,)
         Limits without and with the ramp.
+    last_mw, still : shape (n,)
+        Where units are held that are still (see `find_still`).
     wanted_mw : shape (2,), written
         What the setpoints x gains are to add up to.
     aim_gain_pu : shape (2, n + 1), written
     aim_mw, weight, aim_lower_mw, aim_upper_mw : shape (n + 1,), written
         Targets, weights (1 / cost) and limits of the split.
+    pull : shape (n + 1,), written
+        The weights again, and 1 of a unit that is held at one value: it moves at no price, and its
+        weight would only say how far prices are tried.
 
     Returns
     -------
@@ -232,13 +261,13 @@ def aim(
         Number of fast units.
     """
     n = told_mw.shape[0]
-    still = still_e = late = late_e = begin = begin_e = low = low_e = high = high_e = 0.0
+    stays = stays_e = late = late_e = begin = begin_e = low = low_e = high = high_e = 0.0
     base = base_e = 0.0
     fast = 0
     for i in range(n):
         quick = gain_pu[0, i] > 0.0
         able = quick or gain_pu[1, i] >= able_pu
-        still, still_e = _two_sum(still, still_e, free_mw[0, i] - gain_pu[0, i] * told_mw[i])
+        stays, stays_e = _two_sum(stays, stays_e, free_mw[0, i] - gain_pu[0, i] * told_mw[i])
         if able:
             begin, begin_e = _two_sum(begin, begin_e, base_mw[i])
         else:
@@ -250,7 +279,7 @@ def aim(
             high, high_e = _two_sum(high, high_e, range_upper_mw[i])
         aim_gain_pu[0, i] = gain_pu[0, i]
         aim_gain_pu[1, i] = 1.0 if able and not quick else 0.0
-    wanted_mw[0] = request_mw[0] - (still + still_e)
+    wanted_mw[0] = request_mw[0] - (stays + stays_e)
     wanted_mw[1] = request_mw[1] - (late + late_e)
     rises = wanted_mw[1] >= begin + begin_e
     together = together_e = 0.0
@@ -259,11 +288,16 @@ def aim(
         medium = aim_gain_pu[1, i] > 0.0
         aim_mw[i] = base_mw[i] if medium else target_mw[i]
         weight[i] = share if medium else 1.0 / cost[i]
-        aim_lower_mw[i], aim_upper_mw[i] = lower_mw[i], upper_mw[i]
+        low_mw, high_mw = lower_mw[i], upper_mw[i]
+        if still[i] != 0:
+            low_mw = high_mw = last_mw[i]
+        aim_lower_mw[i], aim_upper_mw[i] = low_mw, high_mw
+        pull[i] = weight[i] if low_mw < high_mw else 1.0
         if gain_pu[0, i] > 0.0:
             together, together_e = _two_sum(together, together_e, share)
     aim_gain_pu[0, n], aim_gain_pu[1, n] = 0.0, 1.0
     aim_mw[n] = base + base_e
     weight[n] = together + together_e + SHARE_MIN
     aim_lower_mw[n], aim_upper_mw[n] = low + low_e, high + high_e
+    pull[n] = weight[n] if aim_lower_mw[n] < aim_upper_mw[n] else 1.0
     return fast

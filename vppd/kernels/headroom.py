@@ -34,7 +34,7 @@ The *firm* sums hold when things go wrong that do go wrong:
 
 import numpy as np
 
-from vppd.kernels.jit import F8, I8, IN, IN_I8, IN_U1, OUT, OUT_2D, U1, f8, i8, kernel
+from vppd.kernels.jit import F8, I8, IN, IN_2D, IN_I8, IN_U1, OUT, OUT_2D, U1, f8, i8, kernel
 
 NONE = np.uint8(0)  # `vppd.core.types.Reason`, typed again
 S_PER_H = 3600.0
@@ -158,9 +158,27 @@ def _over(groups: F8, parent: I8, low_mw: F8, high_mw: F8) -> tuple[float, float
     return rise, fall, firm_rise, firm_fall
 
 
+@kernel(i8(IN, IN, IN, OUT_2D))
+def find_left(dead_time_s: F8, lag_s: F8, horizon_s: F8, left_pu: F8) -> int:
+    """Write what is left of a step's way to each of n units' setpoints at K horizons, shape (K, n).
+
+    Returns for how many units and horizons all of it is.
+    """
+    whole = 0
+    for k in range(horizon_s.shape[0]):
+        for i in range(dead_time_s.shape[0]):
+            since_s = horizon_s[k] - dead_time_s[i]
+            left = 0.0 if since_s > 0.0 else 1.0
+            if since_s > 0.0 and lag_s[i] > 0.0:
+                left = _left(since_s / lag_s[i])
+            left_pu[k, i] = left
+            whole += 1 if left == 1.0 else 0
+    return whole
+
+
 @kernel(
     i8(
-        IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, f8, f8,
+        IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN_2D, IN, IN, IN, IN, IN, IN, IN, f8, f8,
         IN_I8, IN_I8, IN, IN, OUT_2D, IN, OUT, OUT, OUT, OUT,
     )
 )  # fmt: skip
@@ -175,6 +193,7 @@ def promise(
     ramp_down_mw_per_s: F8,
     dead_time_s: F8,
     lag_s: F8,
+    left_pu: F8,
     soc_pu: F8,
     energy_mwh: F8,
     soc_min_pu: F8,
@@ -207,6 +226,8 @@ def promise(
         Range of each unit without its ramp; of one out of the split the value it is counted with.
     ramp_up_mw_per_s, ramp_down_mw_per_s, dead_time_s, lag_s : shape (n,)
         Response of each unit; ramps > 0, the others >= 0.
+    left_pu : shape (K, n)
+        What is left of a step at each horizon (`find_left`).
     soc_pu, energy_mwh, soc_min_pu, soc_max_pu : shape (n,)
         State of charge (NaN: not reported), usable size (NaN: no store), band to stay in.
     efficiency_charge_pu, efficiency_discharge_pu, firm_pu : shape (n,)
@@ -254,9 +275,7 @@ def promise(
             counted += 1
             lag = lag_s[i]
             since_s = horizon_s[k] - dead_time_s[i]
-            left = 0.0 if since_s > 0.0 else 1.0
-            if since_s > 0.0 and lag > 0.0:
-                left = _left(since_s / lag)
+            left = left_pu[k, i]
             told = told_mw[i]
             free = told + (output_mw[i] - told) * left
             high = firm_high = range_upper_mw[i]

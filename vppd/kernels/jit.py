@@ -31,6 +31,7 @@ OUT = types.Array(float64, 1, "C")
 IN_2D = types.Array(float64, 2, "C", readonly=True)
 OUT_2D = types.Array(float64, 2, "C")
 IN_I8 = types.Array(int64, 1, "C", readonly=True)
+OUT_I8 = types.Array(int64, 1, "C")
 IN_U1 = types.Array(uint8, 1, "C", readonly=True)
 OUT_U1 = types.Array(uint8, 1, "C")
 
@@ -43,8 +44,19 @@ def several(*kinds: Any) -> Any:
 
 
 def kernel(signature: Any = None) -> Callable[[Function], Function]:
-    """Compile with strict IEEE arithmetic; without a signature: when its caller is compiled."""
-    decorate: Callable[[Function], Function] = njit(
-        signature, fastmath=False, error_model="numpy", cache=True
+    """Compile with strict IEEE arithmetic; without a signature: when its caller is compiled.
+
+    A kernel allocates nothing, and its arrays are its caller's: nothing has to count who holds
+    them. So it is compiled without Numba's reference counts (`_nrt`), and one that would allocate
+    is refused. With them each array that is handed on to a helper costs two atomic operations, and
+    each that comes from Python an allocation. Helpers become a part of their callers.
+    """
+    decorate: Callable[[Function], Function] = njit(  # type: ignore[call-overload]  # of `_nrt`
+        signature,
+        fastmath=False,
+        error_model="numpy",
+        cache=True,
+        forceinline=signature is None,
+        _nrt=False,
     )
     return decorate

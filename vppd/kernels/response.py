@@ -15,7 +15,7 @@ dead time); D. G. Luenberger, IEEE Trans. Military Electronics 8(2), 1964 (obser
 
 import numpy as np
 
-from vppd.kernels.jit import F8, IN, IN_U1, OUT, U1, f8, i8, kernel
+from vppd.kernels.jit import F8, I8, IN, IN_I8, IN_U1, OUT, OUT_2D, OUT_I8, U1, f8, i8, kernel
 
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
 HALVED_TO = 0.5
@@ -25,6 +25,7 @@ TICKS_MAX = 2.0  # a period, in the long run: values start ticks between those o
 # Numbers of `vppd.core.types`, typed again: kernels import nothing from above.
 IN_SPLIT = np.uint8(0)
 ACCEPTED = np.uint8(1)
+ONLINE = np.uint8(0)
 MEASURED_MAX_MW = 1e5  # as in `participation`
 
 
@@ -80,20 +81,73 @@ def count_rows(dead_time_s: F8, tick_s: float) -> int:
     return total
 
 
-@kernel()
-def _moved(
-    y: float, start_s: float, end_s: float, dead_s: float, lag_s: float,
-    past_mw: F8, first: int, count: int, when_s: F8,
-) -> float:  # fmt: skip
-    """Model output after `start_s` to `end_s`, from y. It stays while no setpoint is recorded.
+@kernel(i8(IN, f8, OUT_I8))
+def find_ends(dead_time_s: F8, tick_s: float, past_end: I8) -> int:
+    """Write where the past setpoints of each of n units end (see `foresee`); how many there are."""
+    total = 0
+    for i in range(dead_time_s.shape[0]):
+        total += _rows_of(dead_time_s[i], tick_s)
+        past_end[i] = total
+    return total
 
-    The unit's past setpoints are `past_mw[first : first + count]`, sent at the last `count` of
-    `when_s`.
+
+@kernel(i8(IN, IN, IN, f8, OUT_2D))
+def find_gains(
+    dead_time_s: F8, lag_s: F8, ahead_s: F8, gain_min_pu: float, gain_pu: F8
+) -> int:  # fmt: skip
+    """Write the part of a setpoint's change that has arrived at each look-ahead point.
+
+    Parameters
+    ----------
+    dead_time_s, lag_s : shape (n,)
+        Response of each unit; >= 0.
+    ahead_s : shape (K,)
+        Look-ahead points, s from now.
+    gain_min_pu : float
+        Smaller gains are none.
+    gain_pu : shape (K, n), written
+
+    Returns
+    -------
+    int
+        Number of gains that are not 0.
+    """
+    count = 0
+    for k in range(ahead_s.shape[0]):
+        for i in range(dead_time_s.shape[0]):
+            left_s = ahead_s[k] - dead_time_s[i]
+            gain = 0.0
+            if left_s > 0.0:
+                gain = 1.0 - _decay(left_s / lag_s[i]) if lag_s[i] > 0.0 else 1.0
+            gain_pu[k, i] = gain if gain >= gain_min_pu else 0.0
+            count += 1 if gain_pu[k, i] > 0.0 else 0
+    return count
+
+
+@kernel()
+def _row_at(at_s: float, dead_s: float, count: int, when_s: F8) -> int:
+    """Which of its last `count` setpoints a unit follows at an instant: the newest that is there.
+
+    The oldest, where none is.
     """
     sent = when_s.shape[0] - count
     row = count - 1
-    while row > 0 and when_s[sent + row] + dead_s > start_s:
+    while row > 0 and when_s[sent + row] + dead_s > at_s:
         row -= 1
+    return row
+
+
+@kernel()
+def _moved(
+    y: float, row: int, start_s: float, end_s: float, dead_s: float, lag_s: float,
+    past_mw: F8, first: int, count: int, when_s: F8,
+) -> tuple[float, int]:  # fmt: skip
+    """Model output after `start_s` to `end_s`, from y. It stays while no setpoint is recorded.
+
+    The unit's past setpoints are `past_mw[first : first + count]`, sent at the last `count` of
+    `when_s`. It follows that of `row` or a later one at `start_s`; second value: `row` at `end_s`.
+    """
+    sent = when_s.shape[0] - count
     at_s = start_s
     while True:
         until_s = end_s
@@ -107,27 +161,28 @@ def _moved(
             y = u + (y - u) * _decay((until_s - at_s) / lag_s) if lag_s > 0.0 else u
             at_s = until_s
         if row == count - 1 or until_s >= end_s:
-            return y
+            return y, row
         row += 1
 
 
 @kernel(
     i8(
-        f8, f8, f8, IN, IN, IN, IN, IN, IN, IN, f8, f8, IN, IN, IN, IN, IN, f8,
-        OUT, OUT, OUT, OUT, OUT, OUT,
+        f8, f8, IN, IN, IN, IN, IN, IN_U1, IN, IN, IN_I8, f8, f8, IN, IN, IN, IN, IN,
+        OUT, OUT, OUT, OUT, OUT_2D,
     )
 )  # fmt: skip
 def foresee(
     before_s: float,
     now_s: float,
-    tick_s: float,
     model_mw: F8,
     offset_mw: F8,
     seen_s: F8,
     p_meas_mw: F8,
     measured_at_s: F8,
+    quality: U1,
     dead_time_s: F8,
     lag_s: F8,
+    past_end: I8,
     correction: float,
     offset_correction: float,
     snap_mw: F8,
@@ -135,25 +190,24 @@ def foresee(
     past_mw: F8,
     when_s: F8,
     ahead_s: F8,
-    gain_min_pu: float,
     model_after_mw: F8,
     offset_after_mw: F8,
     seen_after_s: F8,
     off_mw: F8,
     free_mw: F8,
-    gain_pu: F8,
 ) -> int:
-    """Free response and response gains of n units at K look-ahead points.
+    """Free response of n units at K look-ahead points.
 
     Parameters
     ----------
-    before_s, now_s, tick_s : float
-        Instants of the last tick (NaN: there was none) and of this one; period of the ticks.
+    before_s, now_s : float
+        Instants of the last tick (NaN: there was none) and of this one.
     model_mw, offset_mw, seen_s : shape (n,)
         Model as of the last tick, MW (NaN: not known yet); settled difference to it, MW; instant
         of the newest measurement that it has taken in.
-    p_meas_mw, measured_at_s : shape (n,)
-        Newest measurement; NaN: never, or a bad one. That of a broken register is none, either.
+    p_meas_mw, measured_at_s, quality : shape (n,)
+        Newest measurement, NaN: never. One of bad quality is none, nor is that of a broken
+        register.
     dead_time_s, lag_s : shape (n,)
         Response of each unit; >= 0.
     correction, offset_correction : float
@@ -162,22 +216,21 @@ def foresee(
         A difference beyond that is no noise: the model begins anew at the measurement.
     told_mw : shape (n,)
         Where a unit is that was never measured.
-    past_mw : shape (count_rows(dead_time_s, tick_s),)
+    past_end : shape (n,)
+        Where the past setpoints of each unit end (`find_ends`).
+    past_mw : shape (past_end[-1],)
         Past setpoints, unit after unit, each as many as its dead time looks back on, oldest first.
         The last one of each is that of this tick, not yet known, and not used.
     when_s : shape (r,)
         When the setpoints of the last r ticks left, oldest first.
     ahead_s : shape (K,)
         Look-ahead points, s from now, rising.
-    gain_min_pu : float
-        Smaller gains are none.
     model_after_mw, offset_after_mw, seen_after_s : shape (n,), written
         The same for the next tick.
     off_mw : shape (n,), written
         A new measurement less what was foretold for its instant; NaN: there is none.
-    free_mw, gain_pu : shape (K * n,), written
-        Predicted output if the last setpoints stand, and the part of a setpoint's change that has
-        arrived by then.
+    free_mw : shape (K, n), written
+        Predicted output if the last setpoints stand.
 
     Returns
     -------
@@ -189,10 +242,13 @@ def foresee(
     first = 0
     sent_s = when_s[:-1]
     for i in range(n):
-        rows = _rows_of(dead_time_s[i], tick_s)
+        rows = past_end[i] - first - 1  # that of this tick is not known yet
+        dead_s, tau_s = dead_time_s[i], lag_s[i]
         y, offset, at_s = model_mw[i], offset_mw[i], before_s
         new = measured_at_s[i] > seen_s[i] or np.isnan(seen_s[i])
         new = new and abs(p_meas_mw[i]) <= MEASURED_MAX_MW and measured_at_s[i] <= now_s
+        new = new and quality[i] == ONLINE
+        row = -1
         seen_after_s[i] = measured_at_s[i] if new else seen_s[i]
         off_mw[i] = np.nan
         if new:
@@ -200,9 +256,10 @@ def foresee(
             # The model goes on to it; one from before the last tick goes on to that tick.
             later = measured_at_s[i] > at_s
             from_s, to_s = (at_s, measured_at_s[i]) if later else (measured_at_s[i], at_s)
-            moved_mw = _moved(
-                y if later else seen_mw, from_s, to_s, dead_time_s[i], lag_s[i],
-                past_mw, first, rows - 1, sent_s,
+            row = _row_at(from_s, dead_s, rows, sent_s)
+            moved_mw, row = _moved(
+                y if later else seen_mw, row, from_s, to_s, dead_s, tau_s, past_mw, first, rows,
+                sent_s,
             )  # fmt: skip
             if later:
                 y, at_s = moved_mw, measured_at_s[i]
@@ -211,37 +268,34 @@ def foresee(
             off = seen_mw - y
             off_mw[i] = off if not np.isnan(at_s) else np.nan
             if not (abs(off) <= snap_mw[i] and not np.isnan(at_s)):
-                y, offset, at_s = p_meas_mw[i], 0.0, measured_at_s[i]
+                y, offset, at_s, row = p_meas_mw[i], 0.0, measured_at_s[i], -1
                 begun += 1
             else:
                 y += correction * off
                 offset += offset_correction * off
         if np.isnan(y):  # never measured: as it was told
-            y, at_s = told_mw[i], now_s
-        y = _moved(y, at_s, now_s, dead_time_s[i], lag_s[i], past_mw, first, rows - 1, sent_s)
+            y, at_s, row = told_mw[i], now_s, -1
+        if row < 0:
+            row = _row_at(at_s, dead_s, rows, sent_s)
+        y, row = _moved(y, row, at_s, now_s, dead_s, tau_s, past_mw, first, rows, sent_s)
         model_after_mw[i] = y
         offset_after_mw[i] = offset
         at_s = now_s
         for k in range(ahead_s.shape[0]):
             until_s = now_s + ahead_s[k]
-            y = _moved(y, at_s, until_s, dead_time_s[i], lag_s[i], past_mw, first, rows - 1, sent_s)
+            y, row = _moved(y, row, at_s, until_s, dead_s, tau_s, past_mw, first, rows, sent_s)
             at_s = until_s
-            free_mw[k * n + i] = y + offset
-            left_s = ahead_s[k] - dead_time_s[i]
-            gain = 0.0
-            if left_s > 0.0:
-                gain = 1.0 - _decay(left_s / lag_s[i]) if lag_s[i] > 0.0 else 1.0
-            gain_pu[k * n + i] = gain if gain >= gain_min_pu else 0.0
-        first += rows
+            free_mw[k, i] = y + offset
+        first = past_end[i]
     return begun
 
 
-@kernel(i8(f8, f8, IN, IN, IN, IN, IN, IN_U1, IN_U1, IN, OUT, OUT, OUT))
+@kernel(i8(f8, f8, IN, IN_I8, IN, IN, IN, IN_U1, IN_U1, IN, OUT, OUT, OUT))
 def shift_rows(
     now_s: float,
     tick_s: float,
     when_s: F8,
-    dead_time_s: F8,
+    past_end: I8,
     past_mw: F8,
     accepted_mw: F8,
     accepted_at_s: F8,
@@ -262,7 +316,7 @@ def shift_rows(
     when_s, when_after_s : shape (r,)
         When the setpoints of the last ticks left; -inf: there are none. `when_after_s` is written,
         its last as `now_s`.
-    past_mw, after_mw : shape (count_rows(dead_time_s, tick_s),)
+    past_end, past_mw, after_mw : shapes (n,), (past_end[-1],)
         Past setpoints as in `foresee`; `after_mw` is written, the last of each unit as `told_mw`.
     accepted_mw, accepted_at_s, write_result, was_out : shape (n,)
         Last accepted setpoint, NaN: none yet; when it left; answer to the last write
@@ -281,34 +335,29 @@ def shift_rows(
         when_after_s[j] = when_s[j + 1]
     when_after_s[ticks - 1] = now_s
     known = now_s - sent_s > 0.5 * tick_s
-    first = 0
+    for j in range(past_mw.shape[0] - 1):  # of all units at once: the last of each comes below
+        after_mw[j] = past_mw[j + 1]
     lost = 0
     for i in range(accepted_mw.shape[0]):
-        rows = _rows_of(dead_time_s[i], tick_s)
-        last = first + rows - 1
-        for j in range(first, last):
-            after_mw[j] = past_mw[j + 1]
+        last = past_end[i] - 1
         after_mw[last] = told_mw[i]
         landed = accepted_at_s[i] >= sent_s or np.isnan(accepted_mw[i])
         if known and not landed and was_out[i] == IN_SPLIT and write_result[i] != ACCEPTED:
             after_mw[last - 1] = accepted_mw[i]
             lost += 1
         stands_mw[i] = told_mw[i] if np.isnan(after_mw[last - 1]) else after_mw[last - 1]
-        first += rows
     return lost
 
 
-@kernel(i8(f8, IN, IN_U1, IN, IN, OUT))
-def keep(tick_s: float, dead_time_s: F8, send: U1, p_mw: F8, last_mw: F8, past_mw: F8) -> int:
+@kernel(i8(IN_I8, IN_U1, IN, IN, OUT))
+def keep(past_end: I8, send: U1, p_mw: F8, last_mw: F8, past_mw: F8) -> int:
     """Write this tick's setpoints, or what units follow that get none, into the past ones.
 
     Returns how many are sent.
     """
-    end = 0
     sent = 0
     for i in range(p_mw.shape[0]):
-        end += _rows_of(dead_time_s[i], tick_s)
-        past_mw[end - 1] = p_mw[i] if send[i] != 0 else last_mw[i]
+        past_mw[past_end[i] - 1] = p_mw[i] if send[i] != 0 else last_mw[i]
         sent += 1 if send[i] != 0 else 0
     return sent
 

@@ -41,6 +41,12 @@ def work_size(n: int) -> int:
 
 
 @kernel()
+def _copy(sides: U1, out: U1) -> None:
+    for i in range(sides.shape[0]):
+        out[i] = sides[i]
+
+
+@kernel()
 def _is_finite(x: float) -> bool:
     return x - x == 0.0
 
@@ -225,7 +231,7 @@ def _from_the_price(
     )
     if cost < best:
         best = cost
-        chosen[:] = trial
+        _copy(trial, chosen)
     for i in range(n):
         after = _best_side(i, high, target_mw, weight, side, open_sides, switch_cost, work)
         if after == trial[i]:
@@ -236,7 +242,7 @@ def _from_the_price(
         )
         if cost < best:
             best = cost
-            chosen[:] = trial
+            _copy(trial, chosen)
     return best
 
 
@@ -247,7 +253,7 @@ def _by_turning(
 ) -> float:  # fmt: skip
     """Turn one unit, or two together, as long as that costs less."""
     n = target_mw.shape[0]
-    trial[:] = chosen
+    _copy(chosen, trial)
     spent = 0
     for _ in range(ROUNDS_MAX):
         before = best
@@ -308,7 +314,7 @@ def _among_all(
         )
         if cost < best:
             best = cost
-            chosen[:] = trial
+            _copy(trial, chosen)
     return best
 
 
