@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -25,6 +26,7 @@ EXIT_BAD = 2  # bad usage or bad configuration
 EXIT_COULD_NOT = 3  # could not run, or not go on: a port in use, a file missing, a bug
 
 PATH = click.Path(path_type=Path)
+DATE = click.DateTime(formats=["%Y-%m-%d"])
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -346,6 +348,67 @@ def _list_markets(as_json: bool) -> None:
 
     listed = MARKETS.values()
     click.echo(json.dumps([about(m) for m in listed], indent=1) if as_json else render_list(listed))
+
+
+@main.command()
+@click.option("--csv", "csv_path", type=PATH, metavar="FILE",
+    help="The meter: time, p_mw (or load_mw), by intervals.",
+)  # fmt: skip
+@click.option("--method", "name", required=True, metavar="NAME", help="The method, or `list`.")
+@click.option("--day", type=DATE, help="The day of an event: give its baseline.")
+@click.option("--hours", default="14:00-18:00", show_default=True, metavar="HH:MM-HH:MM",
+    help="The hours of the event, and of the days it is tested on.",
+)  # fmt: skip
+@click.option("--event", "events", multiple=True, type=DATE, help="A day with another event.")
+@click.option("--holiday", "holidays", multiple=True, type=DATE, help="A holiday.")
+@click.option("--exclude", "excluded", multiple=True, type=DATE, help="A day to leave out.")
+@click.option("--zone", metavar="NAME", help="Turn the instants to this zone (IANA).")
+@click.option("--param", "words", multiple=True, metavar="KEY=VALUE", help="A parameter.")
+@AS_JSON
+def baseline(
+    csv_path: Path | None,
+    name: str,
+    day: datetime | None,
+    hours: str,
+    events: tuple[datetime, ...],
+    holidays: tuple[datetime, ...],
+    excluded: tuple[datetime, ...],
+    zone: str | None,
+    words: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Compute what a customer would have used, and how wrong the method is on its own history.
+
+    Exits with 1 where there is no baseline, and says what is missing and where.
+    """
+    from vppd.market.baseline.record import BaselineError, Calendar
+    from vppd.market.baseline.registry import METHODS
+    from vppd.market.baseline.registry import method as method_of
+    from vppd.runtime import baseline as reports
+    from vppd.runtime.baseline_csv import read_history
+
+    if name == "list":
+        listed = list(METHODS.values())
+        document = json.dumps([reports.about(m) for m in listed], indent=1)
+        click.echo(document if as_json else reports.render_list(listed))
+        return
+    if csv_path is None:
+        _fail("give --csv FILE", EXIT_BAD)
+    try:
+        calendar = Calendar(_days(holidays), _days(events), _days(excluded))
+        history = read_history(csv_path, zone)
+        at = None if day is None else day.date()
+        found = reports.report(method_of(name), history, calendar, hours, at, words)
+    except BaselineError as error:
+        _fail(f"{csv_path}: no baseline: {error}", EXIT_FALSE)
+    except ValueError as error:
+        _fail(str(error), EXIT_BAD)
+    document = json.dumps(reports.as_json(found), allow_nan=False)
+    click.echo(document if as_json else reports.render(found))
+
+
+def _days(instants: Iterable[datetime]) -> frozenset[date]:
+    return frozenset(at.date() for at in instants)
 
 
 @contextlib.contextmanager

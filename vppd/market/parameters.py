@@ -4,26 +4,36 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-
-from vppd.market.record import AnyMarket
+from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
 Value = float | bool | str
 # Parameters that may be nothing at all; any other with a default above 0 must stay above it.
 MAY_BE_ZERO = frozenset({
-    "accuracy_least", "begin_hz", "begin_s", "charged_above_pu", "command_mw", "command_pct",
-    "deadband_hz", "deviation_mw", "deviation_pct", "error_since_s", "flat_signal_pu", "floor",
-    "intervals_pct", "merge_s", "mileage_ratio", "price_cny_per_mw", "response_stays_s",
-    "room_down_pu", "room_up_pu", "stuck_response_pu", "target_band_pct", "tolerance_pu",
+    "accuracy_least", "adjustment_limit_pu", "adjustment_skip_s", "begin_hz", "begin_s",
+    "charged_above_pu", "command_mw", "command_pct", "deadband_hz", "deviation_mw", "deviation_pct",
+    "error_since_s", "flat_signal_pu", "floor", "intervals_pct", "lead_s", "low_usage_pu",
+    "merge_s", "mileage_ratio", "price_cny_per_mw", "response_stays_s", "room_down_pu",
+    "room_up_pu", "stuck_response_pu", "target_band_pct", "tolerance_pu",
 })  # fmt: skip
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class HasRules(Protocol):
+    """A market, or a baseline: whatever has a record of parameters."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def rules(self) -> Any: ...  # noqa: D102
+    @property
+    def needs(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 class ParameterError(ValueError):
     """A parameter that the market does not have, cannot read, or lacks."""
 
 
-def rules_from(market: AnyMarket, words: Sequence[str]) -> Any:
+def rules_from(market: HasRules, words: Sequence[str]) -> Any:
     """Build the rules of a market from `key=value` words.
 
     Raises
