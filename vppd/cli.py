@@ -325,6 +325,32 @@ def score(
     click.echo(json.dumps(document(found), allow_nan=False) if as_json else render(found))
 
 
+@main.command()
+@click.argument("journal", type=PATH)
+@click.option("--since", metavar="TIME", help="Leave out what is before: as --at of `explain`.")
+@click.option("--until", metavar="TIME", help="Leave out this instant and all after it.")
+@AS_JSON
+def attribute(journal: Path, since: str | None, until: str | None, as_json: bool) -> None:
+    """Give each lost MW.s of tracking to units and causes; the parts sum to the whole.
+
+    Exits with 1 where they do not.
+    """
+    from vppd.journal.instant import InstantError
+    from vppd.runtime.attribute import attributed, to_json
+    from vppd.runtime.attribute_text import render
+
+    try:
+        with _journal_errors(hint=""), _progress("attributing") as progress:
+            found = attributed(journal, since, until, progress)
+    except InstantError as error:
+        _fail(str(error), EXIT_BAD)
+    click.echo(to_json(found) if as_json else render(found))
+    blame = found.blame
+    if not blame.holds:
+        _fail(f"the parts miss the whole by {blame.missed_mws:g} MW.s, those of a tick by up to"
+              f" {blame.rounding_mw:g} MW", EXIT_FALSE)  # fmt: skip
+
+
 def _csv_input(path: Path, market: "AnyMarket", since: str | None, until: str | None) -> "Input":
     from vppd.runtime.score import Input
     from vppd.runtime.score_csv import between, read_csv

@@ -95,6 +95,12 @@ def find(path: Path, asked: Instant, tick: Tick, *, progress: Progress | None = 
     )  # fmt: skip
 
 
+def span_s(path: Path) -> tuple[float, float]:
+    """UTC of the first and of the last tick of a journal. Raises as `find`."""
+    marks = _marks(path)
+    return marks[0].utc_s, _last_tick(marks[-1].path).meta.utc_s
+
+
 def _marks(path: Path) -> list[_Mark]:
     marks = [mark for part in segments(path) if (mark := _mark(part)) is not None]
     if not marks:

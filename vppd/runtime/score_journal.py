@@ -24,6 +24,7 @@ from vppd.journal.instant import At, InstantError, SinceStart, TimeOfDay, instan
 from vppd.journal.reader import SegmentStart, TickRecord, read
 from vppd.journal.scan import Progress
 from vppd.kernels.sums import sum_in_order
+from vppd.market.attribution import signal_mw
 from vppd.market.grid import SeriesError
 from vppd.market.record import Form, Series
 from vppd.market.series import hold
@@ -74,8 +75,8 @@ def read_journal(
     """
     ticks = _ticks(path, progress)
     first_s, last_s = float(ticks.utc_s[0]), float(ticks.utc_s[-1])
-    since_s = _utc_s(since, first_s, last_s, first_s)
-    until_s = _utc_s(until, first_s, last_s, last_s)
+    since_s = asked_utc_s(since, first_s, last_s, first_s)
+    until_s = asked_utc_s(until, first_s, last_s, last_s)
     start_s, stop_s = math.ceil(max(since_s, first_s)), min(until_s, last_s)
     if stop_s - start_s < GRID_S:
         raise InstantError("less than two seconds of the journal lie between --since and --until")
@@ -109,13 +110,11 @@ def _ticks(path: Path, progress: Progress | None) -> Ticks:
 def _row(record: TickRecord, age_max_s: F8) -> tuple[float, ...]:
     """Values of `COLUMNS`, in their order."""
     image, decision, utc_s = record.image, record.decision, record.meta.utc_s
-    agc_pu = max(-1.0, min(1.0, image.agc_pu)) if math.isfinite(image.agc_pu) else math.nan
-    up_mw, down_mw = image.regulation_capacity_up_mw, image.regulation_capacity_down_mw
     stale = image.now_s - image.measured_at_s > age_max_s
     return (
         utc_s,
         utc_s - (image.now_s - image.agc_received_s),
-        agc_pu * (up_mw if agc_pu >= 0.0 else down_mw),
+        signal_mw(image),
         sum_in_order(image.p_meas_mw),
         decision.basepoint_sum_mw,
         decision.regulation_mw,
@@ -125,7 +124,11 @@ def _row(record: TickRecord, age_max_s: F8) -> tuple[float, ...]:
     )
 
 
-def _utc_s(text: str | None, first_s: float, last_s: float, default_s: float) -> float:
+def asked_utc_s(text: str | None, first_s: float, last_s: float, default_s: float) -> float:
+    """Instant of `--since` or `--until`, UTC; the default where none is given.
+
+    Raises InstantError.
+    """
     if text is None:
         return default_s
     asked = parse(text)
