@@ -273,10 +273,11 @@ class Ahead:
     ) -> Answer:  # fmt: skip
         """Solve one."""
         params = self._params
-        out_mw, (price, missed_mw) = np.empty(target_mw.size), np.empty((2, self._points))
-        group_price, group_missed_mw = np.empty((2, params.group_parent.size))
+        points, groups = self._points, params.group_parent.size
+        out_mw, price, missed_mw = np.empty(target_mw.size), np.empty(points), np.empty(points)
+        group_price, group_missed_mw = np.empty(groups), np.empty(groups)
         code, _, kkt_mw = ahead.split_ahead(
-            wanted_mw, SOFTNESS[: self._points], gain, target_mw, weight, lower_mw, upper_mw,
+            wanted_mw, SOFTNESS[:points], gain, target_mw, weight, lower_mw, upper_mw,
             self._member, params.group_parent, params.group_lower_mw, params.group_upper_mw,
             price_start, out_mw, price, missed_mw, group_price, group_missed_mw, self._work,
         )  # fmt: skip

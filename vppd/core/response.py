@@ -75,7 +75,7 @@ def look_ahead(
     n, fixed = last_mw.size, params.fixed
     past_mw, when_s, stands_mw = past(state, image, params, last_mw)
     free_mw = np.empty((fixed.ahead_s.size, n))
-    model_mw, offset_mw, seen_s, off_mw = np.empty((4, n))
+    model_mw, offset_mw, seen_s, off_mw = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     _foresee(
         state.now_s, image.now_s,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s,
@@ -134,7 +134,7 @@ def lasting_mw(
     end, as long as they have room, and still carries transients with all that its limits allow:
     this is how the plant gives what it promised (`core.headroom`).
     """
-    lower_mw, upper_mw = np.empty((2, range_lower_mw.size))
+    lower_mw, upper_mw = np.empty_like(range_lower_mw), np.empty_like(range_upper_mw)
     _lasting(
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu,
@@ -162,7 +162,7 @@ def economic_mw(
     The slow part of the request by participation x range, after what stores need to come back to
     the middle of their band, which the others carry. What this cannot serve, no target can.
     """
-    base_mw, weight = np.empty((2, plan_mw.size))
+    base_mw, weight = np.empty_like(plan_mw), np.empty_like(plan_mw)
     request_mw = _economy(
         slow_mw, plan_mw, back_mw, params.participation, lower_mw, upper_mw, base_mw, weight
     )
@@ -185,9 +185,9 @@ class Aim(NamedTuple):
 
 def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8, still: U1) -> Aim:
     """Say who is to meet the request at which look-ahead point, and who stays (see the kernel)."""
-    n = lower_mw.size
-    wanted_mw, gain_pu = np.empty(2), np.empty((2, n + 1))
-    target_mw, weight, low_mw, high_mw, pull = np.empty((5, n + 1))
+    units = lower_mw.size + 1
+    wanted_mw, gain_pu, target_mw = np.empty(2), np.empty((2, units)), np.empty(units)
+    weight, pull, low_mw, high_mw = [np.empty(units) for _ in range(4)]
     _aim(
         ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.stands_mw, ahead.target_mw,
         ahead.base_mw, params.participation, params.cost, ahead.lower_mw, ahead.upper_mw,

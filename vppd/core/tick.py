@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vppd.core.allocation import Box, Split, held_by, split, split_of
 from vppd.core.bands import Sides, take_sides
+from vppd.core.drafts import draft_of, freeze
 from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.headroom import Promise, award_short_mw, is_award_short, promised
@@ -49,7 +50,7 @@ _guard_setpoints = entry(guard.guard_setpoints)
 _fold_limits = entry(limits.fold_limits)
 _sum_in_order = entry(sums.sum_in_order)
 _count_known, _tally = entry(tally.count_known), entry(tally.tally)
-_keep = entry(response.keep)
+_keep, _remember = entry(response.keep), entry(response.remember)
 
 # Looked up once: to get at a member of an enumeration takes as long as to add two arrays.
 TAKES_PART, CROSSED = int(Reason.NONE), int(Reason.CROSSED)
@@ -58,6 +59,7 @@ MODES, ORDERS = tuple(Mode), tuple(Order)  # by number
 STARTING, LOCAL, SAFE = Mode.STARTING, Mode.LOCAL, Mode.SAFE
 FRESH = Verdict.FRESH
 NOTHING = np.empty(0)
+StateDraft, DecisionDraft = draft_of(State), draft_of(Decision)
 
 FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
@@ -200,8 +202,9 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     adrift = is_adrift(image, params)
     last_mw = last_setpoints_mw(state, image, params, reason, adrift)
     judged = judge(state, image, params, reason, last_mw, dt_s)
-    lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
-    lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
+    lower_mw, upper_mw = np.empty(n), np.empty(n)
+    range_lower_mw, range_upper_mw = np.empty(n), np.empty(n)
+    lower_reason, upper_reason = np.empty(n, dtype=np.uint8), np.empty(n, dtype=np.uint8)
     crossed = _fold_limits(
         params.p_min_mw, params.p_max_mw,
         last_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
@@ -337,9 +340,11 @@ def conclude(
     send = takes_setpoints(able.out_reason, able.adrift, image)
     if asked.mode is STARTING:
         send = np.zeros_like(send)
+    told_mw = np.empty(p_mw.size)
+    _remember(send, p_mw, state.told_mw, told_mw)
     fresh = asked.verdict is FRESH
     begins = asked.mode != state.mode or isnan(state.mode_since_s)
-    after = State(
+    after = StateDraft(
         now_s=image.now_s,
         mode=asked.mode,
         mode_since_s=image.now_s if begins else state.mode_since_s,
@@ -355,18 +360,19 @@ def conclude(
         out_reason=able.out_reason,
         award_short=award_short,
         sent=send,
-        told_mw=np.where(send, p_mw, state.told_mw),
+        told_mw=told_mw,
         side=state.side if able.sides is None else able.sides.side,
         side_since_s=state.side_since_s if able.sides is None else able.sides.since_s,
         switches_left=state.switches_left if able.sides is None else able.sides.switches_left,
         **_trusted(state, image, params, able, ahead),
         **_carried(state, params, ahead, done, send),
     )
+    freeze(after, State)
     events = changes(
         state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw,
         award_short_mw=max(award_short_mw(promise, image)),
     )  # fmt: skip
-    decision = Decision(
+    decision = DecisionDraft(
         tick=image.tick,
         mode=asked.mode,
         verdict=asked.verdict,
@@ -404,6 +410,7 @@ def conclude(
         promise_firm_up_mw=promise.firm_up_mw,
         promise_firm_down_mw=promise.firm_down_mw,
     )
+    freeze(decision, Decision)
     seal(after, decision)
     return after, decision
 

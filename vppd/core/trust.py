@@ -37,7 +37,8 @@ def judge(
     """Bench who is doubted too much: `reason` says so then. None where nobody is doubted."""
     if params.policy != RESPONSE_AWARE or not params.trust_error_pu > 0.0:
         return None
-    doubt, benched_s, wait_s = np.empty((3, reason.size))
+    n = reason.size
+    doubt, benched_s, wait_s = np.empty(n), np.empty(n), np.empty(n)
     benched = _judge(
         image.now_s, dt_s, params.trust_error_pu, params.p_min_mw, params.p_max_mw,
         image.p_meas_mw, last_mw, state.doubt, state.benched_s, state.bench_wait_s,
