@@ -17,6 +17,8 @@ def test_figures_by_hand():
         look_ahead_s=1.0, settle_s=8.0, resolution_mw=np.array([0.0, 0.5, 0.0]),
         step_min_mw=np.array([0.0, 0.1, 0.1]), band_lower_mw=np.array([NAN, NAN, 1.0]),
         band_upper_mw=np.array([NAN, NAN, 2.0]), unit_group=np.array([0, -1, 0]),
+        group_ids=("g",), group_parent=np.array([-1]), group_lower_mw=np.zeros(1),
+        group_upper_mw=np.ones(1),
         p_max_mw=np.array([10.0, 0.0, 30.0]),
     )  # fmt: skip
     fixed = p.fixed

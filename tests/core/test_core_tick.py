@@ -291,7 +291,7 @@ def test_a_split_that_does_not_add_up_stops_control_and_says_so(monkeypatch):
         out *= 0.5
         return answer
 
-    monkeypatch.setattr(allocation.exact, "split_exact", half)
+    monkeypatch.setattr(allocation, "_split_exact", half)
     _, d = tick(before, image(tick=1, now_s=101.0, agc_pu=0.45), p)
     assert d.status == status.MISMATCH
     assert d.p_setpoint_mw.tolist() == first.p_setpoint_mw.tolist()

@@ -58,7 +58,7 @@ def test_a_new_mode_begins_now(mode):
 @pytest.mark.parametrize("wrong_mw", [10.5, -10.5, 9.0])
 def test_a_setpoint_that_the_second_guard_drops_is_not_sent(monkeypatch, wrong_mw):
     """The limits are wrong for one unit: out of its rating, or too fast."""
-    real = module.limits.fold_limits
+    real = module._fold_limits
 
     def broken(*arguments):
         crossed = real(*arguments)
@@ -66,7 +66,7 @@ def test_a_setpoint_that_the_second_guard_drops_is_not_sent(monkeypatch, wrong_m
         lower_mw[1] = upper_mw[1] = wrong_mw
         return crossed
 
-    monkeypatch.setattr(module.limits, "fold_limits", broken)
+    monkeypatch.setattr(module, "_fold_limits", broken)
     state, d = tick(BEFORE, image(agc_pu=0.3), P)
     assert d.p_setpoint_mw[1] == state.p_setpoint_mw[1] == 2.0
     assert [Reason(r) for r in d.held_by][1] is Reason.GUARD
@@ -84,7 +84,7 @@ def test_when_the_split_fails_units_stay_and_predictions_too(monkeypatch, broken
         out[:] = 0.0
         return broken, 9.0, 0.5
 
-    monkeypatch.setattr(allocation.exact, "split_exact", fails)
+    monkeypatch.setattr(allocation, "_split_exact", fails)
     seen = image(
         agc_pu=0.9, connected=at(image().connected, 1, 0), accepted_mw=at(np.zeros(3), 1, 7.0)
     )

@@ -66,7 +66,9 @@ def plant(seed):
         "ramp_up_mw_per_s": rng.uniform(0.1, 5.0, N),
         "ramp_down_mw_per_s": rng.uniform(0.1, 5.0, N),
         "telemetry_age_max_s": np.full(N, 5.0), "watchdog_s": np.full(N, 10.0),
-        "dead_time_s": np.zeros(N), "tick_s": 1.0,
+        "dead_time_s": np.zeros(N), "tick_s": 1.0, "unit_group": np.full(N, -1),
+        "group_parent": np.empty(0, np.int64), "group_lower_mw": np.empty(0),
+        "group_upper_mw": np.empty(0),
     }  # fmt: skip
     before = dataclasses.replace(
         initial_state(Params(**params)),

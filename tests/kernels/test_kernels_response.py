@@ -234,6 +234,16 @@ def test_this_ticks_setpoints_come_last_and_who_gets_none_stays():
     assert past_mw.tolist() == [0.0] * 4 + [3.0] + [0.0] * 9 + [2.0]
 
 
+def test_who_gets_none_was_told_what_it_was_told_before():
+    told_mw = np.empty(3)
+    sent = kernel.remember(
+        np.array([1, 0, 0], np.uint8), np.array([3.0, 4.0, 5.0]), np.array([NAN, 2.0, NAN]), told_mw
+    )
+    assert sent == 1
+    assert told_mw[:2].tolist() == [3.0, 2.0]
+    assert math.isnan(told_mw[2])
+
+
 def test_what_is_expected_is_what_comes_anyway_and_what_of_a_change_arrives():
     out_mw = np.empty(2)
     total = kernel.expect(

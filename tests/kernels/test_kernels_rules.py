@@ -48,13 +48,15 @@ def test_these_kernels_are_called_from_outside():
         "advance", "aim", "answer_groups", "choose_sides", "conclude", "conclude_groups",
         "correct", "count_changed", "count_doubt", "count_known", "count_rows", "count_stiff",
         "counted", "decay", "economy", "evaluate_groups", "expect", "find_adrift", "find_ends",
-        "find_far", "find_gains", "find_holders", "find_left", "find_sides", "find_still",
-        "fold_limits", "foresee", "good_readings",
+        "find_far", "find_gains", "find_holders", "find_left", "find_sides", "find_still", "fits",
+        "fold_limits", "foresee", "good_readings", "image_fits",
         "guard_setpoints", "judge", "keep", "keep_to_sides", "kkt_violation_mw", "last_setpoints",
         "lasting", "move_groups", "out_of_split", "pinned", "prepare", "prepare_groups",
-        "project_tree", "promise", "recover", "remember_sides", "search_prices", "set_centres",
+        "project_tree", "promise", "recover", "remember", "remember_sides", "search_prices",
+        "set_centres",
         "shift_rows", "shrink", "split_exact", "split_merit_order", "split_pro_rata",
-        "sum_in_order", "takes_setpoints", "tally", "within_ramp", "work_size",
+        "state_fits", "sum_in_order", "takes_setpoints", "tally", "tree_fits", "within_ramp",
+        "work_size",
     }  # fmt: skip
 
 

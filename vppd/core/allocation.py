@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from vppd.core.response import Aim, Foresight, aim
 from vppd.core.types import F8, I8, U1, Params, Policy, Reason
 from vppd.kernels import ahead, aims, exact, limits, merit_order, pro_rata, status
+from vppd.kernels.jit import entry
 from vppd.kernels.sums import sum_in_order
+
+_find_far = entry(aims.find_far)
+_find_still = entry(aims.find_still)
+_split_exact = entry(exact.split_exact)
+_find_holders = entry(limits.find_holders)
+_split_merit_order = entry(merit_order.split_merit_order)
+_split_pro_rata = entry(pro_rata.split_pro_rata)
 
 FREE, GROUP = np.uint8(Reason.NONE), np.uint8(Reason.GROUP)
 RAMP, DEAD_BAND = np.uint8(Reason.RAMP), np.uint8(Reason.DEAD_BAND)
@@ -109,16 +117,14 @@ def _by_policy(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
         out_mw = np.empty_like(lower_mw)
         kkt_mw = nan
         if params.policy == PRO_RATA:
-            code = pro_rata.split_pro_rata(request_mw, basepoint_mw, lower_mw, upper_mw, out_mw)
+            code = _split_pro_rata(request_mw, basepoint_mw, lower_mw, upper_mw, out_mw)
             lam = nan
         elif params.policy == MERIT_ORDER:
             order = np.argsort(params.cost, kind="stable")
-            code = merit_order.split_merit_order(
-                request_mw, basepoint_mw, order, lower_mw, upper_mw, out_mw
-            )
+            code = _split_merit_order(request_mw, basepoint_mw, order, lower_mw, upper_mw, out_mw)
             lam = nan
         else:
-            code, lam, kkt_mw = exact.split_exact(
+            code, lam, kkt_mw = _split_exact(
                 request_mw, basepoint_mw, 1.0 / params.cost, lower_mw, upper_mw, lam, out_mw
             )
         return split_of(out_mw, code, lam, kkt_mw, sum_in_order(out_mw))
@@ -149,7 +155,7 @@ def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
 def _still(foresight: Foresight, params: Params, box: Box) -> U1:
     """1 for each unit that it is not worth to move, shape (n,)."""
     still = np.empty(box.lower_mw.size, dtype=np.uint8)
-    aims.find_still(
+    _find_still(
         params.quiet_pu, foresight.gain_pu[0], foresight.target_mw, foresight.told_mw,
         params.p_min_mw, params.p_max_mw, box.lower_mw, box.upper_mw, still,
     )  # fmt: skip
@@ -164,7 +170,7 @@ def _near_mw(
     Nobody is if each unit would move by little, and none is on its way as fast as its ramp lets it.
     In `held` those that were not worth to move get a reason, too.
     """
-    far, range_mw = aims.find_far(
+    far, range_mw = _find_far(
         params.quiet_pu, p_mw, foresight.told_mw, params.p_min_mw, params.p_max_mw,
         box.lower_mw, box.upper_mw, still, held,
     )  # fmt: skip
@@ -267,10 +273,11 @@ class Ahead:
     ) -> Answer:  # fmt: skip
         """Solve one."""
         params = self._params
-        out_mw, (price, missed_mw) = np.empty(target_mw.size), np.empty((2, self._points))
-        group_price, group_missed_mw = np.empty((2, params.group_parent.size))
+        points, groups = self._points, params.group_parent.size
+        out_mw, price, missed_mw = np.empty(target_mw.size), np.empty(points), np.empty(points)
+        group_price, group_missed_mw = np.empty(groups), np.empty(groups)
         code, _, kkt_mw = ahead.split_ahead(
-            wanted_mw, SOFTNESS[: self._points], gain, target_mw, weight, lower_mw, upper_mw,
+            wanted_mw, SOFTNESS[:points], gain, target_mw, weight, lower_mw, upper_mw,
             self._member, params.group_parent, params.group_lower_mw, params.group_upper_mw,
             price_start, out_mw, price, missed_mw, group_price, group_missed_mw, self._work,
         )  # fmt: skip
@@ -324,5 +331,5 @@ def mark_groups(held: U1, group_price: F8, params: Params) -> None:
 def held_by(p_mw: F8, box: Box) -> U1:
     """Reason that bound each unit at its setpoint, shape (n,); NONE if it was free."""
     held = np.empty(p_mw.size, dtype=np.uint8)
-    limits.find_holders(p_mw, box.lower_mw, box.upper_mw, box.lower_reason, box.upper_reason, held)
+    _find_holders(p_mw, box.lower_mw, box.upper_mw, box.lower_reason, box.upper_reason, held)
     return held

@@ -16,7 +16,12 @@ import numpy as np
 from vppd.core.allocation import Box
 from vppd.core.types import F8, U1, Image, Mode, Params, Policy, State
 from vppd.kernels import bands, sides
+from vppd.kernels.jit import entry
 from vppd.kernels.sums import sum_in_order
+
+_find_sides = entry(bands.find_sides)
+_keep_to_sides = entry(bands.keep_to_sides)
+_remember_sides = entry(bands.remember_sides)
 
 MISS_WEIGHT_PU = 1e-4  # of a unit's weight: what is not served costs that much more than moving
 RANGE_MIN_MW = 1e-6
@@ -44,7 +49,7 @@ def take_sides(
     n = len(params.ids)
     side, open_sides, why = np.empty((3, n), dtype=np.uint8)
     since_s, left = np.empty((2, n))
-    bands.find_sides(
+    _find_sides(
         image.now_s, dt_s, params.band_lower_mw, params.band_upper_mw, params.stay_below_s,
         params.stay_above_s, params.switches_per_day, last_mw,
         box.range_lower_mw, box.range_upper_mw, out_reason, state.out_reason,
@@ -57,12 +62,12 @@ def take_sides(
         range_lower_mw=box.range_lower_mw.copy(), range_upper_mw=box.range_upper_mw.copy(),
     )  # fmt: skip
     lasting_mw = np.empty((2, n))
-    bands.keep_to_sides(
+    _keep_to_sides(
         params.band_lower_mw, params.band_upper_mw, out_reason, chosen, open_sides, why,
         kept.lower_mw, kept.upper_mw, kept.lower_reason, kept.upper_reason,
         kept.range_lower_mw, kept.range_upper_mw, *lasting_mw,
     )  # fmt: skip
-    bands.remember_sides(
+    _remember_sides(
         image.now_s, params.band_lower_mw, chosen, out_reason, side, since_s, left
     )  # fmt: skip
     return Sides(kept, lasting_mw[0], lasting_mw[1], side, since_s, left)

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from vppd.core.types import F8, U1, EventCode, Mode, Reason, State
 from vppd.kernels import status
+from vppd.kernels.jit import entry
 from vppd.kernels.tally import count_changed
 
 SERVED_MW = 1e-6  # less than a watt of rounding is not "unserved"
 
+_count_changed = entry(count_changed)
 Row = tuple[int, int, float]
 NONE, FALLBACK = int(Reason.NONE), int(Reason.FALLBACK)  # plain: members are slow to look up
 MODE, SIGNAL_VERDICT = int(EventCode.MODE), int(EventCode.SIGNAL_VERDICT)
@@ -76,7 +78,7 @@ def changes(
 
 def _unit_changes(before: U1, after: U1) -> list[Row]:
     rows: list[Row] = []
-    if count_changed(before, after) == 0:
+    if _count_changed(before, after) == 0:
         return rows
     changed = np.flatnonzero(before != after)
     for i, was, now in zip(

@@ -1,12 +1,12 @@
 """What follows from the parameters alone, computed once and not in every tick."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.kernels import headroom, limits, response, tally
+from vppd.kernels import fits, headroom, limits, response, tally
 
 if TYPE_CHECKING:
     from vppd.core.types import Params
@@ -23,6 +23,7 @@ HORIZONS_S: Final = (300.0, 900.0, 1800.0)  # of promises; the first is the next
 class Fixed:
     """Arrays of shape (n,) where nothing else is said; all read-only."""
 
+    n: int  # units
     stiff: int  # units that cannot take any number
     banded: int  # units with an exclusion band
     snap_mw: F8
@@ -37,8 +38,16 @@ class Fixed:
 
 
 def fixed(params: "Params") -> Fixed:
-    """Compute it."""
+    """Compute it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array has not the type of its field, or not one entry a unit or group; a group does not
+        stand below its parent.
+    """
     n = len(params.ids)
+    _look_at(params, n)
     dead_s, lag_s = params.dead_time_s, params.lag_s
     past_end = np.empty(n, dtype=np.int64)
     past_rows = response.find_ends(dead_s, params.tick_s, past_end)
@@ -53,6 +62,7 @@ def fixed(params: "Params") -> Fixed:
     for array in (snap_mw, past_end, ahead_s, gain_pu, horizons_s, left_pu, member):
         array.setflags(write=False)
     return Fixed(
+        n=n,
         stiff=limits.count_stiff(params.resolution_mw, params.step_min_mw),
         banded=tally.count_known(params.band_lower_mw),
         snap_mw=snap_mw,
@@ -65,3 +75,14 @@ def fixed(params: "Params") -> Fixed:
         left_pu=left_pu,
         member=member,
     )
+
+
+def _look_at(params: "Params", n: int) -> None:
+    """Look at type and length of every array: in a tick nothing does (`kernels.fits`)."""
+    for field in fields(params):
+        of_units = field.type == F8 and not field.name.startswith("group_")
+        if of_units and not fits.fits(n, getattr(params, field.name)):
+            raise ValueError(f"{field.name} is not of {n} units")
+    tree = params.unit_group, params.group_parent, params.group_lower_mw, params.group_upper_mw
+    if not fits.tree_fits(n, *tree):
+        raise ValueError("units and groups are no tree")

@@ -14,6 +14,9 @@ import numpy as np
 from vppd.core.response import Foresight
 from vppd.core.types import F8, U1, AwardGuard, Decision, Image, Mode, Params
 from vppd.kernels import headroom
+from vppd.kernels.jit import entry
+
+_promise = entry(headroom.promise)
 
 # What was sold is held against the third: reserves are to last for 15 min at full activation
 # (Commission Regulation (EU) 2017/1485, Art. 156(9), the least that is asked of a limited store).
@@ -44,7 +47,7 @@ def promised(
     horizons_s = params.fixed.horizons_s
     sums_mw = np.zeros((4, horizons_s.size))
     if mode not in NOT_REGULATED:
-        headroom.promise(
+        _promise(
             out_reason, image.basepoint_mw, last_mw, _output_mw(image, last_mw, ahead),
             range_lower_mw, range_upper_mw,
             params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, params.dead_time_s, params.lag_s,

@@ -9,6 +9,16 @@ import numpy as np
 
 from vppd.core.types import F8, U1, Image, Mode, Params, State
 from vppd.kernels import participation as kernel
+from vppd.kernels.jit import entry
+
+_counted = entry(kernel.counted)
+_find_adrift = entry(kernel.find_adrift)
+_good_readings = entry(kernel.good_readings)
+_last_setpoints = entry(kernel.last_setpoints)
+_out_of_split = entry(kernel.out_of_split)
+_pinned = entry(kernel.pinned)
+_takes_setpoints = entry(kernel.takes_setpoints)
+_within_ramp = entry(kernel.within_ramp)
 
 
 def out_of_split(image: Image, params: Params) -> U1:
@@ -18,7 +28,7 @@ def out_of_split(image: Image, params: Params) -> U1:
     he can still change.
     """
     reason = np.empty(len(params.ids), dtype=np.uint8)
-    kernel.out_of_split(
+    _out_of_split(
         image.now_s, image.p_meas_mw, image.measured_at_s, image.accepted_at_s,
         image.quality, image.write_result, image.remote, image.connected, image.locked,
         params.telemetry_age_max_s, params.watchdog_s, reason,
@@ -29,7 +39,7 @@ def out_of_split(image: Image, params: Params) -> U1:
 def has_good_reading(image: Image, params: Params) -> U1:
     """1 for each unit that is known to be where it is measured, shape (n,)."""
     good = np.empty(len(params.ids), dtype=np.uint8)
-    kernel.good_readings(
+    _good_readings(
         image.now_s, image.p_meas_mw, image.measured_at_s, params.telemetry_age_max_s,
         image.quality, image.connected, good,
     )  # fmt: skip
@@ -39,7 +49,7 @@ def has_good_reading(image: Image, params: Params) -> U1:
 def is_adrift(image: Image, params: Params) -> U1:
     """1 for each unit that is read, but accepted no setpoint for longer than its watchdog, (n,)."""
     adrift = np.empty(len(params.ids), dtype=np.uint8)
-    kernel.find_adrift(
+    _find_adrift(
         image.now_s, image.p_meas_mw, image.measured_at_s, image.accepted_at_s,
         params.telemetry_age_max_s, params.watchdog_s, image.quality, image.connected, adrift,
     )  # fmt: skip
@@ -57,7 +67,7 @@ def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, ad
     that was sent in it.
     """
     last_mw = np.empty(len(params.ids))
-    kernel.last_setpoints(
+    _last_setpoints(
         state.now_s, state.p_setpoint_mw, state.sent, state.told_mw, state.out_reason,
         image.p_meas_mw, image.measured_at_s, image.accepted_mw, image.accepted_at_s,
         image.write_result, reason, adrift, params.fallback_mw, params.p_min_mw, params.p_max_mw,
@@ -69,7 +79,7 @@ def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, ad
 def counted_mw(reason: U1, last_mw: F8, image: Image, params: Params) -> F8:
     """What a unit outside the split is counted with, MW, shape (n,); last_mw for the others."""
     out_mw = np.empty(len(params.ids))
-    kernel.counted(
+    _counted(
         reason, last_mw, image.accepted_mw, image.p_meas_mw, params.fallback_mw, out_mw
     )  # fmt: skip
     return out_mw
@@ -82,7 +92,7 @@ def within_ramp_mw(wanted_mw: F8, last_mw: F8, image: Image, params: Params, dt_
     contradict each other leave the rating.
     """
     out_mw = np.empty(len(params.ids))
-    kernel.within_ramp(
+    _within_ramp(
         wanted_mw, last_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
         params.p_min_mw, params.p_max_mw, image.p_avail_min_mw, image.p_avail_max_mw, out_mw,
     )  # fmt: skip
@@ -102,7 +112,7 @@ def pinned_mw(
     stays there in mode SAFE.
     """
     out_mw = np.empty(len(params.ids))
-    kernel.pinned(
+    _pinned(
         mode is Mode.SAFE, reason, last_mw, image.connected, adrift, image.accepted_mw,
         image.accepted_at_s, image.p_meas_mw, image.operator_mw, params.fallback_mw,
         params.safe_mw, image.basepoint_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s,
@@ -120,7 +130,7 @@ def takes_setpoints(reason: U1, adrift: U1, image: Image) -> U1:
     their setpoint again, so that they can come back.
     """
     sent = np.empty(reason.size, dtype=np.uint8)
-    kernel.takes_setpoints(
+    _takes_setpoints(
         reason, image.connected, adrift, image.accepted_mw, image.accepted_at_s,
         image.p_meas_mw, sent,
     )  # fmt: skip

@@ -12,6 +12,16 @@ import numpy as np
 
 from vppd.core.types import F8, U1, Image, Params, State
 from vppd.kernels import aims, exact, headroom, response
+from vppd.kernels.jit import entry
+
+_expect = entry(response.expect)
+_foresee = entry(response.foresee)
+_shift_rows = entry(response.shift_rows)
+_aim = entry(aims.aim)
+_economy = entry(aims.economy)
+_recover = entry(aims.recover)
+_split_exact = entry(exact.split_exact)
+_lasting = entry(headroom.lasting)
 
 NAN = float("nan")
 
@@ -48,7 +58,7 @@ class Foresight(NamedTuple):
     def expected_mw(self, p_mw: F8, k: int = 0) -> tuple[F8, float]:
         """Output of each unit at point k if these setpoints stand, shape (n,), and their sum."""
         out_mw = np.empty_like(p_mw)
-        sum_mw = response.expect(self.free_mw[k], self.gain_pu[k], self.stands_mw, p_mw, out_mw)
+        sum_mw = _expect(self.free_mw[k], self.gain_pu[k], self.stands_mw, p_mw, out_mw)
         return out_mw, sum_mw
 
 
@@ -65,8 +75,8 @@ def look_ahead(
     n, fixed = last_mw.size, params.fixed
     past_mw, when_s, stands_mw = past(state, image, params, last_mw)
     free_mw = np.empty((fixed.ahead_s.size, n))
-    model_mw, offset_mw, seen_s, off_mw = np.empty((4, n))
-    response.foresee(
+    model_mw, offset_mw, seen_s, off_mw = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    _foresee(
         state.now_s, image.now_s,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s,
         image.p_meas_mw, image.measured_at_s, image.quality,
@@ -101,13 +111,14 @@ def first_price(state: State, points: int) -> F8:
 def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F8, F8]:
     """Past setpoints as they arrived, with room for this tick's; their instants; the newest."""
     before_mw, before_s = state.past_mw, state.when_s
-    if before_mw.size != params.fixed.past_rows:
+    fixed = params.fixed
+    if before_mw.size != fixed.past_rows or before_s.size != fixed.when_rows:
         # from a journal that knew of none, or counted otherwise
         before_mw, before_s = nothing_sent(params)
     past_mw, when_s = np.empty_like(before_mw), np.empty_like(before_s)
     stands_mw = np.empty_like(last_mw)
-    response.shift_rows(
-        image.now_s, params.tick_s, before_s, params.fixed.past_end, before_mw,
+    _shift_rows(
+        image.now_s, params.tick_s, before_s, fixed.past_end, before_mw,
         image.accepted_mw, image.accepted_at_s, image.write_result, state.out_reason,
         last_mw, past_mw, when_s, stands_mw,
     )  # fmt: skip
@@ -123,8 +134,8 @@ def lasting_mw(
     end, as long as they have room, and still carries transients with all that its limits allow:
     this is how the plant gives what it promised (`core.headroom`).
     """
-    lower_mw, upper_mw = np.empty((2, range_lower_mw.size))
-    headroom.lasting(
+    lower_mw, upper_mw = np.empty_like(range_lower_mw), np.empty_like(range_upper_mw)
+    _lasting(
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu,
         LASTS_S + params.soc_horizon_s, range_lower_mw, range_upper_mw, lower_mw, upper_mw,
@@ -135,7 +146,7 @@ def lasting_mw(
 def recovery_mw(state: State, image: Image, params: Params) -> F8:
     """What brings each store back to the middle of its band, MW, shape (n,); 0 of other units."""
     back_mw = np.empty(image.soc_pu.size)
-    aims.recover(
+    _recover(
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.soc_recovery_s, RECOVERY_MAX_PU, params.p_min_mw, params.p_max_mw,
         params.quiet_pu, state.recovery_mw, back_mw,
@@ -151,12 +162,12 @@ def economic_mw(
     The slow part of the request by participation x range, after what stores need to come back to
     the middle of their band, which the others carry. What this cannot serve, no target can.
     """
-    base_mw, weight = np.empty((2, plan_mw.size))
-    request_mw = aims.economy(
+    base_mw, weight = np.empty_like(plan_mw), np.empty_like(plan_mw)
+    request_mw = _economy(
         slow_mw, plan_mw, back_mw, params.participation, lower_mw, upper_mw, base_mw, weight
     )
     target_mw = base_mw.copy()
-    exact.split_exact(request_mw, base_mw, weight, lower_mw, upper_mw, 0.0, target_mw)
+    _split_exact(request_mw, base_mw, weight, lower_mw, upper_mw, 0.0, target_mw)
     return target_mw, base_mw
 
 
@@ -174,10 +185,10 @@ class Aim(NamedTuple):
 
 def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8, still: U1) -> Aim:
     """Say who is to meet the request at which look-ahead point, and who stays (see the kernel)."""
-    n = lower_mw.size
-    wanted_mw, gain_pu = np.empty(2), np.empty((2, n + 1))
-    target_mw, weight, low_mw, high_mw, pull = np.empty((5, n + 1))
-    aims.aim(
+    units = lower_mw.size + 1
+    wanted_mw, gain_pu, target_mw = np.empty(2), np.empty((2, units)), np.empty(units)
+    weight, pull, low_mw, high_mw = [np.empty(units) for _ in range(4)]
+    _aim(
         ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.stands_mw, ahead.target_mw,
         ahead.base_mw, params.participation, params.cost, ahead.lower_mw, ahead.upper_mw,
         lower_mw, upper_mw, ahead.told_mw, still, ABLE_PU,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vppd.core.allocation import Box, Split, held_by, split, split_of
 from vppd.core.bands import Sides, take_sides
+from vppd.core.drafts import draft_of, freeze
 from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.headroom import Promise, award_short_mw, is_award_short, promised
@@ -42,10 +43,14 @@ from vppd.core.types import (
     State,
     Verdict,
 )
-from vppd.kernels import guard, limits, status
-from vppd.kernels.response import keep
-from vppd.kernels.sums import sum_in_order
-from vppd.kernels.tally import count_known, tally
+from vppd.kernels import fits, guard, limits, response, status, sums, tally
+from vppd.kernels.jit import entry
+
+_guard_setpoints = entry(guard.guard_setpoints)
+_fold_limits = entry(limits.fold_limits)
+_sum_in_order = entry(sums.sum_in_order)
+_count_known, _tally = entry(tally.count_known), entry(tally.tally)
+_keep, _remember = entry(response.keep), entry(response.remember)
 
 # Looked up once: to get at a member of an enumeration takes as long as to add two arrays.
 TAKES_PART, CROSSED = int(Reason.NONE), int(Reason.CROSSED)
@@ -54,6 +59,7 @@ MODES, ORDERS = tuple(Mode), tuple(Order)  # by number
 STARTING, LOCAL, SAFE = Mode.STARTING, Mode.LOCAL, Mode.SAFE
 FRESH = Verdict.FRESH
 NOTHING = np.empty(0)
+StateDraft, DecisionDraft = draft_of(State), draft_of(Decision)
 
 FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
@@ -94,7 +100,9 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     """Compute the setpoints of one tick, and the state for the next one.
 
     Raises nothing for bad data: that is refused, held, or counted by prediction, with a reason.
+    Arrays that are not those of the units are no data (`look_at`).
     """
+    look_at(state, image, params)
     dt_s = elapsed_s(state, image, params)
     asked, able, ahead = before_the_split(state, image, params, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
@@ -104,6 +112,33 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     return conclude(
         state, image, params, asked, able, ahead, done, held, dropped_mw, promise, short
     )
+
+
+def look_at(state: State, image: Image, params: Params) -> None:
+    """Look at type and length of every array: below, nothing does.
+
+    Raises
+    ------
+    TypeError
+        One has not the type of its field, or is not in C order.
+    ValueError
+        One is not of one entry a unit.
+    """
+    n = params.fixed.n  # looked at the parameters
+    if not fits.image_fits(
+        n, image.basepoint_mw, image.p_meas_mw, image.measured_at_s, image.soc_pu,
+        image.p_avail_min_mw, image.p_avail_max_mw, image.accepted_mw, image.accepted_at_s,
+        image.operator_mw, image.quality, image.write_result, image.remote, image.connected,
+        image.locked,
+    ):  # fmt: skip
+        raise ValueError(f"the arrays of the image are not of {n} units")
+    if not fits.state_fits(
+        n, state.p_setpoint_mw, state.p_model_mw, state.p_offset_mw, state.p_seen_s,
+        state.told_mw, state.side_since_s, state.switches_left, state.recovery_mw, state.doubt,
+        state.benched_s, state.bench_wait_s, state.out_reason, state.sent, state.side,
+        state.past_mw, state.when_s, state.ahead_price,
+    ):  # fmt: skip
+        raise ValueError(f"the arrays of the state are not of {n} units")
 
 
 def before_the_split(
@@ -128,7 +163,7 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
     """Signal through its guards, mode, and the request that follows, MW."""
     verdict, agc_pu = judge_agc(state, image, params)
     accepted_s = image.agc_received_s if verdict is FRESH else state.agc_accepted_s
-    known = count_known(image.measured_at_s)
+    known = _count_known(image.measured_at_s)
     mode = next_mode(
         MODES[state.mode],
         order=ORDERS[image.order],
@@ -147,7 +182,7 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
     )
     response_mw = 0.0 if mode is LOCAL or mode is SAFE else droop_mw(image, params)
     plan_mw = params.safe_mw if mode is SAFE else image.basepoint_mw
-    plan_sum_mw = sum_in_order(plan_mw)
+    plan_sum_mw = _sum_in_order(plan_mw)
     return Asked(
         mode=mode,
         verdict=verdict,
@@ -167,9 +202,10 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     adrift = is_adrift(image, params)
     last_mw = last_setpoints_mw(state, image, params, reason, adrift)
     judged = judge(state, image, params, reason, last_mw, dt_s)
-    lower_mw, upper_mw, range_lower_mw, range_upper_mw = np.empty((4, n))
-    lower_reason, upper_reason = np.empty((2, n), dtype=np.uint8)
-    crossed = limits.fold_limits(
+    lower_mw, upper_mw = np.empty(n), np.empty(n)
+    range_lower_mw, range_upper_mw = np.empty(n), np.empty(n)
+    lower_reason, upper_reason = np.empty(n, dtype=np.uint8), np.empty(n, dtype=np.uint8)
+    crossed = _fold_limits(
         params.p_min_mw, params.p_max_mw,
         last_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
@@ -249,7 +285,7 @@ def fleet_status(done: Split, request_mw: float) -> int:
 
 def expected_of(p_mw: F8, ahead: Foresight | None) -> tuple[F8, float]:
     """What setpoints serve, MW: themselves, or what they will have delivered; and the sum."""
-    return (p_mw, sum_in_order(p_mw)) if ahead is None else ahead.expected_mw(p_mw)
+    return (p_mw, _sum_in_order(p_mw)) if ahead is None else ahead.expected_mw(p_mw)
 
 
 def second_guard(
@@ -261,7 +297,7 @@ def second_guard(
     A dropped unit keeps its last setpoint. Second value: the refused setpoints by unit, MW.
     """
     failed = np.empty(len(params.ids), dtype=np.uint8)
-    count = guard.guard_setpoints(
+    count = _guard_setpoints(
         done.p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
         params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
         image.p_avail_min_mw, image.p_avail_max_mw,
@@ -297,16 +333,18 @@ def conclude(
     """Put state and decision together."""
     p_mw = done.p_mw
     unserved_mw = asked.request_mw - done.served_mw
-    held_mw, headroom_mw, footroom_mw, range_up_mw, range_down_mw = tally(
+    held_mw, headroom_mw, footroom_mw, range_up_mw, range_down_mw = _tally(
         p_mw, able.box.lower_mw, able.box.upper_mw,
         able.box.range_lower_mw, able.box.range_upper_mw, able.out_reason, held,
     )  # fmt: skip
     send = takes_setpoints(able.out_reason, able.adrift, image)
     if asked.mode is STARTING:
         send = np.zeros_like(send)
+    told_mw = np.empty(p_mw.size)
+    _remember(send, p_mw, state.told_mw, told_mw)
     fresh = asked.verdict is FRESH
     begins = asked.mode != state.mode or isnan(state.mode_since_s)
-    after = State(
+    after = StateDraft(
         now_s=image.now_s,
         mode=asked.mode,
         mode_since_s=image.now_s if begins else state.mode_since_s,
@@ -322,18 +360,19 @@ def conclude(
         out_reason=able.out_reason,
         award_short=award_short,
         sent=send,
-        told_mw=np.where(send, p_mw, state.told_mw),
+        told_mw=told_mw,
         side=state.side if able.sides is None else able.sides.side,
         side_since_s=state.side_since_s if able.sides is None else able.sides.since_s,
         switches_left=state.switches_left if able.sides is None else able.sides.switches_left,
         **_trusted(state, image, params, able, ahead),
         **_carried(state, params, ahead, done, send),
     )
+    freeze(after, State)
     events = changes(
         state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw,
         award_short_mw=max(award_short_mw(promise, image)),
     )  # fmt: skip
-    decision = Decision(
+    decision = DecisionDraft(
         tick=image.tick,
         mode=asked.mode,
         verdict=asked.verdict,
@@ -371,6 +410,7 @@ def conclude(
         promise_firm_up_mw=promise.firm_up_mw,
         promise_firm_down_mw=promise.firm_down_mw,
     )
+    freeze(decision, Decision)
     seal(after, decision)
     return after, decision
 
@@ -395,7 +435,7 @@ def _carried(
     """What the response model hands to the next tick."""
     if ahead is None:
         return {name: getattr(state, name) for name in CARRIED}
-    keep(params.fixed.past_end, send, done.p_mw, ahead.told_mw, ahead.past_mw)
+    _keep(params.fixed.past_end, send, done.p_mw, ahead.told_mw, ahead.past_mw)
     return {
         "slow_mw": ahead.slow_mw,
         "recovery_mw": ahead.recovery_mw,

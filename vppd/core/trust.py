@@ -11,6 +11,11 @@ from vppd.core.allocation import Box
 from vppd.core.response import Foresight
 from vppd.core.types import F8, U1, Image, Params, Policy, State
 from vppd.kernels import trust
+from vppd.kernels.jit import entry
+
+_count_doubt = entry(trust.count_doubt)
+_judge = entry(trust.judge)
+_shrink = entry(trust.shrink)
 
 FORGET_S = 30.0  # time in which 63 % of what a reading said is forgotten
 BENCHED = trust.BENCHED
@@ -32,8 +37,9 @@ def judge(
     """Bench who is doubted too much: `reason` says so then. None where nobody is doubted."""
     if params.policy != RESPONSE_AWARE or not params.trust_error_pu > 0.0:
         return None
-    doubt, benched_s, wait_s = np.empty((3, reason.size))
-    benched = trust.judge(
+    n = reason.size
+    doubt, benched_s, wait_s = np.empty(n), np.empty(n), np.empty(n)
+    benched = _judge(
         image.now_s, dt_s, params.trust_error_pu, params.p_min_mw, params.p_max_mw,
         image.p_meas_mw, last_mw, state.doubt, state.benched_s, state.bench_wait_s,
         state.out_reason, reason, doubt, benched_s, wait_s,
@@ -43,7 +49,7 @@ def judge(
 
 def shrink(judged: Judged, image: Image, params: Params, reason: U1, box: Box) -> None:
     """Shrink the box of doubtful units, in place."""
-    trust.shrink(
+    _shrink(
         params.trust_error_pu, judged.doubt, reason, image.basepoint_mw, box.lower_mw,
         box.upper_mw, box.lower_reason, box.upper_reason, box.range_lower_mw, box.range_upper_mw,
     )  # fmt: skip
@@ -67,7 +73,7 @@ def count_doubt(
 ) -> F8:
     """Doubt after the readings of this tick, shape (n,)."""
     after = np.empty(reason.size)
-    trust.count_doubt(
+    _count_doubt(
         params.trust_error_pu, FORGET_S, ahead.off_mw, image.p_meas_mw, state.p_seen_s,
         ahead.seen_s, params.p_min_mw, params.p_max_mw, image.p_avail_min_mw,
         image.p_avail_max_mw, judged.doubt, state.out_reason, reason, after,

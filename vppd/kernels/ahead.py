@@ -42,7 +42,7 @@ import numpy as np
 
 from vppd.kernels import ahead_groups, ahead_search, tree
 from vppd.kernels.ahead_groups import PULL_ROWS
-from vppd.kernels.jit import F8, I8, IN, IN_2D, OUT, OUT_2D, b1, f8, i8, kernel, several
+from vppd.kernels.jit import F8, I8, IN, IN_2D, OUT, OUT_2D, b1, entry, f8, i8, kernel, several
 from vppd.kernels.status import BAD_INPUT, OK, UNSERVED_DOWN, UNSERVED_UP
 from vppd.kernels.tree import OWN, ROOM_ROWS
 
@@ -193,6 +193,11 @@ def conclude(
     return code, kkt_mw
 
 
+_prepare, _conclude = entry(prepare), entry(conclude)
+_search_prices, _correct = entry(ahead_search.search_prices), entry(ahead_search.correct)
+_prepare_groups, _conclude_groups = entry(tree.prepare_groups), entry(tree.conclude_groups)
+
+
 def work_size(units: int, groups: int) -> int:
     """How many numbers `split_ahead` needs for its work."""
     return STATE_SIZE + BLOCK_SIZE + units + (ROOM_ROWS + PULL_ROWS) * groups
@@ -260,12 +265,12 @@ def split_ahead(
     state = work[:STATE_SIZE].reshape(STATE_ROWS, POINTS_MAX)
     block = work[STATE_SIZE : STATE_SIZE + BLOCK_SIZE]
     fleet = (target_mw, weight, lower_mw, upper_mw)
-    if not prepare(wanted_mw, softness, gain, *fleet, price_start, state, block):
+    if not _prepare(wanted_mw, softness, gain, *fleet, price_start, state, block):
         return BAD_INPUT, 0, math.nan
     rounds = 0
     if groups == 0:
-        rounds = ahead_search.search_prices(wanted_mw, softness, gain, *fleet, out_mw, state, block)
-        if not ahead_search.correct(softness, state):
+        rounds = _search_prices(wanted_mw, softness, gain, *fleet, out_mw, state, block)
+        if not _correct(softness, state):
             return _concluded(softness, state, rounds, price, missed_mw)
     at = STATE_SIZE + BLOCK_SIZE
     centre_mw = work[at : at + n]
@@ -273,9 +278,7 @@ def split_ahead(
     pull = work[at + n + room.size :][: PULL_ROWS * groups].reshape(PULL_ROWS, groups)
     room[OWN] = 0.0
     limits = (group_low_mw, group_high_mw)
-    if groups > 0 and not tree.prepare_groups(
-        unit_group, parent, *limits, lower_mw, upper_mw, room
-    ):
+    if groups > 0 and not _prepare_groups(unit_group, parent, *limits, lower_mw, upper_mw, room):
         return BAD_INPUT, 0, math.nan
     problem = (
         wanted_mw, softness, gain, *fleet, unit_group, parent, centre_mw, room, out_mw, pull,
@@ -286,10 +289,10 @@ def split_ahead(
         rounds = ahead_groups.search_prices_of_groups(*problem)
     moved_mw = ahead_groups.polish(*problem)
     if groups > 0:
-        off_mw = tree.conclude_groups(
+        off_mw = _conclude_groups(
             unit_group, parent, *limits, out_mw, room, group_price, group_missed_mw
         )
-    code, kkt_mw = conclude(softness, state, moved_mw, price, missed_mw)
+    code, kkt_mw = _conclude(softness, state, moved_mw, price, missed_mw)
     return code, rounds, max(kkt_mw, off_mw)
 
 
@@ -297,5 +300,5 @@ def _concluded(
     softness: F8, state: F8, rounds: int, price: F8, missed_mw: F8
 ) -> tuple[int, int, float]:  # fmt: skip
     """Result of a fleet without groups in which rounding has left nothing to put on units."""
-    code, kkt_mw = conclude(softness, state, 0.0, price, missed_mw)
+    code, kkt_mw = _conclude(softness, state, 0.0, price, missed_mw)
     return code, rounds, kkt_mw

@@ -13,7 +13,7 @@ group below it that is held too.
 import numpy as np
 
 from vppd.kernels import ahead_search, tree
-from vppd.kernels.jit import F8, I8, IN, IN_2D, IN_I8, OUT, OUT_2D, f8, kernel, void
+from vppd.kernels.jit import F8, I8, IN, IN_2D, IN_I8, OUT, OUT_2D, entry, f8, kernel, void
 
 ROUNDS_MAX = 1000
 POLISH_ROUNDS = 3
@@ -260,6 +260,11 @@ def move_groups(
     return largest
 
 
+_set_centres, _evaluate_groups = entry(set_centres), entry(evaluate_groups)
+_move_groups, _answer_groups = entry(move_groups), entry(tree.answer_groups)
+_advance, _correct = entry(ahead_search.advance), entry(ahead_search.correct)
+
+
 def search_prices_of_groups(
     wanted_mw: F8, softness: F8, gain: F8, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8,
     unit_group: I8, parent: I8, centre_mw: F8, room: F8, out_mw: F8, pull: F8, state: F8, block: F8,
@@ -268,14 +273,14 @@ def search_prices_of_groups(
     what = GO_ON
     rounds = 0
     while what == GO_ON and rounds < ROUNDS_MAX:
-        set_centres(gain, target_mw, weight, state, block, centre_mw)
-        tree.answer_groups(unit_group, parent, centre_mw, weight, lower_mw, upper_mw, room, out_mw)
-        evaluate_groups(
+        _set_centres(gain, target_mw, weight, state, block, centre_mw)
+        _answer_groups(unit_group, parent, centre_mw, weight, lower_mw, upper_mw, room, out_mw)
+        _evaluate_groups(
             wanted_mw, softness, gain, target_mw, weight, lower_mw, upper_mw, unit_group, parent,
             centre_mw, room, out_mw, pull, state, block,
         )  # fmt: skip
         rounds += 1
-        what = ahead_search.advance(softness, state)
+        what = _advance(softness, state)
     return rounds
 
 
@@ -286,14 +291,14 @@ def polish(
     """Put what rounding has left on free units, where it is worth it; how far they moved, MW."""
     moved_mw = 0.0
     for _ in range(POLISH_ROUNDS):
-        if not ahead_search.correct(softness, state):
+        if not _correct(softness, state):
             break
-        set_centres(gain, target_mw, weight, state, block, centre_mw)
-        moved_mw += move_groups(
+        _set_centres(gain, target_mw, weight, state, block, centre_mw)
+        moved_mw += _move_groups(
             gain, weight, lower_mw, upper_mw, unit_group, parent, centre_mw, room, out_mw, pull,
             state,
         )  # fmt: skip
-        evaluate_groups(
+        _evaluate_groups(
             wanted_mw, softness, gain, target_mw, weight, lower_mw, upper_mw, unit_group, parent,
             centre_mw, room, out_mw, pull, state, block,
         )  # fmt: skip

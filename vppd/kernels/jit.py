@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numba import boolean, float64, int64, njit, types, uint8
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 F8 = NDArray[np.float64]
@@ -60,3 +61,16 @@ def kernel(signature: Any = None) -> Callable[[Function], Function]:
         _nrt=False,
     )
     return decorate
+
+
+def entry(compiled: Function) -> Function:
+    """The machine code of a kernel, to be called without a look at the type of each argument.
+
+    For a few hundred units that look takes as long as the kernel. Only for arrays that are known
+    to be right: those that the core has made, and those that `fits` has seen.
+    """
+    if not isinstance(compiled, Dispatcher):  # with NUMBA_DISABLE_JIT=1
+        return compiled
+    (overload,) = compiled.overloads.values()
+    code: Function = overload.entry_point  # type: ignore[attr-defined]  # numba does not tell
+    return code

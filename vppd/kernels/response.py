@@ -362,6 +362,19 @@ def keep(past_end: I8, send: U1, p_mw: F8, last_mw: F8, past_mw: F8) -> int:
     return sent
 
 
+@kernel(i8(IN_U1, IN, IN, OUT))
+def remember(send: U1, p_mw: F8, before_mw: F8, told_mw: F8) -> int:
+    """Write the last setpoint that each of n units was sent, in this tick or before; how many now.
+
+    All arrays: shape (n,).
+    """
+    sent = 0
+    for i in range(p_mw.shape[0]):
+        told_mw[i] = p_mw[i] if send[i] != 0 else before_mw[i]
+        sent += 1 if send[i] != 0 else 0
+    return sent
+
+
 @kernel(f8(IN, IN, IN, IN, OUT))
 def expect(free_mw: F8, gain_pu: F8, told_mw: F8, p_mw: F8, out_mw: F8) -> float:
     """Output of n units at a look-ahead point if these setpoints stand, MW; their sum.

@@ -8,7 +8,8 @@ program can say what it is doing before it calls `load`.
 from importlib import import_module
 
 MODULES = (
-    "ahead", "ahead_groups", "ahead_search", "aims", "bands", "certificate", "exact", "guard",
+    "ahead", "ahead_groups", "ahead_search", "aims", "bands", "certificate", "exact", "fits",
+    "guard",
     "headroom", "limits", "merit_order", "participation", "pro_rata", "response", "sides", "sums",
     "tally", "tree", "trust",
 )  # fmt: skip
