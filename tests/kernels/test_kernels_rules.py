@@ -130,15 +130,17 @@ def elsewhere(tmp_path: Path | None, **environment: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=110,
+        timeout=280,
     )
     return result.stdout.strip()
 
 
+@pytest.mark.timeout(300)
 def test_the_same_bits_without_a_compiler(tmp_path):
     assert elsewhere(tmp_path, NUMBA_DISABLE_JIT="1") == kernels_digest.digest()
 
 
+@pytest.mark.timeout(300)  # it compiles every kernel
 def test_the_same_bits_on_a_plain_cpu_without_vector_loops(tmp_path):
     there = elsewhere(tmp_path, NUMBA_CPU_NAME="generic", NUMBA_LOOP_VECTORIZE="0")
     assert there == kernels_digest.digest()
