@@ -25,7 +25,7 @@ from vppd.kernels.merit_order import split_merit_order
 from vppd.kernels.pro_rata import split_pro_rata
 from vppd.kernels.sums import sum_in_order
 from vppd.kernels.tally import count_known, tally
-from vppd.kernels.tree import ROOM_ROWS, project_tree
+from vppd.kernels.tree import OWN, ROOM_ROWS, project_tree
 
 FILE = Path(__file__).parents[1] / "testdata" / "kernels_bits.json"
 Values = Iterator[object]
@@ -108,7 +108,14 @@ def _tree(k: int) -> Values:
         p = family(np.random.default_rng([k, f]), n)
         groups = p.parent.size
         outs = [np.zeros(n) for n in (n, groups, groups)]
-        yield project_tree(*p.arguments[3:], *outs, np.zeros((ROOM_ROWS, groups)))
+        room = np.zeros((ROOM_ROWS, groups))
+        yield project_tree(*p.arguments[3:], *outs, room)
+        yield from outs
+        # once more, from the multipliers that it left, with another one that is none
+        if groups:
+            room[OWN, 0] = np.nan
+        moved = replace(p, target_mw=p.target_mw + 0.1 * p.upper_mw)
+        yield project_tree(*moved.arguments[3:], *outs, room)
         yield from outs
 
 

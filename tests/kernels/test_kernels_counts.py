@@ -7,7 +7,7 @@ import pytest
 
 from vppd.core import participation as who
 from vppd.core.types import Mode, Reason
-from vppd.kernels import aims, participation
+from vppd.kernels import aims, limits, participation, tally
 
 
 class Spy:
@@ -102,3 +102,16 @@ def test_who_is_still_and_free_is_held_by_that():
     three, five = np.zeros(3), np.full(3, 5.0)
     assert aims.find_far(0.01, three, three, -five, five, -five, five, still, held) == (0, 30.0)
     assert held.tolist() == [0, Reason.DEAD_BAND, Reason.SOC]
+
+
+def test_those_are_counted_whose_reason_has_changed():
+    before = np.array([0, 6, 7, 0], np.uint8)
+    assert tally.count_changed(before, before) == 0
+    assert tally.count_changed(before, np.array([6, 6, 0, 0], np.uint8)) == 2
+
+
+def test_those_are_stiff_who_cannot_take_any_number():
+    none, some = np.zeros(4), np.array([0.0, 0.5, 0.0, 0.5])
+    assert limits.count_stiff(none, none) == 0
+    assert limits.count_stiff(some, none) == limits.count_stiff(none, some) == 2
+    assert limits.count_stiff(some, np.array([0.0, 0.0, 1e-3, 0.5])) == 3
