@@ -99,7 +99,7 @@ def good_readings(
     for i in range(p_meas_mw.shape[0]):
         young = _is_young(now_s, measured_at_s[i], p_meas_mw[i], telemetry_age_max_s[i])
         good[i] = young and connected[i] != 0 and quality[i] == ONLINE
-        count += good[i]
+        count += 1 if good[i] != 0 else 0
     return count
 
 
@@ -124,7 +124,7 @@ def find_adrift(
         late = now_s - accepted_at_s[i] > watchdog_s[i]
         young = _is_young(now_s, measured_at_s[i], p_meas_mw[i], telemetry_age_max_s[i])
         adrift[i] = late and young and connected[i] != 0 and quality[i] == ONLINE
-        count += adrift[i]
+        count += 1 if adrift[i] != 0 else 0
     return count
 
 
@@ -280,7 +280,7 @@ def takes_setpoints(
         takes[i] = _takes_setpoints(
             reason[i], connected[i], adrift[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i]
         )
-        count += takes[i]
+        count += 1 if takes[i] != 0 else 0
     return count
 
 
