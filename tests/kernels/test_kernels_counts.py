@@ -10,24 +10,25 @@ from vppd.core.types import Mode, Reason
 from vppd.kernels import aims, limits, participation, tally
 
 
-class Spy:
-    """The kernels of a room, and what each of them returned last."""
+def spied(monkeypatch):
+    """What each kernel that `who` calls returned last, by name."""
+    said = {}
 
-    def __init__(self, room):
-        self.room, self.said = room, {}
-
-    def __getattr__(self, name):
+    def spy(name, function):
         def call(*arguments):
-            self.said[name] = getattr(self.room, name)(*arguments)
-            return self.said[name]
+            said[name] = function(*arguments)
+            return said[name]
 
         return call
+
+    for name, function in [(n, f) for n, f in vars(who).items() if n[1:] in vars(participation)]:
+        monkeypatch.setattr(who, name, spy(name[1:], function))
+    return said
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_of_those_who_take_part_and_those_who_do_not(monkeypatch, seed):
-    spy = Spy(participation)
-    monkeypatch.setattr(who, "kernel", spy)
+    said = spied(monkeypatch)
     before, image, params = cases.plant(seed)
     with np.errstate(all="ignore"):
         reason, adrift = who.out_of_split(image, params), who.is_adrift(image, params)
@@ -42,17 +43,17 @@ def test_of_those_who_take_part_and_those_who_do_not(monkeypatch, seed):
             moves = reason == Reason.OPERATOR
             moves |= told & np.isin(reason, (Reason.FALLBACK, Reason.REFUSED, Reason.BENCHED))
             moves |= told & (mode is Mode.SAFE)
-            assert spy.said["pinned"] == moves.sum()
+            assert said["pinned"] == moves.sum()
     never = reference.never_accepted(image)
     refused = image.write_result == 2
     read_since = image.measured_at_s > before.now_s
     measured = (never | (adrift != 0)) & ((before.sent == 0) | refused | read_since)
-    assert spy.said["out_of_split"] == (reason != 0).sum()
-    assert spy.said["find_adrift"] == adrift.sum()
-    assert spy.said["good_readings"] == good.sum()
-    assert spy.said["takes_setpoints"] == takes.sum()
-    assert spy.said["last_setpoints"] == measured.sum()
-    assert spy.said["counted"] == spy.said["within_ramp"] == cases.N
+    assert said["out_of_split"] == (reason != 0).sum()
+    assert said["find_adrift"] == adrift.sum()
+    assert said["good_readings"] == good.sum()
+    assert said["takes_setpoints"] == takes.sum()
+    assert said["last_setpoints"] == measured.sum()
+    assert said["counted"] == said["within_ramp"] == cases.N
 
 
 def test_a_reading_is_broken_beyond_the_largest_unit_there_is():
