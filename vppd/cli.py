@@ -377,6 +377,58 @@ def _list_markets(as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("journal", type=PATH)
+@click.option("--market", required=True, metavar="NAME", help="The market: as of `score`.")
+@click.option("--out", required=True, type=PATH, metavar="FILE", help="A .csv or .parquet.")
+@click.option("--prices", "prices_path", type=PATH, metavar="FILE",
+    help="CSV: since_utc, prices by the names of the market's parameters, energy_EUR_per_mwh.",
+)  # fmt: skip
+@click.option("--param", "words", multiple=True, metavar="KEY=VALUE", help="One of its parameters.")
+@click.option("--since", metavar="TIME", help="Leave out what is before: as --at of `explain`.")
+@click.option("--until", metavar="TIME", help="Leave out this instant and all after it.")
+@AS_JSON
+def settle(
+    journal: Path,
+    market: str,
+    out: Path,
+    prices_path: Path | None,
+    words: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+) -> None:
+    """Settle a journal: energy by interval, product and unit, performance, amounts.
+
+    Exits with 1 where something cannot be settled, and says what is not known and where.
+    """
+    from vppd.journal.instant import InstantError, utc_text
+    from vppd.market.grid import SeriesError
+    from vppd.market.registry import market as market_of
+    from vppd.market.settlement.record import Prices, SettlementError
+    from vppd.runtime import settle as settling
+    from vppd.runtime.settle_prices import read_prices
+    from vppd.runtime.settle_write import check_path, write
+
+    try:
+        rules = market_of(market)
+        check_path(out)
+        prices = Prices() if prices_path is None else read_prices(prices_path, rules)
+        with _journal_errors(hint=""), _progress("reading") as progress:
+            given, plant = settling.read_both(journal, rules, since, until, progress)
+        found = settling.settled(rules, given, plant, prices, words)
+    except SeriesError as error:
+        at = "" if error.at_s is None else f" ({utc_text(error.at_s)})"
+        _fail(f"{journal} cannot be settled: {error}{at}", EXIT_FALSE)
+    except SettlementError as error:
+        _fail(f"{journal} cannot be settled: {error}", EXIT_FALSE)
+    except (InstantError, ValueError) as error:
+        _fail(str(error), EXIT_BAD)
+    write(out, found.rows)
+    document = json.dumps(settling.as_json(found, out, given.notes), allow_nan=False)
+    click.echo(document if as_json else settling.render(found, out, given.notes))
+
+
+@main.command()
 @click.option("--csv", "csv_path", type=PATH, metavar="FILE",
     help="The meter: time, p_mw (or load_mw), by intervals.",
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Settlement: energy by interval, product and unit, performance and amounts: pure functions."""
