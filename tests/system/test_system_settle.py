@@ -252,3 +252,18 @@ def test_the_document_has_every_column():
     text = DOCUMENT.read_text()
     told = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", text, re.M)
     assert told == [(c.name, c.kind.value, c.about) for c in COLUMNS]
+
+
+def test_a_frequency_product_alone_needs_no_agc(tmp_path):
+    def changes(_k, image):
+        return dataclasses.replace(image, regulation_capacity_up_mw=0.0,
+                                   regulation_capacity_down_mw=0.0, agc_pu=np.nan,
+                                   agc_received_s=np.nan)  # fmt: skip
+
+    out = tmp_path / "day.csv"
+    settle(journal_of(tmp_path / "journal", changes), out, "--param", "capacity_mw=20",
+           market="ce-fcr")  # fmt: skip
+    (total,) = rows_of(out, "total")
+    assert total["performance_name"] == "inside_pct"
+    assert (total["requested_mwh"], total["mileage_mw"]) == ("0.000000000", "0.000000")
+    assert (total["capacity_up_mw"], total["baseline_mwh"]) == ("0.000000", "2.000000000")

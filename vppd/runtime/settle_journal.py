@@ -79,10 +79,11 @@ class _PlantLog:
         value_mw = signal_mw(image)
         if not math.isfinite(value_mw):
             return
-        if image.agc_received_s != self.received_s:
-            self.received_s = image.agc_received_s
-            self.signal.append((utc_s - (image.now_s - image.agc_received_s), value_mw))
-        elif value_mw != self.signal[-1][1]:
+        received_s = image.agc_received_s
+        if math.isfinite(received_s) and received_s != self.received_s:
+            self.received_s = received_s
+            self.signal.append((utc_s - (image.now_s - received_s), value_mw))
+        elif not self.signal or value_mw != self.signal[-1][1]:
             self.signal.append((utc_s, value_mw))
 
     def as_plant(self, units: tuple[Unit, ...]) -> Plant:

@@ -111,9 +111,10 @@ def _correction_mws(
     curve_mws, q_mw, way_mw = _followed(unit, t_s, p_mw)
     missed_mw = p_mw[1:] - q_mw
     closed_mws = curve_mws + 0.5 * missed_mw * np.diff(t_s)
-    moved = way_mw > 0.0
-    obeyed = np.where(moved, 2.0 - 2.0 * np.abs(missed_mw) / np.where(moved, way_mw, 1.0), 0.0)
-    obeyed = np.minimum(np.maximum(obeyed, 0.0), 1.0)
+    off_mw = np.abs(missed_mw)
+    near = off_mw < way_mw
+    part = np.where(near, off_mw, 1.0) / np.where(near, way_mw, 1.0)
+    obeyed = np.minimum(2.0 * (1.0 - part), 1.0)
     is_line = is_hole.copy()
     is_line[-1] = True  # beyond the last reading its power holds
     return np.where(is_line, 0.0, obeyed * (closed_mws - line_mws))
