@@ -27,7 +27,7 @@ ONLINE: Final = int(Quality.ONLINE)
 
 
 def read_plant(path: Path, progress: Progress | None = None) -> Plant:
-    """Read what a journal tells of its units.
+    """Read what a journal tells of its units; their lags are those of its last segment.
 
     Raises
     ------
