@@ -1,5 +1,6 @@
 """Energy of a unit from its readings: hand-computed, exact solutions, and what may not be said."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -38,6 +39,18 @@ def test_a_hole_is_counted_and_has_a_straight_line():
     assert (3600.0 * energy_mwh).tolist() == pytest.approx([16.0, 28.0, 54.0])
     # 20 s without a reading are a hole; 18 s beyond the last are 8 s longer than it may be old
     assert hole_s.tolist() == pytest.approx([10.0, 10.0, 8.0])
+
+
+def test_a_hole_has_what_the_unit_was_counted_with():
+    one = unit([0, 1, 21, 22], [1, 1, 3, 3], [(2.0, 9.0)], 0.0, 0.3)
+    one = dataclasses.replace(one, counted_s=np.array([0.5, 5.0, 15.0, 21.5, 30.0, 40.0]),
+                              counted_mw=np.array([7.0, 5.0, 5.0, 7.0, 7.0, 2.0]))  # fmt: skip
+    energy_mwh, hole_s = interval_energy(one, np.array([0.0, 5.0, 21.0, 22.0, 50.0]))
+    # 1 MW s, then 4 s from 1 to 5; 10 s of 5, 6 s from 5 to 3; 3 MW s, where no hole is;
+    # beyond the last reading: 8 s from 3 to 7, 10 s from 7 to 2, 10 s of 2
+    expected = [1.0 + 12.0, 50.0 + 24.0, 3.0, 40.0 + 45.0 + 20.0]
+    assert (3600.0 * energy_mwh).tolist() == pytest.approx(expected)
+    assert hole_s.tolist() == pytest.approx([4.0, 16.0, 0.0, 18.0])
 
 
 def test_nothing_is_said_of_what_was_before_the_first_reading():

@@ -107,6 +107,20 @@ def test_the_signal_counts_from_when_it_came_and_capacity_from_its_tick(tmp_path
     assert (plant.capacity_up_mw.t_s - UTC_S).tolist() == [100.0, 104.0]
 
 
+def test_a_unit_that_is_not_heard_is_counted_with_what_the_core_says(tmp_path, chunk):
+    """From 103 on, one unit's link is down; its last reading stands in every image."""
+    lost = images(60)
+    for k in range(3, 60):
+        measured_s, connected = lost[k].measured_at_s.copy(), lost[k].connected.copy()
+        measured_s[1], connected[1] = lost[2].measured_at_s[1], 0
+        lost[k] = dataclasses.replace(lost[k], measured_at_s=measured_s, connected=connected)
+    plant = read_plant(write(tmp_path, lost))
+    counted = [unit.readings for unit in plant.units]
+    assert [one.counted_s.size > 0 for one in counted] == [False, True, False]
+    assert counted[1].counted_s[-1] - UTC_S == 159.0
+    assert counted[1].t_s[-1] == UTC_S + float(lost[2].measured_at_s[1])
+
+
 def test_other_units_are_refused_and_so_is_no_tick(tmp_path):
     params = core_params()
     write(tmp_path, images(3))

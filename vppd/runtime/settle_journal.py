@@ -45,7 +45,7 @@ def read_plant(path: Path, progress: Progress | None = None) -> Plant:
             params = record.header.params
         elif isinstance(record, TickRecord):
             plant.add(record)
-            units.add(record.image, record.meta.utc_s)
+            units.add(record)
     if params is None or not plant.utc_s:
         raise NoTickError("no whole tick in this journal")
     return plant.as_plant(units.as_units(params))
@@ -100,18 +100,16 @@ class _UnitLogs:
     """What each tick says of each unit, chunk by chunk, then unit by unit."""
 
     def __init__(self) -> None:
-        self._images: list[Image] = []
-        self._utc_s: list[float] = []
+        self._ticks: list[TickRecord] = []
         self._before: Image | None = None
         self._parts: dict[str, list[list[tuple[F8, F8]]]] = {
-            name: [] for name in ("readings", "accepted", "basepoints")
+            name: [] for name in ("readings", "accepted", "basepoints", "counted")
         }
 
-    def add(self, image: Image, utc_s: float) -> None:
+    def add(self, record: TickRecord) -> None:
         """Take in one tick."""
-        self._images.append(image)
-        self._utc_s.append(utc_s)
-        if len(self._images) == CHUNK:
+        self._ticks.append(record)
+        if len(self._ticks) == CHUNK:
             self._sort()
 
     def as_units(self, params: Params) -> tuple[Unit, ...]:
@@ -124,6 +122,7 @@ class _UnitLogs:
             readings = UnitSeries(
                 t_s, p_mw, accepted_s, accepted_mw, float(params.dead_time_s[i]),
                 float(params.lag_s[i]), float(params.telemetry_age_max_s[i]),
+                *_rising(self._parts["counted"], i),
             )  # fmt: skip
             basepoints = Steps(*_rising(self._parts["basepoints"], i))
             range_mw = float(params.p_max_mw[i] - params.p_min_mw[i])
@@ -132,27 +131,31 @@ class _UnitLogs:
 
     def _sort(self) -> None:
         """From ticks to units: of each, the instants and values that are new."""
-        if not self._images:
+        if not self._ticks:
             return
-        images, before = self._images, self._before or self._images[0]
-        utc_s = np.asarray(self._utc_s)
-        to_utc_s = (utc_s - np.asarray([image.now_s for image in images]))[:, None]
+        images = [record.image for record in self._ticks]
+        utc_s = np.asarray([record.meta.utc_s for record in self._ticks])[:, None]
+        now_s = np.asarray([image.now_s for image in images])[:, None]
+        first, before = self._before is None, self._before or images[0]
         measured_s = np.asarray([image.measured_at_s for image in images])
         read_mw = np.asarray([image.p_meas_mw for image in images])
         good = np.asarray([image.quality for image in images]) == ONLINE
-        is_new = _new(measured_s, before.measured_at_s, self._before is None)
-        is_new &= good & np.isfinite(measured_s) & np.isfinite(read_mw)
-        self._keep("readings", measured_s + to_utc_s, read_mw, is_new)
+        good &= np.isfinite(measured_s) & np.isfinite(read_mw)
+        is_read = good & _new(measured_s, before.measured_at_s, first)
+        self._keep("readings", measured_s + (utc_s - now_s), read_mw, is_read)
         accepted_s = np.asarray([image.accepted_at_s for image in images])
         accepted_mw = np.asarray([image.accepted_mw for image in images])
-        is_new = _new(accepted_s, before.accepted_at_s, self._before is None)
-        is_new &= np.isfinite(accepted_s) & np.isfinite(accepted_mw)
-        self._keep("accepted", accepted_s + to_utc_s, accepted_mw, is_new)
+        is_new = np.isfinite(accepted_s) & np.isfinite(accepted_mw)
+        is_new &= _new(accepted_s, before.accepted_at_s, first)
+        self._keep("accepted", accepted_s + (utc_s - now_s), accepted_mw, is_new)
         base_mw = np.asarray([image.basepoint_mw for image in images])
-        is_new = _new(base_mw, before.basepoint_mw, self._before is None)
-        self._keep("basepoints", np.broadcast_to(utc_s[:, None], base_mw.shape), base_mw, is_new)
-        self._before = images[-1]
-        self._images, self._utc_s = [], []
+        at_utc_s = np.broadcast_to(utc_s, base_mw.shape)
+        self._keep("basepoints", at_utc_s, base_mw, _new(base_mw, before.basepoint_mw, first))
+        counted_mw = np.asarray([record.decision.p_setpoint_mw for record in self._ticks])
+        is_counted = np.asarray([record.decision.send for record in self._ticks]) == 0
+        is_counted &= np.isfinite(counted_mw) & ~is_read
+        self._keep("counted", at_utc_s, counted_mw, is_counted)
+        self._before, self._ticks = images[-1], []
 
     def _keep(self, name: str, t_s: F8, value: F8, is_new: NDArray[np.bool_]) -> None:
         at = [np.flatnonzero(is_new[:, i]) for i in range(is_new.shape[1])]

@@ -14,11 +14,15 @@ model misses less than half of the way that it went, not at all where it misses 
 unit that stands still, or moves by itself, is credited with nothing that was not measured. Without
 a lag, without a setpoint, or over a hole in the readings what is left is the trapezoid itself.
 
-Sources: K. J. Åström and T. Hägglund, "PID Controllers", 2nd ed. 1995, ch. 2 (first order plus dead
-time). Linear interpolation over holes is how meter data are commonly estimated; it is counted.
+In a hole stands what the daemon counted the unit with meanwhile (its last setpoint, then its
+fallback), joined by straight lines; without that, one straight line. Either is an estimate, and the
+time is counted.
+
+Source: K. J. Åström and T. Hägglund, "PID Controllers", 2nd ed. 1995, ch. 2 (first order plus dead
+time). To estimate holes, and to mark what is estimated, is common practice with meter data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -51,6 +55,8 @@ class UnitSeries:
     dead_time_s: float
     lag_s: float  # 0: not known
     age_max_s: float  # readings farther apart are a hole
+    counted_s: F8 = field(default_factory=lambda: np.zeros(0))  # instants at which it had none,
+    counted_mw: F8 = field(default_factory=lambda: np.zeros(0))  # and what it was counted with
 
 
 def interval_energy(unit: UnitSeries, edges_s: F8) -> tuple[F8, F8]:
@@ -60,27 +66,48 @@ def interval_energy(unit: UnitSeries, edges_s: F8) -> tuple[F8, F8]:
     ----------
     unit : UnitSeries
     edges_s : ndarray, shape (m + 1,)
-        Rising. Beyond the last reading its power holds.
+        Rising. Beyond the last reading, or the last estimate, its power holds.
 
     Raises
     ------
     EnergyError
         There is no reading at or before the first edge.
     """
-    t_s, p_mw = unit.t_s, unit.p_mw
-    if not t_s.size or t_s[0] > edges_s[0]:
+    if not unit.t_s.size or unit.t_s[0] > edges_s[0]:
         raise EnergyError("no reading before the first interval")
-    end_s = max(float(edges_s[-1]), float(t_s[-1])) + 1.0
-    t_s, p_mw = np.append(t_s, end_s), np.append(p_mw, p_mw[-1])
-    away_s = np.diff(t_s)
-    line_mws = away_s * 0.5 * (p_mw[:-1] + p_mw[1:])
-    is_hole = away_s > unit.age_max_s
-    is_hole[-1] = False  # `_held_s` counts what is held beyond the last reading
-    more_mws = _correction_mws(unit, t_s, p_mw, line_mws, is_hole)
+    t_s, p_mw, is_line = _filled(unit, float(edges_s[-1]))
+    line_mws = np.diff(t_s) * 0.5 * (p_mw[:-1] + p_mw[1:])
+    more_mws = _correction_mws(unit, t_s, p_mw, line_mws, is_line)
     energy_mws = np.diff(_cumulated(t_s, p_mw, line_mws, more_mws, edges_s))
-    hole_s = np.concatenate(([0.0], np.cumsum(np.where(is_hole, away_s, 0.0))))
-    holes_s = np.diff(np.interp(edges_s, t_s, hole_s))
-    return energy_mws / SECONDS_PER_HOUR, holes_s + _held_s(unit, edges_s)
+    return energy_mws / SECONDS_PER_HOUR, _holes_s(unit, edges_s) + _held_s(unit, edges_s)
+
+
+def _filled(unit: UnitSeries, until_s: float) -> tuple[F8, F8, NDArray[np.bool_]]:
+    """Readings, with what stands in their holes, up to `until_s` at least.
+
+    Returns instants, powers, and which pairs of them are no two readings side by side.
+    """
+    ends_s = np.append(unit.t_s[1:], np.inf)
+    k = np.searchsorted(unit.t_s, unit.counted_s, side="right") - 1
+    last_s = unit.t_s[np.maximum(k, 0)]
+    in_hole = (k >= 0) & (unit.counted_s > last_s) & (ends_s[k] - last_s > unit.age_max_s)
+    in_hole &= unit.counted_s < ends_s[k]
+    t_s = np.concatenate((unit.t_s, unit.counted_s[in_hole]))
+    p_mw = np.concatenate((unit.p_mw, unit.counted_mw[in_hole]))
+    is_read = np.arange(t_s.size) < unit.t_s.size
+    order = np.argsort(t_s, kind="stable")
+    t_s, p_mw, is_read = t_s[order], p_mw[order], is_read[order]
+    t_s = np.append(t_s, max(until_s, float(t_s[-1])) + 1.0)
+    p_mw = np.append(p_mw, p_mw[-1])
+    is_line = ~(is_read & np.append(is_read[1:], False)) | (np.diff(t_s) > unit.age_max_s)
+    return t_s, p_mw, is_line
+
+
+def _holes_s(unit: UnitSeries, edges_s: F8) -> F8:
+    """Time of each interval between two readings that are too far apart."""
+    away_s = np.diff(unit.t_s)
+    total_s = np.concatenate(([0.0], np.cumsum(np.where(away_s > unit.age_max_s, away_s, 0.0))))
+    return np.diff(np.interp(edges_s, unit.t_s, total_s))
 
 
 def _held_s(unit: UnitSeries, edges_s: F8) -> F8:
@@ -103,24 +130,22 @@ def _cumulated(t_s: F8, p_mw: F8, line_mws: F8, more_mws: F8, at_s: F8) -> F8:
 
 
 def _correction_mws(
-    unit: UnitSeries, t_s: F8, p_mw: F8, line_mws: F8, is_hole: NDArray[np.bool_]
+    unit: UnitSeries, t_s: F8, p_mw: F8, line_mws: F8, is_line: NDArray[np.bool_]
 ) -> F8:
     """What each pair of readings holds beyond its trapezoid, MW s, shape (pairs,)."""
     if not (unit.lag_s > 0.0 and unit.accepted_s.size):
         return np.zeros_like(line_mws)
-    curve_mws, q_mw, way_mw = _followed(unit, t_s, p_mw)
+    curve_mws, q_mw, way_mw = _followed(unit, t_s, p_mw, is_line)
     missed_mw = p_mw[1:] - q_mw
     closed_mws = curve_mws + 0.5 * missed_mw * np.diff(t_s)
     off_mw = np.abs(missed_mw)
     near = off_mw < way_mw
     part = np.where(near, off_mw, 1.0) / np.where(near, way_mw, 1.0)
     obeyed = np.minimum(2.0 * (1.0 - part), 1.0)
-    is_line = is_hole.copy()
-    is_line[-1] = True  # beyond the last reading its power holds
     return np.where(is_line, 0.0, obeyed * (closed_mws - line_mws))
 
 
-def _followed(unit: UnitSeries, t_s: F8, p_mw: F8) -> tuple[F8, F8, F8]:
+def _followed(unit: UnitSeries, t_s: F8, p_mw: F8, is_line: NDArray[np.bool_]) -> tuple[F8, F8, F8]:
     """The model from the first reading of each pair on, shapes (pairs,).
 
     Returns its energy, MW s; where it is at the second reading, MW; and the way it went, MW.
@@ -129,9 +154,10 @@ def _followed(unit: UnitSeries, t_s: F8, p_mw: F8) -> tuple[F8, F8, F8]:
     at_s, until_s = t_s[:-1], t_s[1:]
     newest = np.searchsorted(arrives_s, at_s, side="right") - 1
     arriving = np.searchsorted(arrives_s, until_s, side="left") - 1 - newest
+    arriving = np.where(is_line, 0, arriving)  # nobody asks for these, and they may be long
     last = arrives_s.size - 1
     q_mw, total_mws, way_mw = p_mw[:-1], np.zeros_like(at_s), np.zeros_like(at_s)
-    for k in range(int(arriving[:-1].max(initial=0)) + 1):  # the k-th that rules within a pair
+    for k in range(int(arriving.max(initial=0)) + 1):  # the k-th that rules within a pair
         next_s = arrives_s[np.minimum(newest + k + 1, last)]
         span_s = np.maximum(0.0, np.where(k < arriving, next_s, until_s) - at_s)
         ruling_mw = unit.accepted_mw[np.clip(newest + k, 0, last)]

@@ -56,7 +56,8 @@ COLUMNS: Final = (
            AMOUNT_DIGITS),
     Column("currency", Kind.TEXT, "of the amounts"),
     Column("estimated_unit_s", Kind.NUMBER, "unit-seconds without a reading for longer than the"
-           " unit's may be old: a straight line, or the last reading, stands there", TIME_DIGITS),
+           " unit's may be old: what the daemon counted it with, or a straight line, stands there",
+           TIME_DIGITS),
     Column("figures", Kind.TEXT, "plant, total: every figure of the market, a JSON object"),
 )  # fmt: skip
 
