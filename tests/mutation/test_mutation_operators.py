@@ -1,6 +1,7 @@
 """The operators and the choice of mutants; where cosmic-ray is installed (`make mutate`)."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,15 @@ def test_a_sample_has_each_line_and_is_part_of_a_larger_one():
     lower = "\n" + SOURCE
     moved = mutants.sample(mutants.mutants_of("vppd/kernels/a.py", lower), lower, 1)
     assert {(m.start[0] - 1, m.operator) for m in moved} == {(m.start[0], m.operator) for m in one}
+
+
+def test_each_file_of_core_and_kernels_has_tests_that_exist():
+    root = Path(__file__).parents[2]
+    suites = tomllib.loads((Path(__file__).parent / "suites.toml").read_text())["tests"]
+    files = {f"vppd/{room}/{p.name}" for room in ("core", "kernels") for p in
+             (root / "vppd" / room).glob("*.py")}  # fmt: skip
+    left_out = {"vppd/core/__init__.py", "vppd/kernels/__init__.py", "vppd/kernels/jit.py"}
+    assert files - left_out == set(suites)
+    for tests in suites.values():
+        assert tests
+        assert all((root / test.split("::")[0]).exists() for test in tests)
