@@ -153,7 +153,7 @@ def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
 
 def _still(foresight: Foresight, params: Params, box: Box) -> U1:
     """1 for each unit that it is not worth to move, shape (n,)."""
-    still = np.empty(box.lower_mw.size, dtype=np.uint8)
+    still = np.empty(box.lower_mw.size, np.uint8)
     _find_still(
         params.quiet_pu, foresight.gain_pu[0], foresight.target_mw, foresight.told_mw,
         params.p_min_mw, params.p_max_mw, box.lower_mw, box.upper_mw, still,
@@ -328,6 +328,6 @@ def mark_groups(held: U1, group_price: F8, params: Params) -> None:
 
 def held_by(p_mw: F8, box: Box) -> U1:
     """Reason that bound each unit at its setpoint, shape (n,); NONE if it was free."""
-    held = np.empty(p_mw.size, dtype=np.uint8)
+    held = np.empty(p_mw.size, np.uint8)
     _find_holders(p_mw, box.lower_mw, box.upper_mw, box.lower_reason, box.upper_reason, held)
     return held
