@@ -81,7 +81,10 @@ def outputs(rng: np.random.Generator, n: int = 40) -> Iterator[np.ndarray]:
         model.tell(rng.normal(size=n), rng.integers(0, 2, n))
         yield from (free_mw, gain_pu, model.y, model.offset_mw, model.past_mw)
     out = np.empty(n)
-    yield np.array([response.expect(free_mw[0], gain_pu[0], model.stands_mw, model.told_mw, out)])
+    sums = np.empty(len(free_mw))
+    yield np.array([
+        response.expect(free_mw, gain_pu, model.stands_mw, model.told_mw, out, sums)
+    ])  # fmt: skip
     yield out
     yield np.array([response.decay(x) for x in rng.uniform(0.0, 45.0, n).tolist()])
     low_mw, middle_mw, high_mw = np.sort(rng.normal(0.0, 9.0, (3, n)), axis=0)

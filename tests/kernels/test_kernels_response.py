@@ -245,12 +245,13 @@ def test_who_gets_none_was_told_what_it_was_told_before():
 
 
 def test_what_is_expected_is_what_comes_anyway_and_what_of_a_change_arrives():
-    out_mw = np.empty(2)
+    out_mw, sum_mw = np.empty(2), np.empty(2)
     total = kernel.expect(
-        np.array([1.0, 2.0]), np.array([0.5, 0.0]), np.array([4.0, 4.0]), np.array([6.0, 9.0]),
-        out_mw,
+        np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.5, 0.0], [1.0, 0.5]]),
+        np.array([4.0, 4.0]), np.array([6.0, 9.0]), out_mw, sum_mw,
     )  # fmt: skip
     assert out_mw.tolist() == [2.0, 2.0]
+    assert sum_mw.tolist() == [4.0, (3.0 + 2.0) + (4.0 + 2.5)]
     assert total == 4.0
 
 

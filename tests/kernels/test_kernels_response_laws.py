@@ -149,8 +149,10 @@ def test_a_write_is_lost_just_after_half_a_tick():
 
 def test_the_sum_of_what_is_expected_is_exact():
     free_mw, zeros = np.array([1e16, 1.0, -1e16, 1.0]), np.zeros(4)
-    assert kernel.expect(free_mw, zeros, zeros, zeros, np.empty(4)) == 2.0
-    assert kernel.expect(*np.empty((5, 0))) == 0.0
+    one = np.empty(1)
+    assert kernel.expect(free_mw[None], zeros[None], zeros, zeros, np.empty(4), one) == 2.0
+    nobody = np.empty(0)
+    assert kernel.expect(*np.empty((2, 1, 0)), nobody, nobody, nobody, one) == 0.0
 
 
 # ------------------------------------------------------------------ who meets the request

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.response import Aim, Foresight, aim
+from vppd.core.response import Aim, Expected, Foresight, aim
 from vppd.core.types import F8, I8, U1, Params, Policy, Reason
 from vppd.kernels import ahead, aims, exact, limits, merit_order, pro_rata, status
 from vppd.kernels.jit import entry
@@ -42,11 +42,10 @@ class Split(NamedTuple):
     status: int
     lam: float
     kkt_mw: float
-    served_mw: float  # of the request: sum of setpoints, or of what they will deliver
     price: F8  # multipliers of the look-ahead points, shape (K,)
     group_price: F8  # and of the limits of groups, shape (g,)
     group_missed_mw: F8  # what units cannot keep of those
-    expected_mw: F8  # (n,) output at the first look-ahead point; without those the setpoints
+    expected: Expected  # without look-ahead points the setpoints themselves
 
 
 Solve = Callable[[F8, F8, float], Split]  # within lower and upper, MW; from a first multiplier
@@ -147,14 +146,14 @@ def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
         if done.code == status.BAD_INPUT:
             return split_of(basepoint_mw, done.code, lam, done.kkt_mw, nan)
         p_mw = done.out_mw
-        return done.split(p_mw, sum_in_order(p_mw), p_mw, NO_PRICE)
+        return done.split(p_mw, Expected(p_mw, NOTHING, sum_in_order(p_mw)), NO_PRICE)
 
     return solve
 
 
 def _still(foresight: Foresight, params: Params, box: Box) -> U1:
     """1 for each unit that it is not worth to move, shape (n,)."""
-    still = np.empty(box.lower_mw.size, dtype=np.uint8)
+    still = np.empty(box.lower_mw.size, np.uint8)
     _find_still(
         params.quiet_pu, foresight.gain_pu[0], foresight.target_mw, foresight.told_mw,
         params.p_min_mw, params.p_max_mw, box.lower_mw, box.upper_mw, still,
@@ -186,11 +185,10 @@ def _all_stay(
 
     Nothing is worth a move if next to nothing is missing.
     """
-    expected_mw, served_mw = foresight.expected_mw(foresight.told_mw)
-    if not abs(request_mw - served_mw) <= near_mw:
+    expected = foresight.expected_mw(foresight.told_mw)
+    if not abs(request_mw - expected.served_mw) <= near_mw:
         return None
-    p_mw = foresight.told_mw.copy()
-    return first._replace(p_mw=p_mw, served_mw=served_mw, expected_mw=expected_mw)
+    return first._replace(p_mw=foresight.told_mw.copy(), expected=expected)
 
 
 def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
@@ -213,8 +211,7 @@ def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
         if done.code == status.BAD_INPUT:
             return split_of(foresight.told_mw, done.code, lam, done.kkt_mw, nan, foresight.price)
         p_mw = done.out_mw[:n]
-        expected_mw, served_mw = foresight.expected_mw(p_mw)
-        return done.split(p_mw, served_mw, expected_mw, done.price)
+        return done.split(p_mw, foresight.expected_mw(p_mw), done.price)
 
     return solve
 
@@ -252,11 +249,11 @@ class Answer(NamedTuple):
     group_price: F8  # (groups,)
     group_missed_mw: F8
 
-    def split(self, p_mw: F8, served_mw: float, expected_mw: F8, price: F8) -> Split:
+    def split(self, p_mw: F8, expected: Expected, price: F8) -> Split:
         """Split with these setpoints."""
         return Split(
-            p_mw, self.code, float(self.price[0]), self.kkt_mw, served_mw, price,
-            self.group_price, self.group_missed_mw, expected_mw,
+            p_mw, self.code, float(self.price[0]), self.kkt_mw, price,
+            self.group_price, self.group_missed_mw, expected,
         )  # fmt: skip
 
 
@@ -288,7 +285,8 @@ def split_of(
     p_mw: F8, code: int, lam: float, kkt_mw: float, served_mw: float, price: F8 = NO_PRICE
 ) -> Split:
     """Split without groups, where what is told is what is expected."""
-    return Split(p_mw, code, lam, kkt_mw, served_mw, price, NOTHING, NOTHING, p_mw)
+    expected = Expected(p_mw, NOTHING, served_mw)
+    return Split(p_mw, code, lam, kkt_mw, price, NOTHING, NOTHING, expected)
 
 
 def _fit(p_mw: F8, last_mw: F8, arrived: Mask, box: Box, params: Params) -> tuple[F8, Mask]:
@@ -312,8 +310,8 @@ def _rest_to_the_others(
     lower_mw = np.where(stiff, fitted_mw, box.lower_mw)
     upper_mw = np.where(stiff, fitted_mw, box.upper_mw)
     second = solve(lower_mw, upper_mw, first.lam)
-    missed_first_mw = abs(request_mw - first.served_mw)
-    missed_second_mw = abs(request_mw - second.served_mw)
+    missed_first_mw = abs(request_mw - first.expected.served_mw)
+    missed_second_mw = abs(request_mw - second.expected.served_mw)
     tolerance_mw = 1e-9 * (1.0 + abs(request_mw))
     return second if missed_second_mw <= missed_first_mw + tolerance_mw else first
 
@@ -330,6 +328,6 @@ def mark_groups(held: U1, group_price: F8, params: Params) -> None:
 
 def held_by(p_mw: F8, box: Box) -> U1:
     """Reason that bound each unit at its setpoint, shape (n,); NONE if it was free."""
-    held = np.empty(p_mw.size, dtype=np.uint8)
+    held = np.empty(p_mw.size, np.uint8)
     _find_holders(p_mw, box.lower_mw, box.upper_mw, box.lower_reason, box.upper_reason, held)
     return held

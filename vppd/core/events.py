@@ -96,13 +96,12 @@ def _unit_changes(before: U1, after: U1) -> list[Row]:
 def _columns(rows: list[Row]) -> Events:
     if not rows:
         return NOTHING
+    codes, indices, values = zip(*rows, strict=True)
     columns = Events(
-        np.array([row[0] for row in rows], dtype=np.uint8),
-        np.array([row[1] for row in rows], dtype=np.int64),
-        np.array([row[2] for row in rows], dtype=np.float64),
+        np.array(codes, np.uint8), np.array(indices, np.int64), np.array(values, np.float64)
     )
     for column in (columns.code, columns.index, columns.value):
-        column.setflags(write=False)
+        column.setflags(False)  # type: ignore[call-arg]  # see `tick.seal`
     return columns
 
 

@@ -76,9 +76,12 @@ def award_short_mw(promise: Promise, image: Image) -> tuple[float, float]:
     )
 
 
-def is_award_short(was: int, mode: Mode, promise: Promise, image: Image, params: Params) -> int:
+def is_award_short(
+    was: int, mode: Mode, short_mw: tuple[float, float], image: Image, params: Params
+) -> int:  # fmt: skip
     """1 while more was sold than can be promised. Begins beyond a margin, ends at nothing missing.
 
+    `short_mw`: what is missing up and down (`award_short_mw`).
     No news in a mode that does not follow AGC: the mode says it all.
     """
     if params.award_guard == NO_GUARD:
@@ -86,7 +89,7 @@ def is_award_short(was: int, mode: Mode, promise: Promise, image: Image, params:
     if mode in NOT_REGULATED:
         return was
     margin_pu = 0.0 if was else MARGIN_PU
-    short_up_mw, short_down_mw = award_short_mw(promise, image)
+    short_up_mw, short_down_mw = short_mw
     # Written so that what is not known, NaN, is not there.
     enough = short_up_mw <= max(MARGIN_MW, margin_pu * image.regulation_capacity_up_mw)
     enough = enough and short_down_mw <= max(

@@ -27,7 +27,7 @@ def out_of_split(image: Image, params: Params) -> U1:
     What the unit says outranks what is guessed, silence outranks both, and the operator whatever
     he can still change.
     """
-    reason = np.empty(len(params.ids), dtype=np.uint8)
+    reason = np.empty(len(params.ids), np.uint8)
     _out_of_split(
         image.now_s, image.p_meas_mw, image.measured_at_s, image.accepted_at_s,
         image.quality, image.write_result, image.remote, image.connected, image.locked,
@@ -38,7 +38,7 @@ def out_of_split(image: Image, params: Params) -> U1:
 
 def has_good_reading(image: Image, params: Params) -> U1:
     """1 for each unit that is known to be where it is measured, shape (n,)."""
-    good = np.empty(len(params.ids), dtype=np.uint8)
+    good = np.empty(len(params.ids), np.uint8)
     _good_readings(
         image.now_s, image.p_meas_mw, image.measured_at_s, params.telemetry_age_max_s,
         image.quality, image.connected, good,
@@ -48,7 +48,7 @@ def has_good_reading(image: Image, params: Params) -> U1:
 
 def is_adrift(image: Image, params: Params) -> U1:
     """1 for each unit that is read, but accepted no setpoint for longer than its watchdog, (n,)."""
-    adrift = np.empty(len(params.ids), dtype=np.uint8)
+    adrift = np.empty(len(params.ids), np.uint8)
     _find_adrift(
         image.now_s, image.p_meas_mw, image.measured_at_s, image.accepted_at_s,
         params.telemetry_age_max_s, params.watchdog_s, image.quality, image.connected, adrift,
@@ -129,7 +129,7 @@ def takes_setpoints(reason: U1, adrift: U1, image: Image) -> U1:
     none within its watchdog and cannot be read. A unit with old telemetry and one that refused get
     their setpoint again, so that they can come back.
     """
-    sent = np.empty(reason.size, dtype=np.uint8)
+    sent = np.empty(reason.size, np.uint8)
     _takes_setpoints(
         reason, image.connected, adrift, image.accepted_mw, image.accepted_at_s,
         image.p_meas_mw, sent,

@@ -55,11 +55,19 @@ class Foresight(NamedTuple):
     past_mw: F8  # past setpoints; the last of each unit waits for that of this tick
     when_s: F8  # when they left
 
-    def expected_mw(self, p_mw: F8, k: int = 0) -> tuple[F8, float]:
-        """Output of each unit at point k if these setpoints stand, shape (n,), and their sum."""
-        out_mw = np.empty_like(p_mw)
-        sum_mw = _expect(self.free_mw[k], self.gain_pu[k], self.stands_mw, p_mw, out_mw)
-        return out_mw, sum_mw
+    def expected_mw(self, p_mw: F8) -> "Expected":
+        """What comes if these setpoints stand."""
+        out_mw, sum_mw = np.empty_like(p_mw), np.empty_like(self.ahead_s)
+        first_mw = _expect(self.free_mw, self.gain_pu, self.stands_mw, p_mw, out_mw, sum_mw)
+        return Expected(out_mw, sum_mw, first_mw)
+
+
+class Expected(NamedTuple):
+    """Output that is expected of setpoints."""
+
+    unit_mw: F8  # (n,) at the first look-ahead point
+    sum_mw: F8  # (K,) at each
+    served_mw: float  # the first of them; without foresight what the setpoints add up to
 
 
 def nothing_sent(params: Params) -> tuple[F8, F8]:

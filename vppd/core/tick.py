@@ -28,7 +28,7 @@ from vppd.core.participation import (
     takes_setpoints,
 )
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
-from vppd.core.response import Foresight, look_ahead, slow_part_mw
+from vppd.core.response import Expected, Foresight, look_ahead, slow_part_mw
 from vppd.core.trust import Judged, as_measured, count_doubt, judge, shrink
 from vppd.core.types import (
     F8,
@@ -108,10 +108,7 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     done, held = share(asked, able, image, params, state.lam, ahead)
     done, dropped_mw = second_guard(done, held, able, image, params, ahead, dt_s)
     promise = what_is_promised(image, params, asked, able, ahead)
-    short = is_award_short(state.award_short, asked.mode, promise, image, params)
-    return conclude(
-        state, image, params, asked, able, ahead, done, held, dropped_mw, promise, short
-    )
+    return conclude(state, image, params, asked, able, ahead, done, held, dropped_mw, promise)
 
 
 def look_at(state: State, image: Image, params: Params) -> None:
@@ -204,7 +201,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     judged = judge(state, image, params, reason, last_mw, dt_s)
     lower_mw, upper_mw = np.empty(n), np.empty(n)
     range_lower_mw, range_upper_mw = np.empty(n), np.empty(n)
-    lower_reason, upper_reason = np.empty(n, dtype=np.uint8), np.empty(n, dtype=np.uint8)
+    lower_reason, upper_reason = np.empty(n, np.uint8), np.empty(n, np.uint8)
     crossed = _fold_limits(
         params.p_min_mw, params.p_max_mw,
         last_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
@@ -270,22 +267,22 @@ def share(
 
 def _in_force(p_mw: F8, code: int, kkt_mw: float, ahead: Foresight | None) -> Split:
     """Setpoints that no split has found."""
-    expected_mw, served_mw = expected_of(p_mw, ahead)
-    done = split_of(p_mw, code, 0.0, kkt_mw, served_mw)
-    return done._replace(expected_mw=expected_mw)
+    return split_of(p_mw, code, 0.0, kkt_mw, nan)._replace(expected=expected_of(p_mw, ahead))
 
 
 def fleet_status(done: Split, request_mw: float) -> int:
     """Status of a split, after a check of what it claims: served means that the sum is right."""
     if done.status != status.OK:
         return done.status
-    missed_mw = abs(request_mw - done.served_mw)
+    missed_mw = abs(request_mw - done.expected.served_mw)
     return status.OK if missed_mw <= FLEET_TOLERANCE_MW else status.MISMATCH
 
 
-def expected_of(p_mw: F8, ahead: Foresight | None) -> tuple[F8, float]:
-    """What setpoints serve, MW: themselves, or what they will have delivered; and the sum."""
-    return (p_mw, _sum_in_order(p_mw)) if ahead is None else ahead.expected_mw(p_mw)
+def expected_of(p_mw: F8, ahead: Foresight | None) -> Expected:
+    """What setpoints serve: themselves, or what they will have delivered."""
+    if ahead is None:
+        return Expected(p_mw, NOTHING, _sum_in_order(p_mw))
+    return ahead.expected_mw(p_mw)
 
 
 def second_guard(
@@ -296,7 +293,7 @@ def second_guard(
 
     A dropped unit keeps its last setpoint. Second value: the refused setpoints by unit, MW.
     """
-    failed = np.empty(len(params.ids), dtype=np.uint8)
+    failed = np.empty(len(params.ids), np.uint8)
     count = _guard_setpoints(
         done.p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
         params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
@@ -311,8 +308,7 @@ def second_guard(
     dropped_mw = {i: float(done.p_mw[i]) for i in bad}
     done.p_mw[bad] = able.last_mw[bad]
     held[bad] = Reason.GUARD
-    expected_mw, served_mw = expected_of(done.p_mw, ahead)
-    return done._replace(expected_mw=expected_mw, served_mw=served_mw), dropped_mw
+    return done._replace(expected=expected_of(done.p_mw, ahead)), dropped_mw
 
 
 def what_is_promised(
@@ -328,11 +324,13 @@ def what_is_promised(
 def conclude(
     state: State, image: Image, params: Params, asked: Asked, able: Able,
     ahead: Foresight | None, done: Split, held: U1, dropped_mw: dict[int, float],
-    promise: Promise, award_short: int,
+    promise: Promise,
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
     p_mw = done.p_mw
-    unserved_mw = asked.request_mw - done.served_mw
+    short_mw = award_short_mw(promise, image)
+    served_mw = done.expected.served_mw
+    unserved_mw = asked.request_mw - served_mw
     held_mw, headroom_mw, footroom_mw, range_up_mw, range_down_mw = _tally(
         p_mw, able.box.lower_mw, able.box.upper_mw,
         able.box.range_lower_mw, able.box.range_upper_mw, able.out_reason, held,
@@ -358,7 +356,7 @@ def conclude(
         unserved=unserved_told(state.unserved, unserved_mw, asked.mode),
         p_setpoint_mw=p_mw,
         out_reason=able.out_reason,
-        award_short=award_short,
+        award_short=is_award_short(state.award_short, asked.mode, short_mw, image, params),
         sent=send,
         told_mw=told_mw,
         side=state.side if able.sides is None else able.sides.side,
@@ -370,7 +368,7 @@ def conclude(
     freeze(after, State)
     events = changes(
         state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw,
-        award_short_mw=max(award_short_mw(promise, image)),
+        award_short_mw=max(short_mw),
     )  # fmt: skip
     decision = DecisionDraft(
         tick=image.tick,
@@ -382,7 +380,7 @@ def conclude(
         basepoint_sum_mw=asked.basepoint_sum_mw,
         request_mw=asked.request_mw,
         held_mw=held_mw,
-        served_mw=done.served_mw,
+        served_mw=served_mw,
         unserved_mw=unserved_mw,
         headroom_mw=headroom_mw,
         footroom_mw=footroom_mw,
@@ -455,19 +453,21 @@ def _foreseen(done: Split, ahead: Foresight | None) -> dict[str, Any]:
             "target_mw": np.full_like(done.p_mw, nan), "expected_mw": done.p_mw, "ahead_s": NOTHING,
             "ahead_wanted_mw": NOTHING, "ahead_expected_mw": NOTHING, "ahead_price": NOTHING,
         }  # fmt: skip
-    later_mw = [ahead.expected_mw(done.p_mw, k)[1] for k in range(1, ahead.ahead_s.size)]
     return {
         "target_mw": ahead.target_mw,
-        "expected_mw": done.expected_mw,
+        "expected_mw": done.expected.unit_mw,
         "ahead_s": ahead.ahead_s,
         "ahead_wanted_mw": ahead.request_mw,
-        "ahead_expected_mw": np.array([done.served_mw, *later_mw]),
+        "ahead_expected_mw": done.expected.sum_mw,
         "ahead_price": done.price if done.price.size else np.full(ahead.ahead_s.size, nan),
     }
 
 
 def seal(state: State, decision: Decision) -> None:
-    """Make every array read-only: journal, devices and status share them without copies."""
+    """Make every array read-only: journal, devices and status share them without copies.
+
+    By position: given by its name, the argument costs three times the call.
+    """
     for array in (
         state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
         decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
@@ -480,4 +480,4 @@ def seal(state: State, decision: Decision) -> None:
         decision.promise_s, decision.promise_up_mw, decision.promise_down_mw,
         decision.promise_firm_up_mw, decision.promise_firm_down_mw,
     ):  # fmt: skip
-        array.setflags(write=False)
+        array.setflags(False)  # type: ignore[call-arg]  # numpy takes it

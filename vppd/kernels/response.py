@@ -15,7 +15,21 @@ dead time); D. G. Luenberger, IEEE Trans. Military Electronics 8(2), 1964 (obser
 
 import numpy as np
 
-from vppd.kernels.jit import F8, I8, IN, IN_I8, IN_U1, OUT, OUT_2D, OUT_I8, U1, f8, i8, kernel
+from vppd.kernels.jit import (
+    F8,
+    I8,
+    IN,
+    IN_2D,
+    IN_I8,
+    IN_U1,
+    OUT,
+    OUT_2D,
+    OUT_I8,
+    U1,
+    f8,
+    i8,
+    kernel,
+)
 
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
 HALVED_TO = 0.5
@@ -375,15 +389,33 @@ def remember(send: U1, p_mw: F8, before_mw: F8, told_mw: F8) -> int:
     return sent
 
 
-@kernel(f8(IN, IN, IN, IN, OUT))
-def expect(free_mw: F8, gain_pu: F8, told_mw: F8, p_mw: F8, out_mw: F8) -> float:
-    """Output of n units at a look-ahead point if these setpoints stand, MW; their sum.
+@kernel(f8(IN_2D, IN_2D, IN, IN, OUT, OUT))
+def expect(
+    free_mw: F8, gain_pu: F8, told_mw: F8, p_mw: F8, out_mw: F8, sum_mw: F8
+) -> float:  # fmt: skip
+    """Output of n units at K look-ahead points if these setpoints stand, MW.
 
-    All arrays: shape (n,); `out_mw` is written. The sum goes in index order, with the rounding
-    errors carried along (see `sums.py`).
+    Parameters
+    ----------
+    free_mw, gain_pu : shape (K, n)
+        Free response and gains (see `foresee`, `find_gains`).
+    told_mw, p_mw : shape (n,)
+        Where a change begins, and the setpoints.
+    out_mw : shape (n,), written
+        Output at the first point.
+    sum_mw : shape (K,), written
+        Sums at each, in index order, with the rounding errors carried along (see `sums.py`).
+
+    Returns
+    -------
+    float
+        The first sum.
     """
-    total = error = 0.0
-    for i in range(p_mw.shape[0]):
-        out_mw[i] = free_mw[i] + gain_pu[i] * (p_mw[i] - told_mw[i])
-        total, error = _two_sum(total, error, out_mw[i])
-    return total + error
+    for k in range(sum_mw.shape[0] - 1, -1, -1):  # the first comes last, and stays in `out_mw`
+        total = error = 0.0
+        for i in range(p_mw.shape[0]):
+            out_mw[i] = free_mw[k, i] + gain_pu[k, i] * (p_mw[i] - told_mw[i])
+            total, error = _two_sum(total, error, out_mw[i])
+        sum_mw[k] = total + error
+    first_mw: float = sum_mw[0]
+    return first_mw
