@@ -59,7 +59,10 @@ def every_key(registry: Registry) -> list[Shape]:
     records: list[type] = [*registry.links.values(), *registry.devices.values()]
     records += [*registry.signals.values(), Config]
     records += [s.kind for s in shapes_of(Config).values() if dataclasses.is_dataclass(s.kind)]
-    return [shape for record in records for shape in shapes_of(record).values()]
+    shapes = [shape for record in records for shape in shapes_of(record).values()]
+    inside = [s.kind for s in shapes if s.many and dataclasses.is_dataclass(s.kind)]
+    inside = [kind for kind in inside if kind not in records]
+    return shapes + [shape for record in inside for shape in shapes_of(record).values()]
 
 
 def test_the_page_in_docs_is_current():

@@ -10,6 +10,9 @@ from vppd.config.build import Draft, ask, shapes_of
 from vppd.config.complaints import Complaints
 from vppd.config.mappings import join
 from vppd.config.words import nearest, quoted
+from vppd.market.parameters import ParameterError
+from vppd.market.product import NotLiveError, product
+from vppd.market.registry import UnknownMarketError
 
 Add = Callable[[Mark, str, str], None]
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -33,6 +36,7 @@ def check_file(root: Draft, complaints: Complaints) -> None:
     _addresses_differ(root, add)
     _capacity_fits(root, add)
     _watchdogs_outlast_ticks(root, add)
+    _products_score(root, add)
 
 
 def _ids_differ(drafts: list[Draft], add: Add) -> None:
@@ -235,3 +239,27 @@ def _watchdogs_outlast_ticks(root: Draft, add: Add) -> None:
                 continue
             message = messages.WATCHDOG_TICK.format(tick_s=tick_s, watchdog_s=watchdog_s)
             add(unit.where("watchdog_s"), join(unit.path, "watchdog_s"), message)
+
+
+def _products_score(root: Draft, add: Add) -> None:
+    """Each product has a market that can score the plant second by second, and its parameters."""
+    for plan in root.parts.get("plan", []):
+        sold_mw = [plan.values.get(f"regulation_capacity_{way}_mw") for way in ("up", "down")]
+        for draft in plan.parts.get("products", []):
+            _product_scores(draft, sold_mw, add)
+
+
+def _product_scores(draft: Draft, sold_mw: list[float | None], add: Add) -> None:
+    if draft.unsure("market") or draft.unsure("params"):
+        return
+    name, up_mw, down_mw = draft.values["market"], *sold_mw
+    capacity_mw = up_mw if up_mw is not None and up_mw == down_mw else math.nan
+    try:
+        product(name, draft.values["params"], capacity_mw)
+    except (UnknownMarketError, NotLiveError) as error:
+        message = messages.PRODUCT_MARKET.format(why=error)
+        add(draft.where("market"), join(draft.path, "market"), message)
+    except ParameterError as error:
+        if None not in sold_mw:  # else it may be the capacity that cannot be read
+            message = messages.PRODUCT_PARAMS.format(market=name, why=error)
+            add(draft.where("params"), join(draft.path, "params"), message)

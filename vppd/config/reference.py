@@ -94,6 +94,13 @@ def render(registry: Registry) -> str:
             parts += _drivers(shape.name, "type", getattr(registry, shape.name))
         else:
             parts += _section(f"`{shape.name}`", shape.kind, "##")
+            for part in shapes_of(shape.kind).values():
+                if (
+                    part.many
+                    and isinstance(part.kind, type)
+                    and dataclasses.is_dataclass(part.kind)
+                ):
+                    parts += _section(f"`{shape.name}.{part.name}[]`", part.kind, "###")
         if shape.name == "fleet":
             parts += _drivers("fleet[].device", "driver", dict(registry.devices))
     return "\n".join(parts)

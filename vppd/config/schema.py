@@ -436,6 +436,20 @@ class GroupConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductConfig:
+    """A product that was sold: it is scored while it runs, by its market's rules."""
+
+    market: str = field(metadata=text("name of the market, as `vppd score --market list` has it"))
+    params: tuple[str, ...] = field(
+        default=(),
+        metadata=text(
+            "its parameters, key=value each; capacity_mw is what was sold up and down alike where"
+            " it is not given"
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PlanConfig:
     """The static plan: what was sold. Basepoints are keys of the units."""
 
@@ -463,6 +477,9 @@ class PlanConfig:
             "alarm",
             "none",
         ),
+    )
+    products: tuple[ProductConfig, ...] = field(
+        default=(), metadata=about("what is scored while it runs (docs/markets.md)")
     )
 
 

@@ -118,8 +118,12 @@ def every(values: F8, step_s: float, sample_s: float) -> F8:
     return np.ascontiguousarray(values[:: max(1, round(sample_s / step_s))])
 
 
-def whole_blocks(t_s: F8, step_s: float, block_s: float) -> Iterator[slice]:
+def whole_blocks(
+    t_s: F8, step_s: float, block_s: float, *, unfinished: bool = False
+) -> Iterator[slice]:
     """Blocks of rows of `block_s`, counted from the first row. What is left over is in none.
+
+    An `unfinished` series has its last block as far as it goes.
 
     Raises
     ------
@@ -127,6 +131,9 @@ def whole_blocks(t_s: F8, step_s: float, block_s: float) -> Iterator[slice]:
         Not even one block is full.
     """
     rows = round(block_s / step_s)
+    if unfinished:
+        yield from blocks(t_s, step_s, block_s)
+        return
     if t_s.size < rows:
         raise SeriesError(
             f"the series covers {t_s.size * step_s:.6g} s: one interval takes {block_s:g} s"

@@ -66,6 +66,14 @@ def rules_from(market: HasRules, words: Sequence[str]) -> Any:
     return rules
 
 
+def with_capacity(market: HasRules, words: Sequence[str], capacity_mw: float) -> list[str]:
+    """Add what was sold where the market needs it and nobody gave it. NaN: it is not known."""
+    told = any(word.startswith("capacity_mw=") for word in words)
+    if "capacity_mw" in market.needs and not told and capacity_mw > 0.0:
+        return [*words, f"capacity_mw={capacity_mw!r}"]
+    return list(words)
+
+
 def check_positive(rules: object, names: Sequence[str]) -> None:
     """Raise ValueError unless each of these is finite and above 0."""
     for name in names:

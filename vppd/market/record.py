@@ -39,6 +39,7 @@ class Series:
     response_mw: F8
     signal_mw: F8 | None = None
     frequency_hz: F8 | None = None
+    unfinished: bool = False  # an interval that runs: it is scored as far as it goes
 
     def columns(self) -> dict[str, F8]:
         """The columns that are there, by name."""
@@ -90,6 +91,7 @@ class Market(Generic[R]):
     rules: type[R]  # frozen dataclass: the parameters, each with a default or NaN for "to be given"
     needs: tuple[str, ...]  # parameters without which nothing can be scored
     score: Callable[[Series, R], Scored]
+    live_s: float = 900.0  # what is scored together while it runs: from whole multiples of it, UTC
 
 
 AnyMarket = Market[Any]

@@ -77,6 +77,28 @@ class PromiseStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class FigureStatus:
+    """One figure of a product's score; NaN: the market has none for what there is."""
+
+    name: str
+    so_far: float = NAN  # of the interval that runs
+    ends_with: float = NAN  # if signal and answer stay as they are until its end
+    last: float = NAN  # of the interval before
+
+
+@dataclass(frozen=True, slots=True)
+class ProductStatus:
+    """A product that was sold, in the interval that runs."""
+
+    market: str
+    since: str  # UTC; empty: nothing was scored yet
+    until: str
+    scored_s: float = 0.0  # seconds of the interval of which everything is known
+    figures: tuple[FigureStatus, ...] = ()
+    error: str = ""  # why there is no score so far
+
+
+@dataclass(frozen=True, slots=True)
 class TimingStatus:
     """How well the tick keeps its time."""
 
@@ -149,6 +171,7 @@ class Status:
     headroom: HeadroomStatus = HeadroomStatus()
     promise: tuple[PromiseStatus, ...] = ()
     award_short: bool = False  # more regulation was sold than can be promised
+    products: tuple[ProductStatus, ...] = ()
     io: IoStatus = IoStatus()
     journal: JournalStatus = JournalStatus()
     benched: tuple[Benched, ...] = ()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from vppd.ops.counted import counted
-from vppd.ops.status import Benched, Status
+from vppd.ops.status import Benched, ProductStatus, Status
 from vppd.ops.timing import Quantiles
 
 ID_WIDTH = 16
@@ -23,6 +23,7 @@ def _lines(status: Status) -> Iterator[str]:
         f"   units {status.units_online}/{status.units_total}{shadow}"
     )
     yield from _power_lines(status)
+    yield from _product_lines(status.products)
     yield from _timing_lines(status)
     yield from _journal_lines(status)
     yield (
@@ -62,6 +63,20 @@ def _promise_lines(status: Status) -> Iterator[str]:
         label = ""
     if status.award_short:
         yield "          MORE REGULATION WAS SOLD THAN CAN BE PROMISED FOR 15 min"
+
+
+def _product_lines(products: tuple[ProductStatus, ...]) -> Iterator[str]:
+    label = "scores"
+    for product in products:
+        error = f", {printable(product.error)}" if product.error else ""
+        span = f" of {product.since} to {product.until}" if product.since else ""
+        yield f"{label:<10}{product.market}: {product.scored_s:.0f} s{span}{error}"
+        label = ""
+        for figure in product.figures:
+            yield (
+                f"          {figure.name:<22} so far {_number(figure.so_far, 'z.6g')}, ends with"
+                f" {_number(figure.ends_with, 'z.6g')}, last {_number(figure.last, 'z.6g')}"
+            )
 
 
 def _timing_lines(status: Status) -> Iterator[str]:

@@ -101,6 +101,7 @@ class _Daemon:
             self._site.config, plant, clock=time.monotonic, utc=time.time, journal=journal,
             notifier=self._notifier, realtime=realtime, shadow=self._shadow,
             log_lines_dropped=lambda: self._log_setup.dropped, on_done=collect,
+            offload=asyncio.to_thread,
         )  # fmt: skip
         status = StatusServer(self._site.state_dir / SOCKET_NAME, shell.teller.status)
         await status.start()

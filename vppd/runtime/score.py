@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vppd.market.parameters import Value, as_mapping, rules_from
+from vppd.market.parameters import Value, as_mapping, rules_from, with_capacity
 from vppd.market.record import AnyMarket, Form, Interval, Scored, Series
 
 
@@ -41,11 +41,7 @@ def report(market: AnyMarket, given: Input, words: Sequence[str]) -> Report:
     SeriesError
         The market cannot score this series.
     """
-    words = list(words)
-    told = any(word.startswith("capacity_mw=") for word in words)
-    if "capacity_mw" in market.needs and not told and given.capacity_mw > 0.0:
-        words.append(f"capacity_mw={given.capacity_mw!r}")
-    rules = rules_from(market, words)
+    rules = rules_from(market, with_capacity(market, words, given.capacity_mw))
     scored = market.score(given.series, rules)
     scored = dataclasses.replace(scored, notes=scored.notes + given.notes)
     ends = float(given.series.t_s[0]), float(given.series.t_s[-1])

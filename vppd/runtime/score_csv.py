@@ -5,6 +5,7 @@ import gzip
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,8 @@ def between(series: Series, since: str | None, until: str | None) -> Series:
     inside = (series.t_s >= since_s) & (series.t_s < until_s)
     if not inside.any():
         raise ValueError("no row between --since and --until")
-    return Series(**{name: column[inside] for name, column in series.columns().items()})
+    named: dict[str, Any] = {name: col[inside] for name, col in series.columns().items()}
+    return Series(**named)
 
 
 def _instant_s(series: Series, text: str | None, default_s: float) -> float:

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vppd.core.types import Decision, Image
 from vppd.journal.errors import NoTickError
 from vppd.journal.instant import At, InstantError, SinceStart, TimeOfDay, instant_s, parse, utc_text
 from vppd.journal.reader import SegmentStart, TickRecord, read
@@ -82,7 +83,7 @@ def read_journal(
         raise InstantError("less than two seconds of the journal lie between --since and --until")
     at_s = start_s + GRID_S * np.arange(math.ceil(stop_s - start_s), dtype=np.float64)
     _check_clock(ticks, float(at_s[0]), float(at_s[-1]))
-    series = _series(ticks, form, at_s)
+    series = series_of(ticks, form, at_s)
     return Input(series, True, ticks.capacity_mw, _stale_note(ticks, at_s))
 
 
@@ -97,7 +98,7 @@ def _ticks(path: Path, progress: Progress | None) -> Ticks:
         elif isinstance(record, TickRecord):
             image = record.image
             sold.add((image.regulation_capacity_up_mw, image.regulation_capacity_down_mw))
-            rows.append(_row(record, age_max_s))
+            rows.append(row_of(record.meta.utc_s, image, record.decision, age_max_s))
     if not rows:
         raise NoTickError("no whole tick in this journal")
     alike = {up for up, down in sold if up == down}
@@ -107,9 +108,8 @@ def _ticks(path: Path, progress: Progress | None) -> Ticks:
     return Ticks(capacity_mw=capacity_mw, tick_s=tick_s, **named)
 
 
-def _row(record: TickRecord, age_max_s: F8) -> tuple[float, ...]:
-    """Values of `COLUMNS`, in their order."""
-    image, decision, utc_s = record.image, record.decision, record.meta.utc_s
+def row_of(utc_s: float, image: Image, decision: Decision, age_max_s: F8) -> tuple[float, ...]:
+    """Values of `COLUMNS` of one tick, in their order; `age_max_s` of each unit, shape (n,)."""
     stale = image.now_s - image.measured_at_s > age_max_s
     return (
         utc_s,
@@ -151,7 +151,8 @@ def _check_clock(ticks: Ticks, first_s: float, last_s: float) -> None:
         raise SeriesError(f"a gap: no tick from {since} to {until} ({gaps.size} such in all)")
 
 
-def _series(ticks: Ticks, form: Form, at_s: F8) -> Series:
+def series_of(ticks: Ticks, form: Form, at_s: F8) -> Series:
+    """What a market of this form scores at these instants, UTC."""
     if form is Form.FREQUENCY:
         away_mw = ticks.power_mw - ticks.basepoint_mw - ticks.regulation_mw
         frequency_hz = hold(ticks.utc_s, ticks.frequency_hz, at_s)

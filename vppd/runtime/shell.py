@@ -17,6 +17,7 @@ from vppd.journal.schema import Meta
 from vppd.journal.writer import JournalWriter
 from vppd.ops.status import Realtime
 from vppd.runtime.clock import TickClock
+from vppd.runtime.live_scores import LiveScores, Offload, here, products_of
 from vppd.runtime.loop import ControlLoop, Done
 from vppd.runtime.notify import Notifier
 from vppd.runtime.plant import Plant, standing_orders
@@ -41,6 +42,8 @@ class Shell:
         Hears of each finished tick.
     on_done : callable, optional
         Called with each finished tick, after everybody has been told.
+    offload : callable
+        Where products are scored: `asyncio.to_thread`, or in the loop.
     """
 
     def __init__(
@@ -56,14 +59,19 @@ class Shell:
         log_lines_dropped: Callable[[], int] = lambda: 0,
         shadow: bool = False,
         on_done: Callable[[Done], None] | None = None,
+        offload: Offload = here,
     ) -> None:
         site = config.site
         self.params: Params = build_params(config)
+        self.scores = LiveScores(
+            products_of(config), self.params, utc=utc, offload=offload,
+            record=_forget_event if journal is None else journal.put_event,
+        )  # fmt: skip
         self.ticks = TickClock(site.tick_s, clock, config.guards.agc_interval_s)
         self.teller = Teller(
             site.name, self.params, plant.devices, plant.signals, self.ticks, notifier,
             clock=clock, realtime=realtime, journal=journal,
-            log_lines_dropped=log_lines_dropped, shadow=shadow,
+            log_lines_dropped=log_lines_dropped, shadow=shadow, products=self.scores.status,
         )  # fmt: skip
         self.loop = ControlLoop(
             self.params, standing_orders(config), plant.devices, plant.signals, self.ticks,
@@ -98,6 +106,9 @@ class Shell:
         """Start every task but the loop. A signal that fails ends the plant; a device does not."""
         plant = self._plant
         tasks = [group.create_task(job, name=name) for name, job in kept(plant, self._clock)]
+        if self._config.plan.products:
+            job = restarted("scores", self.scores.run, clock=self._clock)
+            tasks.append(group.create_task(job, name="scores"))
         signals = zip(self._config.signals, plant.signals, strict=True)
         return tasks + [
             group.create_task(essential(f"signal {config.id}", signal.run), name=config.id)
@@ -106,8 +117,14 @@ class Shell:
 
     def _tell(self, done: Done) -> None:
         self.teller.tell(done)
+        if self._config.plan.products:
+            self.scores.add(done)
         if self._on_done is not None:
             self._on_done(done)
+
+
+def _forget_event(utc_s: float, event: str, **fields: Any) -> None:
+    """Record nothing."""
 
 
 def _forget(_meta: Meta, _state: State, _image: Image, _decision: Decision) -> None:

@@ -22,6 +22,7 @@ from vppd.ops.status import (
     JournalStatus,
     PlanStatus,
     PowerStatus,
+    ProductStatus,
     PromiseStatus,
     Realtime,
     SignalStatus,
@@ -69,6 +70,7 @@ class Teller:
         journal: JournalWriter | None,
         log_lines_dropped: Callable[[], int],
         shadow: bool,
+        products: Callable[[], tuple[ProductStatus, ...]] = tuple,
     ) -> None:
         self._site = site
         self._params = params
@@ -81,6 +83,7 @@ class Teller:
         self._journal = journal
         self._log_lines_dropped = log_lines_dropped
         self._shadow = shadow
+        self._products = products
         self._started_s = clock()
         self._log = DecisionLog(params.ids, clock)
         self._journal_log = JournalLog()
@@ -176,6 +179,7 @@ class Teller:
             ),
             promise=promise_status(decision),
             award_short=bool(after.award_short),
+            products=self._products(),
             io=self._io(),
             journal=self._journal_status(),
             benched=self._bench.benched(

@@ -53,7 +53,7 @@ def score(series: Series, rules: Rules) -> Scored:
     change_mw = np.abs(np.diff(x_mw, prepend=x_mw[0]))
     adjusted_mw = np.maximum(0.0, change_mw - under_response_mw(x_mw, y_mw))
     intervals = []
-    for b in whole_blocks(t_s, rules.sample_s, INTERVAL_S):
+    for b in whole_blocks(t_s, rules.sample_s, INTERVAL_S, unfinished=series.unfinished):
         share = accuracy(x_mw[b], y_mw[b])
         adjusted = float(adjusted_mw[b].sum())
         values = {

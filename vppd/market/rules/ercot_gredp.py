@@ -46,7 +46,7 @@ def score(series: Series, rules: Rules) -> Scored:
     check_step(step_s, divides_s=INTERVAL_S, at_most_s=rules.telemetry_step_max_s)
     asked_mw, given_mw = signal_of(series), series.response_mw
     intervals = []
-    for b in whole_blocks(series.t_s, step_s, INTERVAL_S):
+    for b in whole_blocks(series.t_s, step_s, INTERVAL_S, unfinished=series.unfinished):
         pct, off_mw = gredp(float(asked_mw[b].mean()), float(given_mw[b].mean()))
         good = pct <= rules.deviation_pct or off_mw <= rules.deviation_mw
         values = {"gredp_pct": pct, "gredp_mw": off_mw, "passed": float(good)}
@@ -89,4 +89,5 @@ MARKET = Market(
     rules=Rules,
     needs=(),
     score=score,
+    live_s=INTERVAL_S,
 )

@@ -102,4 +102,5 @@ MARKET = Market(
     rules=Rules,
     needs=("capacity_mw",),
     score=score,
+    live_s=3600.0,
 )

@@ -49,7 +49,7 @@ def score(series: Series, rules: Rules) -> Scored:
     t_s = every(series.t_s, step_s, rules.sample_s)
     x_mw = every(signal_of(series), step_s, rules.sample_s)
     y_mw = every(series.response_mw, step_s, rules.sample_s)
-    rows = list(whole_blocks(t_s, rules.sample_s, INTERVAL_S))
+    rows = list(whole_blocks(t_s, rules.sample_s, INTERVAL_S, unfinished=series.unfinished))
     scores = [precision(x_mw[b], y_mw[b], rules.capacity_mw) for b in rows]
     blocks = [scores[k : k + PER_BLOCK] for k in range(0, len(scores), PER_BLOCK)]
     half_hours = [float(np.mean(block)) for block in blocks]
@@ -121,4 +121,5 @@ MARKET = Market(
     rules=Rules,
     needs=("capacity_mw",),
     score=score,
+    live_s=INTERVAL_S,
 )
