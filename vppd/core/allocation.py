@@ -206,10 +206,12 @@ def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
             to = _late_ones_first(problem, to, foresight)
         done = problem.solve(
             to.wanted_mw, to.gain_pu, to.target_mw, to.pull, to.lower_mw, to.upper_mw,
-            foresight.price,
+            foresight.ahead_price,
         )  # fmt: skip
         if done.code == status.BAD_INPUT:
-            return split_of(foresight.told_mw, done.code, lam, done.kkt_mw, nan, foresight.price)
+            return split_of(
+                foresight.told_mw, done.code, lam, done.kkt_mw, nan, foresight.ahead_price
+            )
         p_mw = done.out_mw[:n]
         return done.split(p_mw, foresight.expected_mw(p_mw), done.price)
 
@@ -228,7 +230,7 @@ def _late_ones_first(problem: "Ahead", to: Aim, foresight: Foresight) -> Aim:
     weight = np.append(np.maximum(range_mw, RANGE_MIN_MW), to.weight[-1])
     pull = np.where(to.lower_mw < to.upper_mw, weight, 1.0)
     done = problem.solve(
-        wanted_mw, gain_pu, to.target_mw, pull, to.lower_mw, to.upper_mw, foresight.price
+        wanted_mw, gain_pu, to.target_mw, pull, to.lower_mw, to.upper_mw, foresight.ahead_price
     )
     if done.code == status.BAD_INPUT:
         return to

@@ -110,7 +110,7 @@ def _why(inside: _Inside) -> Why:
     missing_mw, beyond_mw = _missing(rule, room_mw, decision)
     model_mw = np.full_like(would_mw, nan)
     if inside.ahead is not None:
-        model_mw = inside.ahead.model_mw + inside.ahead.offset_mw
+        model_mw = inside.ahead.p_model_mw + inside.ahead.p_offset_mw
     return Why(
         inside.dt_s, inside.asked.agc_pu, inside.able.last_mw, model_mw,
         rule.gain_pu, rule.target_mw, rule.weight, rule.price,

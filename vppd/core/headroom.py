@@ -64,7 +64,7 @@ def promised(
 def _output_mw(image: Image, last_mw: F8, ahead: Foresight | None) -> F8:
     """Output of each unit now: by its model where there is one, which has less noise."""
     if ahead is not None:
-        return ahead.model_mw + ahead.offset_mw
+        return ahead.p_model_mw + ahead.p_offset_mw
     return np.where(np.isnan(image.p_meas_mw), last_mw, image.p_meas_mw)
 
 

@@ -45,12 +45,12 @@ class Foresight(NamedTuple):
     base_mw: F8  # (n,) where it begins: its plan, and for a store its recovery
     lower_mw: F8  # (n,) its range, as far as it can be held
     upper_mw: F8
-    price: F8  # (K,) multipliers of the last split, the next one's first guess
+    ahead_price: F8  # (K,) multipliers of the last split, the next one's first guess
     slow_mw: float
     recovery_mw: F8  # (n,) what a store needs to come back to the middle of its band
-    model_mw: F8
-    offset_mw: F8
-    seen_s: F8
+    p_model_mw: F8
+    p_offset_mw: F8
+    p_seen_s: F8
     off_mw: F8  # new measurements less what was foretold; NaN: there is none
     past_mw: F8  # past setpoints; the last of each unit waits for that of this tick
     when_s: F8  # when they left

@@ -64,11 +64,6 @@ StateDraft, DecisionDraft = draft_of(State), draft_of(Decision)
 FLEET_TOLERANCE_MW = 1e-3  # 1 kW: far above rounding, far below what anybody can see
 DT_MAX_TICKS = 2.0  # a ramp never makes up for more than this much lost time
 
-CARRIED = (
-    "slow_mw", "recovery_mw", "p_model_mw", "p_offset_mw", "p_seen_s", "past_mw", "ahead_price",
-    "when_s",
-)  # fmt: skip
-
 Mask = NDArray[np.bool_]
 
 
@@ -340,6 +335,10 @@ def conclude(
         send = np.zeros_like(send)
     told_mw = np.empty(p_mw.size)
     _remember(send, p_mw, state.told_mw, told_mw)
+    if ahead is not None:
+        _keep(params.fixed.past_end, send, p_mw, ahead.told_mw, ahead.past_mw)
+    model = state if ahead is None else ahead  # fields of one name: what was not used stays
+    judged = state if able.judged is None or ahead is None else able.judged
     fresh = asked.verdict is FRESH
     begins = asked.mode != state.mode or isnan(state.mode_since_s)
     after = StateDraft(
@@ -362,8 +361,17 @@ def conclude(
         side=state.side if able.sides is None else able.sides.side,
         side_since_s=state.side_since_s if able.sides is None else able.sides.since_s,
         switches_left=state.switches_left if able.sides is None else able.sides.switches_left,
-        **_trusted(state, image, params, able, ahead),
-        **_carried(state, params, ahead, done, send),
+        doubt=_doubt(state, image, params, able, ahead),
+        benched_s=judged.benched_s,
+        bench_wait_s=judged.bench_wait_s,
+        slow_mw=model.slow_mw,
+        recovery_mw=model.recovery_mw,
+        p_model_mw=model.p_model_mw,
+        p_offset_mw=model.p_offset_mw,
+        p_seen_s=model.p_seen_s,
+        past_mw=model.past_mw,
+        ahead_price=done.price if done.price.size else model.ahead_price,
+        when_s=model.when_s,
     )
     freeze(after, State)
     events = changes(
@@ -413,37 +421,13 @@ def conclude(
     return after, decision
 
 
-def _trusted(
+def _doubt(
     state: State, image: Image, params: Params, able: Able, ahead: Foresight | None
-) -> dict[str, Any]:
-    """What is known of the units' trustworthiness."""
-    judged = able.judged
-    if judged is None or ahead is None:
-        return {name: getattr(state, name) for name in ("doubt", "benched_s", "bench_wait_s")}
-    return {
-        "doubt": count_doubt(judged, ahead, state, image, params, able.out_reason),
-        "benched_s": judged.benched_s,
-        "bench_wait_s": judged.wait_s,
-    }
-
-
-def _carried(
-    state: State, params: Params, ahead: Foresight | None, done: Split, send: U1
-) -> dict[str, Any]:
-    """What the response model hands to the next tick."""
-    if ahead is None:
-        return {name: getattr(state, name) for name in CARRIED}
-    _keep(params.fixed.past_end, send, done.p_mw, ahead.told_mw, ahead.past_mw)
-    return {
-        "slow_mw": ahead.slow_mw,
-        "recovery_mw": ahead.recovery_mw,
-        "p_model_mw": ahead.model_mw,
-        "p_offset_mw": ahead.offset_mw,
-        "p_seen_s": ahead.seen_s,
-        "past_mw": ahead.past_mw,
-        "ahead_price": done.price if done.price.size else ahead.price,
-        "when_s": ahead.when_s,
-    }
+) -> F8:  # fmt: skip
+    """Doubt of each unit after this tick's readings, shape (n,)."""
+    if able.judged is None or ahead is None:
+        return state.doubt
+    return count_doubt(able.judged, ahead, state, image, params, able.out_reason)
 
 
 def _foreseen(done: Split, ahead: Foresight | None) -> dict[str, Any]:

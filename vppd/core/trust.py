@@ -28,7 +28,7 @@ class Judged(NamedTuple):
     benched: int  # how many units are
     doubt: F8
     benched_s: F8
-    wait_s: F8
+    bench_wait_s: F8
 
 
 def judge(
@@ -75,7 +75,7 @@ def count_doubt(
     after = np.empty(reason.size)
     _count_doubt(
         params.trust_error_pu, FORGET_S, ahead.off_mw, image.p_meas_mw, state.p_seen_s,
-        ahead.seen_s, params.p_min_mw, params.p_max_mw, image.p_avail_min_mw,
+        ahead.p_seen_s, params.p_min_mw, params.p_max_mw, image.p_avail_min_mw,
         image.p_avail_max_mw, judged.doubt, state.out_reason, reason, after,
     )  # fmt: skip
     return after

@@ -153,9 +153,9 @@ def _followed(
     carried = {
         "slow_mw": ahead.slow_mw,
         "recovery_mw": ahead.recovery_mw,
-        "p_model_mw": ahead.model_mw,
-        "p_offset_mw": ahead.offset_mw,
-        "p_seen_s": ahead.seen_s,
+        "p_model_mw": ahead.p_model_mw,
+        "p_offset_mw": ahead.p_offset_mw,
+        "p_seen_s": ahead.p_seen_s,
         "past_mw": ahead.past_mw,
         "when_s": ahead.when_s,
     }
