@@ -121,3 +121,21 @@ def test_status_tells_people_and_programs(tmp_path):
     assert document["units_online"] == 0
     assert document["power"]["measured_mw"] is None  # unknown is not zero
     assert "refused" in document["benched"][0]["detail"]
+
+
+def test_products_are_scored_beside_the_ticks(tmp_path):
+    """Nothing was ever read: there is a product, an interval, and no score. It is never 0."""
+    config = write_config(tmp_path)
+    sold = "plan:\n  products:\n    - {market: pjm-2025-10}\n"
+    config.write_text(config.read_text().replace("plan:\n", sold))
+    with Daemon(config) as daemon:
+        daemon.hear("READY=1")
+        daemon.hear_ticks(30)  # 3 s: it is scored once a second
+        document = json.loads(vppd("status", "--config", config, "--json").stdout)
+        assert daemon.stop() == 0
+    (product,) = document["products"]
+    assert product["market"] == "pjm-2025-10"
+    assert product["since"] < document["utc"] < product["until"]
+    assert (product["scored_s"], product["figures"]) == (0.0, [])
+    assert product["error"] == "nothing is known yet"
+    assert "task_failed" not in (tmp_path / "daemon.log").read_text()
