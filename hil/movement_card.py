@@ -20,7 +20,7 @@ def movement_card(movement: dict[str, Any]) -> str:
             kind.replace("_", " "),
             number(own["mileage_mw"], 3),
             number(own["setpoint_changes"], 0),
-            number(own["switches"], 0),
+            number(own.get("switches"), 0),
         ]
         for kind, own in movement["by_kind"].items()
     ]

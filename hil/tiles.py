@@ -82,7 +82,8 @@ def _movement_tile(movement: dict[str, Any] | None) -> list[tuple[str, Tile]]:
     """Say how far units were moved for the request, and how often any was started or stopped."""
     if movement is None:
         return []
-    known = [own["switches"] for own in movement["by_kind"].values() if own["switches"] is not None]
+    counts = [own.get("switches") for own in movement["by_kind"].values()]
+    known = [count for count in counts if count is not None]
     note = "mileage of setpoints" + (f"; starts and stops: {sum(known):,}" if known else "")
     ratio = number(movement["mileage_ratio"], 2)
     return [("movement.mileage_ratio", Tile("Movement", ratio, "× request", note))]

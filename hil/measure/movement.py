@@ -41,7 +41,7 @@ def figures(
     by_kind = {
         name: {
             **_mileage_of(ticks, scored, kinds == name),
-            "switches": _switches_of(name, switched[kinds == name], notes),
+            **_switches_of(name, switched[kinds == name], notes),
         }
         for name in dict.fromkeys(run.units.kinds)
     }
@@ -105,13 +105,14 @@ def _mileage_of(ticks: Ticks | None, scored: Mask | None, chosen: Mask) -> dict[
     return {"mileage_mw": mileage_mw(own_mw), "setpoint_changes": changes(own_mw)}
 
 
-def _switches_of(name: str, switched: F8, notes: Notes) -> int | None:
-    """Switches of all units of a kind; None if it has none, or one of them has no record."""
+def _switches_of(name: str, switched: F8, notes: Notes) -> dict[str, int | None]:
+    """Switches of all units of a kind: none of a kind that has no machines."""
     if not np.isnan(switched).any():
-        return int(switched.sum())
-    if name in THAT_SWITCH:
-        notes[f"movement.by_kind.{name}.switches"] = "not recorded of every unit"
-    return None
+        return {"switches": int(switched.sum())}
+    if name not in THAT_SWITCH:
+        return {}
+    notes[f"movement.by_kind.{name}.switches"] = "not recorded of every unit"
+    return {"switches": None}
 
 
 def _whole(
