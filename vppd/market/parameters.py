@@ -82,6 +82,14 @@ def check_positive(rules: object, names: Sequence[str]) -> None:
             raise ValueError(f"{name} must be above 0, is {value:g}")
 
 
+def check_whole(rules: object, names: Sequence[str]) -> None:
+    """Raise ValueError unless each of these is a whole number above 0."""
+    for name in names:
+        value = getattr(rules, name)
+        if value != int(value) or value < 1.0:
+            raise ValueError(f"{name} must be a whole number above 0, is {value:g}")
+
+
 def check_signs(rules: Any) -> None:
     """Raise ValueError where a parameter is below 0 whose default is not, or 0 where it cannot."""
     for known in fields(rules):

@@ -33,8 +33,12 @@ from vppd.market.baseline.days import (
     window_before,
 )
 from vppd.market.baseline.record import Baseline, BaselineError, Calendar, Event, History, Method
+from vppd.market.parameters import check_whole
 from vppd.market.record import Confidence
 
+DAY_COUNTS = (
+    "weekdays", "weekdays_least", "other_days", "other_days_least", "look_back_days",
+)  # fmt: skip
 WEEKDAYS = frozenset({DayType.WEEKDAY})
 OTHERS = frozenset({DayType.SATURDAY, DayType.SUNDAY})
 
@@ -54,11 +58,7 @@ class Rules:
     adjustment_limit_pu: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("weekdays", "weekdays_least", "other_days", "other_days_least",
-                     "look_back_days"):  # fmt: skip
-            value = getattr(self, name)
-            if value != int(value) or value < 1.0:
-                raise ValueError(f"{name} must be a whole number above 0, is {value:g}")
+        check_whole(self, DAY_COUNTS)
         if self.adjustment_limit_pu >= 1.0:
             raise ValueError("adjustment_limit_pu must be below 1")
 

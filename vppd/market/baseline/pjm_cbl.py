@@ -38,9 +38,11 @@ from vppd.market.baseline.days import (
     window_before,
 )
 from vppd.market.baseline.record import Baseline, BaselineError, Calendar, Event, History, Method
+from vppd.market.parameters import check_whole
 from vppd.market.record import Confidence
 
 CERTIFIED_RRMSE_PCT: Final = 20.0
+DAY_COUNTS = ("weekdays_x", "weekdays_y", "other_days_x", "other_days_y", "look_back_days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,7 @@ class Rules:
     adjustment_basis_s: float = 10800.0
 
     def __post_init__(self) -> None:
-        for name in ("weekdays_x", "weekdays_y", "other_days_x", "other_days_y", "look_back_days"):
-            value = getattr(self, name)
-            if value != int(value) or value < 1.0:
-                raise ValueError(f"{name} must be a whole number above 0, is {value:g}")
+        check_whole(self, DAY_COUNTS)
         if self.weekdays_x > self.weekdays_y or self.other_days_x > self.other_days_y:
             raise ValueError("X of Y days: X is at most Y")
 

@@ -22,20 +22,13 @@ Confidence
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from vppd.market.answers import Answer, Bands, Outcome, cut, mean_distance_mw
-from vppd.market.commands import (
-    Rated,
-    counts,
-    intervals_of,
-    mean,
-    measured,
-    outcomes_note,
-    valid_of,
-)
-from vppd.market.record import Confidence, Form, Market, Scored, Series
+from vppd.market.commands import Rated, intervals_of, mean, measured, scored
+from vppd.market.record import Confidence, Form, Interval, Market, Scored, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +59,16 @@ def score(series: Series, rules: Rules) -> Scored:
     )
     found = measured(
         series, bands, least_mw=rules.command_pct * pct_mw, scan_s=rules.scan_s,
-        step_max_s=rules.scan_s, merge_s=rules.merge_s,
+        merge_s=rules.merge_s,
     )  # fmt: skip
     intervals = intervals_of(found, partial(_rated, series=series, rules=rules))
-    valid = valid_of(intervals, len(found))
+    return scored(intervals, _quality, rules.price_cny_per_mw)
+
+
+def _quality(valid: Sequence[Interval]) -> dict[str, float]:
+    """Means over the commands, and what they are together."""
     k1, k2, k3 = (mean(valid, name) for name in ("k1", "k2", "k3"))
-    figures = {"k1": k1, "k2": k2, "k3": k3, "k": combined(k1, k2, k3)}
-    figures["rate_mw_per_min"] = mean(valid, "rate_mw_per_min")
-    figures["mileage_mw"] = math.fsum(row.values["mileage_mw"] for row in valid)
-    if not math.isnan(rules.price_cny_per_mw):
-        figures["payment_cny"] = figures["mileage_mw"] * figures["k"] * rules.price_cny_per_mw
-    return Scored(figures | counts(intervals), intervals, {}, outcomes_note(intervals))
+    return {"k1": k1, "k2": k2, "k3": k3, "k": combined(k1, k2, k3)}
 
 
 def combined(k1: float, k2: float, k3: float) -> float:

@@ -23,20 +23,13 @@ Confidence
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from vppd.market.answers import Answer, Bands, Outcome
-from vppd.market.commands import (
-    Rated,
-    counts,
-    intervals_of,
-    mean,
-    measured,
-    outcomes_note,
-    valid_of,
-)
-from vppd.market.record import Confidence, Form, Market, Scored, Series
+from vppd.market.commands import Rated, intervals_of, mean, measured, scored
+from vppd.market.record import Confidence, Form, Interval, Market, Scored, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +52,14 @@ def score(series: Series, rules: Rules) -> Scored:
     bands = Bands(rules.response_band_pct * pct_mw, rules.target_band_pct * pct_mw)
     found = measured(
         series, bands, least_mw=rules.command_pct * pct_mw, scan_s=rules.scan_s,
-        step_max_s=rules.scan_s,
     )  # fmt: skip
     intervals = intervals_of(found, partial(_rated, bands=bands, rules=rules))
-    valid = valid_of(intervals, len(found))
-    figures = {name: mean(valid, name) for name in ("kv", "ks", "kp", "rate_mw_per_min")}
-    figures["mileage_mw"] = math.fsum(row.values["mileage_mw"] for row in valid)
-    if not math.isnan(rules.price_cny_per_mw):
-        figures["payment_cny"] = figures["mileage_mw"] * figures["kp"] * rules.price_cny_per_mw
-    return Scored(figures | counts(intervals), intervals, {}, outcomes_note(intervals))
+    return scored(intervals, _quality, rules.price_cny_per_mw)
+
+
+def _quality(valid: Sequence[Interval]) -> dict[str, float]:
+    """Means over the commands."""
+    return {name: mean(valid, name) for name in ("kv", "ks", "kp")}
 
 
 def ks(off_pct: float, error_pct: float = 0.5) -> float:

@@ -18,7 +18,7 @@ and DR and the EBR article 18 terms.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +26,7 @@ import numpy as np
 
 from vppd.market.envelope import Pace, bounds_pu, curve_pu, outside_pu, rolling_min
 from vppd.market.grid import blocks, check_grid, check_step, frequency_of
-from vppd.market.record import F8, Interval, Scored, Series
+from vppd.market.record import F8, Confidence, Form, Interval, Market, Scored, Series
 
 STEP_S, PERIOD_S, NOMINAL_HZ = 0.05, 1800.0, 50.0
 FIRST_SAMPLES, ERROR_SAMPLES = 21, 4
@@ -142,3 +142,33 @@ def stored_floor_mwh(delivered_mwh: Sequence[float], full_mwh: float) -> list[fl
         owed -= back
         floor = min(full_mwh, max(0.0, floor - max(0.0, now) + back))
     return floors
+
+
+def market(
+    scores: Callable[[Series, Rules], Scored],
+    *,
+    name: str,
+    title: str,
+    since: str,
+    thresholds: str,
+    source: str,
+    confidence: Confidence,
+) -> Market[Rules]:
+    """Give the market of one service, by the function of its module that scores it."""
+    return Market(
+        name=name,
+        title=title,
+        since=since,
+        until="",
+        form=Form.FREQUENCY,
+        step="0.05 s (20 Hz)",
+        interval="30 min",
+        formula="highest of the 4-sample rolling minimum of the distance outside the bounds / MW",
+        payment="MW x price x hours x pay factor (1 below 3 % error, 0 from 7 %)",
+        thresholds=thresholds,
+        source=source,
+        confidence=confidence,
+        rules=Rules,
+        needs=("capacity_mw",),
+        score=scores,
+    )

@@ -19,7 +19,7 @@ Confidence
 """
 
 from vppd.market.envelope import Pace
-from vppd.market.record import Confidence, Form, Market, Scored, Series
+from vppd.market.record import Confidence, Scored, Series
 from vppd.market.rules import gb
 
 SERVICE = gb.Service(
@@ -35,20 +35,12 @@ def score(series: Series, rules: gb.Rules) -> Scored:
     return gb.score(series, rules, SERVICE)
 
 
-MARKET = Market(
+MARKET = gb.market(
+    score,
     name="gb-dc",
     title="GB Dynamic Containment",
     since="2020-10-01",
-    until="",
-    form=Form.FREQUENCY,
-    step="0.05 s (20 Hz)",
-    interval="30 min",
-    formula="highest of the 4-sample rolling minimum of the distance outside the bounds / MW",
-    payment="MW x price x hours x pay factor (1 below 3 % error, 0 from 7 %)",
     thresholds=".5 s to begin, 1 s to full, 15 min, 10 % opposite reserve",
     source="NESO illustrative performance script; service terms",
     confidence=Confidence.CODE,
-    rules=gb.Rules,
-    needs=("capacity_mw",),
-    score=score,
 )

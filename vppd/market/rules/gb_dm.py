@@ -20,7 +20,7 @@ Confidence
 """
 
 from vppd.market.envelope import Pace
-from vppd.market.record import Confidence, Form, Market, Scored, Series
+from vppd.market.record import Confidence, Scored, Series
 from vppd.market.rules import gb
 
 SERVICE = gb.Service(
@@ -36,20 +36,12 @@ def score(series: Series, rules: gb.Rules) -> Scored:
     return gb.score(series, rules, SERVICE)
 
 
-MARKET = Market(
+MARKET = gb.market(
+    score,
     name="gb-dm",
     title="GB Dynamic Moderation",
     since="2022-05",
-    until="",
-    form=Form.FREQUENCY,
-    step="0.05 s (20 Hz)",
-    interval="30 min",
-    formula="highest of the 4-sample rolling minimum of the distance outside the bounds / MW",
-    payment="MW x price x hours x pay factor (1 below 3 % error, 0 from 7 %)",
     thresholds=".5 s to begin, 1 s to full, 30 min, 20 % opposite reserve",
     source="NESO service terms; monitoring as for DC",
     confidence=Confidence.KNOWN,
-    rules=gb.Rules,
-    needs=("capacity_mw",),
-    score=score,
 )
