@@ -176,6 +176,20 @@ def test_shapes_that_differ_are_refused(name):
     assert refused(p, **{name: np.concatenate([array, array[..., -1:]], axis=-1)})
 
 
+@pytest.mark.parametrize("short", [("price", "missed_mw"), ("group_price", "group_missed_mw")])
+def test_outputs_that_are_too_short_are_refused(short):
+    p = problem(np.random.default_rng(3), 5, 2, 1, 3)
+    points, groups = p.wanted_mw.size, p.parent.size
+    sizes = {"out_mw": 5, "price": points, "missed_mw": points}
+    sizes |= {"group_price": groups, "group_missed_mw": groups}
+    for names in (short, short[:1], short[1:]):
+        outs = [np.full(k - (name in names), 7.25) for name, k in sizes.items()]
+        work = np.empty(work_size(5, groups))
+        told = split_ahead(*p.arguments, np.full(points, NAN), *outs, work)
+        assert told[:2] == (status.BAD_INPUT, 0)
+        assert all(np.all(a == 7.25) for a in outs)
+
+
 def test_more_points_than_eight_or_none_are_refused():
     p = problem(np.random.default_rng(3), 5, 8, 1, 0)
     assert not refused(p)
@@ -254,6 +268,15 @@ def test_hard_points_that_contradict_meet_in_the_middle():
     assert a.code in (status.UNSERVED_UP, status.UNSERVED_DOWN)
     assert a.out_mw.sum() == pytest.approx(0.7, abs=1e-9)
     assert a.missed_mw == pytest.approx([-0.1, 0.1], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [([20.0, -4.0], status.UNSERVED_UP), ([4.0, -20.0], status.UNSERVED_DOWN)],
+)
+def test_the_status_tells_of_the_hard_point_that_is_missed_most(wanted, code):
+    assert solve(three(wanted, [0.0, 0.0], [[1.0] * 3] * 2)).code == code
+    assert solve(three(wanted[::-1], [0.0, 0.0], [[1.0] * 3] * 2)).code == code
 
 
 def test_units_that_are_all_pinned():

@@ -116,3 +116,19 @@ def test_those_are_stiff_who_cannot_take_any_number():
     assert limits.count_stiff(none, none) == 0
     assert limits.count_stiff(some, none) == limits.count_stiff(none, some) == 2
     assert limits.count_stiff(some, np.array([0.0, 0.0, 1e-3, 0.5])) == 3
+
+
+def test_those_are_counted_whom_a_limit_holds():
+    p_mw, held = np.array([0.0, 1.0, 2.0, 1.0]), np.full(4, 99, np.uint8)
+    lower_mw, upper_mw = np.array([0.0, 0.0, 0.0, 1.0]), np.array([2.0, 2.0, 2.0, 1.0])
+    below, above = np.full(4, Reason.SOC, np.uint8), np.full(4, Reason.RAMP, np.uint8)
+    assert limits.find_holders(p_mw, lower_mw, upper_mw, below, above, held) == 3
+    assert held.tolist() == [Reason.SOC, Reason.NONE, Reason.RAMP, Reason.RAMP]
+    assert (
+        limits.find_holders(*(a[1:2] for a in (p_mw, lower_mw, upper_mw, below, above, held))) == 0
+    )
+
+
+def test_those_are_counted_whose_value_is_known():
+    assert tally.count_known(np.array([np.nan, 0.0, -1.0, np.inf, np.nan])) == 3
+    assert tally.count_known(np.full(3, np.nan)) == tally.count_known(np.empty(0)) == 0

@@ -194,3 +194,16 @@ def test_shapes_that_differ_are_refused(position):
     assert project_tree(*arguments[3:], *outs, np.zeros((ROOM_ROWS, 2)))[0] == status.BAD_INPUT
     room = np.zeros((ROOM_ROWS - 1, 2))
     assert project_tree(*p.arguments[3:], *outs, room)[0] == status.BAD_INPUT
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 2), (3, 1, 2), (3, 2, 1), (3, 1, 1)])
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_outputs_and_room_of_another_size_are_refused(sizes, columns):
+    p = groups([0, 1, 1], [-1, 0], [-INF, -INF], [8.0, 3.0])
+    outs = [np.full(k, 7.25) for k in sizes]
+    told = project_tree(*p.arguments[3:], *outs, np.zeros((ROOM_ROWS, columns)))
+    assert told[:2] == (status.BAD_INPUT, 0)
+    assert all(np.all(a == 7.25) for a in outs)
+    fitting = [np.full(k, 7.25) for k in (3, 2, 2)]
+    told = project_tree(*p.arguments[3:], *fitting, np.zeros((ROOM_ROWS, columns)))
+    assert told[0] == (status.OK if columns == 2 else status.BAD_INPUT)
