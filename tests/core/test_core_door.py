@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numba
 import numpy as np
 import pytest
 from builders import image, params
@@ -19,6 +20,9 @@ OF_UNITS = [
     and not field.name.startswith("group_")
     and field.name not in ("past_mw", "when_s", "ahead_price")
 ]
+compiled = pytest.mark.skipif(
+    numba.config.DISABLE_JIT, reason="types and layouts are refused by compiled kernels"
+)
 
 
 def run(record, name, change):
@@ -37,6 +41,7 @@ def test_another_number_of_units(record, name, units):
         run(record, name, lambda values: np.resize(values, units))
 
 
+@compiled
 @pytest.mark.parametrize(("record", "name"), OF_UNITS)
 @pytest.mark.parametrize(
     "change",
@@ -53,6 +58,7 @@ def test_another_type_or_layout(record, name, change):
         run(record, name, change)
 
 
+@compiled
 @pytest.mark.parametrize("name", ["past_mw", "when_s", "ahead_price"])
 def test_what_has_a_length_of_its_own_has_a_type(name):
     with pytest.raises(TypeError):
