@@ -25,6 +25,31 @@ compiled = pytest.mark.skipif(
 )
 
 
+def test_all_that_fits_is_let_in():
+    assert tick(initial_state(P), image(), P)[1].p_setpoint_mw.shape == (3,)
+
+
+def names(record, dtype):
+    """Arrays of the units of one type, in the order in which the door reads them."""
+    example = {Image: image(), State: initial_state(P)}[record]
+    return [n for r, n in OF_UNITS if r is record and getattr(example, n).dtype == dtype]
+
+
+@pytest.mark.parametrize("record", [Image, State])
+@pytest.mark.parametrize("dtype", [np.float64, np.uint8])
+@pytest.mark.parametrize("units", [2, 4])
+def test_several_of_another_number_of_units(record, dtype, units):
+    """Any run of arrays that agree with each other, and not with the fleet."""
+    fields = names(record, dtype)
+    for first in range(len(fields)):
+        for end in range(first + 1, len(fields) + 1):
+            given = {Image: image(), State: initial_state(P)}
+            arrays = {n: np.resize(getattr(given[record], n), units) for n in fields[first:end]}
+            given[record] = dataclasses.replace(given[record], **arrays)
+            with pytest.raises(ValueError, match=r" is not of 3 units| are not of 3 units"):
+                tick(given[State], given[Image], P)
+
+
 def run(record, name, change):
     """One tick in which one array is another one."""
     given = {Params: P, Image: image(), State: initial_state(P)}

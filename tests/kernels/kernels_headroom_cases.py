@@ -41,10 +41,16 @@ def unit(**changes):
 NO_GROUPS = {"member": None, "parent": (), "lower_mw": (), "upper_mw": ()}
 
 
-def promised(
-    *units, soc_error_pu=0.02, soc_horizon_s=60.0, horizons_s=HORIZONS_S, groups=NO_GROUPS
-):
-    """Sums by name, each of shape (K,). `groups`: lowest group of each unit, and the groups."""
+def promised(*units, **options):
+    """Sums by name, each of shape (K,)."""
+    return counted(*units, **options)[1]
+
+
+def counted(*units, soc_error_pu=0.02, soc_horizon_s=60.0, horizons_s=HORIZONS_S, groups=NO_GROUPS):
+    """How many units have room, and sums by name, each of shape (K,).
+
+    `groups`: lowest group of each unit, and the groups.
+    """
     columns = {
         key: np.array([each[key] for each in units], "u1" if key == "out_reason" else "f8")
         for key in REST
@@ -58,11 +64,11 @@ def promised(
     find_left(columns["dead_time_s"], columns["lag_s"], np.array(horizons_s), left_pu)
     values = list(columns.values())
     after = list(columns).index("lag_s") + 1
-    promise(
+    count = promise(
         *values[:after], left_pu, *values[after:], soc_error_pu, soc_horizon_s, *tree, *limits,
         room, np.array(horizons_s), *sums,
     )  # fmt: skip
-    return dict(zip(NAMES, sums, strict=True))
+    return count, dict(zip(NAMES, sums, strict=True))
 
 
 def lasts(*units, hold_s=900.0):

@@ -10,6 +10,7 @@ from kernels_headroom_cases import (
     HORIZONS_S,
     NAMES,
     NAN,
+    counted,
     lasts,
     promised,
     random_unit,
@@ -213,6 +214,26 @@ def test_what_is_not_known_is_not_promised_as_a_number(key):
 def test_no_units_and_no_horizons():
     assert all(promised()[name].tolist() == [0.0] * 4 for name in NAMES)
     assert promised(unit(), horizons_s=())["up"].size == 0
+
+
+def test_those_are_counted_who_have_room():
+    out = unit(out_reason=Reason.UNREACHABLE)
+    for units, count in (((unit(),), 1), ((unit(), out, unit()), 2), ((out,), 0)):
+        assert counted(*units)[0] == count
+        assert counted(*units, horizons_s=(60.0,))[0] == count
+        assert counted(*units, horizons_s=())[0] == 0
+
+
+def test_those_are_counted_of_whose_way_all_is_left():
+    left_pu = np.full((2, 4), NAN)
+    dead_time_s, lag_s = np.array([10.0, 10.0, 90.0, 400.0]), np.array([0.0, 5.0, 5.0, 0.0])
+    count = headroom.find_left(dead_time_s, lag_s, np.array([60.0, 300.0]), left_pu)
+    assert count == (left_pu == 1.0).sum() == 3
+
+
+def test_who_has_nowhere_to_go_is_not_late():
+    assert headroom._late(0.0, 300.0, 20.0, 0.1) == headroom._late(-2.0, 300.0, 20.0, 0.1) == 0.0
+    assert headroom._late(2.0, 300.0, 20.0, 0.1) == 2.0 * (20.0 + 10.0)
 
 
 def test_what_a_lag_has_left_is_never_less_than_the_exponential():

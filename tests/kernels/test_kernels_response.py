@@ -362,3 +362,11 @@ def test_without_a_tick_before_nothing_was_foretold():
     seen = foresee([], now_s=12.0, before_s=NAN, dead_s=0.0, lag_s=5.0, model_mw=1.0,
                    p_meas_mw=1.3, measured_at_s=11.5)  # fmt: skip
     assert math.isnan(seen["off"])
+
+
+def test_gains_that_are_not_zero_are_counted():
+    dead_s, lag_s = np.array([0.0, 3.0, 3.0, 0.5]), np.array([0.0, 1.0, 0.0, 40.0])
+    gain = np.full((2, 4), np.nan)
+    count = kernel.find_gains(dead_s, lag_s, np.array([1.0, 8.0]), 0.1, gain)
+    assert count == (gain > 0.0).sum() == 5
+    assert gain[0].tolist() == [1.0, 0.0, 0.0, 0.0]

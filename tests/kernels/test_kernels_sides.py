@@ -139,3 +139,41 @@ def test_sides_of_now_stay_where_all_is_well():
     assert chosen.tolist() == [ABOVE] * 4
     assert cost == pytest.approx(0.0, abs=1e-12)
     assert bound == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_sides_of_now_are_those_that_are_open():
+    """Where a number is none: of now, if that is open; else the open one; below, if both are."""
+    side = np.array([1, 2, 1, 2, 0, 0], np.uint8)
+    open_sides = np.array([3, 3, 2, 1, 3, 2], np.uint8)
+    six = np.ones(6)
+    p = Sided(
+        float("nan"),
+        0.0 * six,
+        six,
+        0.0 * six,
+        3.0 * six,
+        six,
+        2.0 * six,
+        side,
+        open_sides,
+        0.0 * six,
+    )
+    assert p.choose()[2].tolist() == [1, 2, 2, 1, 1, 2]
+
+
+@pytest.mark.parametrize("miss_weight", [0.0, -1e-4, float("nan")])
+def test_a_weight_of_the_miss_that_is_none_is_refused(miss_weight):
+    p = sided(np.random.default_rng(SEED), 6, 2)
+    p.miss_weight = miss_weight
+    cost, bound, chosen = p.choose()
+    assert np.isnan(cost)
+    assert np.isnan(bound)
+    assert chosen.tolist() == [s if o & s else o for s, o in zip(p.side, p.open_sides, strict=True)]
+
+
+def test_without_a_choice_the_cost_is_the_bound():
+    p = sided(np.random.default_rng(SEED), 6, 2)
+    p.open_sides = p.side.copy()
+    cost, bound, chosen = p.choose()
+    assert cost == bound == pytest.approx(float(p.setpoints_mw(p.side[None])[1][0]), rel=1e-9)
+    assert chosen.tolist() == p.side.tolist()
