@@ -85,8 +85,9 @@ lock: setup  ## pin every dependency anew: requirements.lock (all), -run.lock (t
 	@$(COMPILE) --constraint requirements.lock --extra mutate --output-file requirements-mutate.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --build-deps-for wheel --output-file requirements-run.lock pyproject.toml
 
-docs: setup  ## write docs/config.md from the schema, and draw docs/pictures/ from two runs
+docs: setup  ## write docs/config.md and docs/alarms.md from their sources, and draw docs/pictures/ from two runs
 	@$(BIN)/python -m vppd.runtime.reference docs/config.md
+	@$(BIN)/python -m vppd.ops.alarms.page docs/alarms.md
 	@$(BIN)/python docs/pictures/draw.py
 
 clean:  ## remove what was built (not .venv)

@@ -8,6 +8,7 @@ import pytest
 from ops_builders import status
 
 from vppd.ops.status import (
+    AlarmStatus,
     Benched,
     IoStatus,
     JournalStatus,
@@ -23,7 +24,15 @@ from vppd.ops.status_text import duration, render
 from vppd.ops.timing import Quantiles
 
 LOST = Benched("ev-07", "ev_hub", "UNREACHABLE", 12.5, "prediction", -0.25, "connection refused")
+ALARM = AlarmStatus(
+    id="unit_lost:ev-07", name="unit_lost", subject="ev-07", group="units", priority="LOW",
+    state="unacknowledged", first_out=True, since_s=61.0, raised_s=61.0, count=2,
+    title="A unit is out of reach", action="Have its link looked at.", value=0.25, unit="pu",
+    detail="UNREACHABLE\x1b", suppressed_by="", shelved_for_s=float("nan"), shelve_max_s=28800.0,
+    who="", why="",
+)  # fmt: skip
 FULL = status(
+    alarms=(ALARM, dataclasses.replace(ALARM, id="agc_lost", state="shelved", shelved_for_s=9.0)),
     signal=SignalStatus(agc_pu=-0.5, age_s=1.25, verdict="UNCHANGED"),
     power=PowerStatus(-67.5, -66.0, -65.5, -1.5),
     timing=TimingStatus(1.0, "timerfd", Quantiles(101.0, 202.0, 909.0), Quantiles(), 500, 2),
@@ -102,6 +111,9 @@ def test_people_see_what_is_wrong():
         "SCHED_FIFO 40; memory locked as used",
         "state/journal: 1000 ticks, 2.5 MB, dropped 0, ERROR No space left on device",
         "pid 4711, up 1 d 1 h, tick 90061",
+        "alarms    1 alarm, 1 shelved",
+        "LOW      unacknowledged for 1 min 1 s   unit_lost:ev-07 UNREACHABLE? (0.25 pu)   FIRST",
+        "A unit is out of reach. Have its link looked at.",
         "UNREACHABLE   for   12.5 s   counted as prediction -0.250 MW   connection refused",
     ):
         assert part in text
@@ -111,6 +123,7 @@ def test_people_see_that_nothing_is_wrong():
     text = render(status())
     assert "never received" in text
     assert "benched   none" in text
+    assert "alarms    none" in text
     assert "journal   none" in text
     assert "SHADOW" not in text
     assert "order" not in text

@@ -148,6 +148,32 @@ class JournalStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmStatus:
+    """One alarm that is not normal; see docs/alarms.md."""
+
+    id: str  # what orders name it by
+    name: str  # row of the catalogue
+    subject: str  # unit, link or task; empty: the plant
+    group: str
+    priority: str  # CRITICAL, HIGH, MEDIUM, LOW
+    state: str  # ops.alarms.state.State
+    first_out: bool  # it came first of its group
+    since_s: float  # how long it has been in its state
+    raised_s: float  # how long ago it was last raised; NaN: never
+    count: int  # how often it was, since it was last normal
+    title: str
+    action: str  # what to do first
+    value: float  # NaN: it has none
+    unit: str
+    detail: str
+    suppressed_by: str  # id of its cause, or alarm_flood; empty: it is not
+    shelved_for_s: float  # how much longer; NaN: it is not
+    shelve_max_s: float  # 0: nobody may shelve it
+    who: str  # who brought it into its state; empty: it came by itself
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything, at the end of one tick."""
 
@@ -175,6 +201,7 @@ class Status:
     io: IoStatus = IoStatus()
     journal: JournalStatus = JournalStatus()
     benched: tuple[Benched, ...] = ()
+    alarms: tuple[AlarmStatus, ...] = ()  # shown before hidden, the most urgent first
     log_lines_dropped: int = 0
     schema: int = field(default=SCHEMA)
 

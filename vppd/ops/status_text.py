@@ -1,10 +1,12 @@
 """The status for people."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
+from vppd.ops.alarms.state import HIDDEN
 from vppd.ops.counted import counted
-from vppd.ops.status import Benched, ProductStatus, Status
+from vppd.ops.status import AlarmStatus, Benched, ProductStatus, Status
 from vppd.ops.timing import Quantiles
 
 ID_WIDTH = 16
@@ -22,6 +24,7 @@ def _lines(status: Status) -> Iterator[str]:
         f"{status.site}   {status.mode} for {duration(status.mode_since_s)}{order}"
         f"   units {status.units_online}/{status.units_total}{shadow}"
     )
+    yield from _alarm_lines(status.alarms)
     yield from _power_lines(status)
     yield from _product_lines(status.products)
     yield from _timing_lines(status)
@@ -31,6 +34,23 @@ def _lines(status: Status) -> Iterator[str]:
         f"tick {status.tick} at {status.utc}"
     )
     yield from _benched_lines(status.benched)
+
+
+def _alarm_lines(alarms: tuple[AlarmStatus, ...]) -> Iterator[str]:
+    hidden = Counter(alarm.state for alarm in alarms if alarm.state in HIDDEN)
+    shown = [alarm for alarm in alarms if alarm.state not in HIDDEN]
+    told = [counted(len(shown), "alarm")] if shown else ["none"]
+    told += [f"{count} {state.replace('_', ' ')}" for state, count in hidden.items()]
+    yield f"alarms    {', '.join(told)}"
+    for alarm in shown:
+        value = "" if math.isnan(alarm.value) else f" ({_number(alarm.value, 'z.6g')} {alarm.unit})"
+        detail = f" {printable(alarm.detail)}" if alarm.detail else ""
+        first = "   FIRST" if alarm.first_out else ""
+        yield (
+            f"  {alarm.priority:<8} {alarm.state:<14} for {duration(alarm.since_s):>8}   "
+            f"{alarm.id}{detail}{value}{first}"
+        )
+        yield f"           {alarm.title}. {alarm.action}"
 
 
 def _power_lines(status: Status) -> Iterator[str]:

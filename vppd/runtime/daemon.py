@@ -102,6 +102,7 @@ class _Daemon:
             notifier=self._notifier, realtime=realtime, shadow=self._shadow,
             log_lines_dropped=lambda: self._log_setup.dropped, on_done=collect,
             offload=asyncio.to_thread,
+            journal_dir=self._site.state_dir if journal is not None else None,
         )  # fmt: skip
         status = StatusServer(self._site.state_dir / SOCKET_NAME, shell.teller.status)
         await status.start()

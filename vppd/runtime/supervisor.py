@@ -17,6 +17,7 @@ RESTARTS_MAX = 5
 RESTART_DELAY_S = 1.0
 
 Job = Callable[[], Awaitable[None]]
+Tell = Callable[[str, bool], None]  # name of a task that failed, and whether it stays down
 
 
 async def essential(name: str, job: Job) -> None:
@@ -29,10 +30,17 @@ async def essential(name: str, job: Job) -> None:
     raise RuntimeError(f"{name} has ended by itself")
 
 
-async def restarted(name: str, job: Job, *, clock: Callable[[], float]) -> None:
+def tell_nobody(_name: str, _given_up: bool) -> None:
+    """Say nothing: the log has it."""
+
+
+async def restarted(
+    name: str, job: Job, *, clock: Callable[[], float], tell: Tell = tell_nobody
+) -> None:
     """Run a job that should never end; start it again when it fails, `RESTARTS_MAX` times.
 
-    A job that ran for a minute without failing has its failures forgiven.
+    A job that ran for a minute without failing has its failures forgiven. `tell` hears of each
+    failure, in the event loop.
     """
     failures = 0
     while True:
@@ -44,7 +52,9 @@ async def restarted(name: str, job: Job, *, clock: Callable[[], float]) -> None:
         else:
             log.error("task_ended", task=name)
         failures = 1 if clock() - started_s > 60.0 else failures + 1
-        if failures > RESTARTS_MAX:
+        given_up = failures > RESTARTS_MAX
+        tell(name, given_up)
+        if given_up:
             log.critical("task_given_up", task=name, failures=failures)
             return
         await asyncio.sleep(RESTART_DELAY_S * failures)

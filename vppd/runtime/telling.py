@@ -17,6 +17,7 @@ from vppd.ops.bench import Bench
 from vppd.ops.counted import counted
 from vppd.ops.events import DecisionLog, JournalLog
 from vppd.ops.status import (
+    AlarmStatus,
     HeadroomStatus,
     IoStatus,
     JournalStatus,
@@ -71,6 +72,7 @@ class Teller:
         log_lines_dropped: Callable[[], int],
         shadow: bool,
         products: Callable[[], tuple[ProductStatus, ...]] = tuple,
+        alarms: Callable[[], tuple[AlarmStatus, ...]] = tuple,
     ) -> None:
         self._site = site
         self._params = params
@@ -84,6 +86,7 @@ class Teller:
         self._log_lines_dropped = log_lines_dropped
         self._shadow = shadow
         self._products = products
+        self._alarms = alarms
         self._started_s = clock()
         self._log = DecisionLog(params.ids, clock)
         self._journal_log = JournalLog()
@@ -185,6 +188,7 @@ class Teller:
             benched=self._bench.benched(
                 decision.p_setpoint_mw, now_s, lambda i: self._devices[i].reason
             ),
+            alarms=self._alarms(),
             log_lines_dropped=self._log_lines_dropped(),
         )
 

@@ -177,6 +177,11 @@ class Dnp3Outstation:
             return self._config.port
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def peers_refused(self) -> int:
+        """Connections of peers that may not connect, since the start."""
+        return self.counts["peer_refused"]
+
     def on_agc(self, listener: Callable[[], None]) -> None:
         """Call `listener()` in the event loop when a new AGC value is there."""
         self._listeners.append(listener)
