@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 from builders import NAN, image, params
 
+from vppd.core.explain import explain
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import (
     AwardGuard,
     Decision,
+    Image,
     Order,
     Params,
     Policy,
@@ -27,6 +29,7 @@ from vppd.core.types import (
 )
 
 FILE = Path(__file__).parents[1] / "testdata" / "core_bits.json"
+WHY_FILE = FILE.with_name("core_why_bits.json")
 N, TICKS = 7, 30
 
 
@@ -91,8 +94,30 @@ def digest(name: str) -> str:
     return seen.hexdigest()[:16]
 
 
+def digest_of_why(name: str) -> str:
+    """Likewise of why each unit got its setpoint; one NaN is as good as another there."""
+    seen = hashlib.sha256()
+    make, policy = PLANTS[name]
+    for seed in range(3):
+        p = make(policy)
+        for before, image_, _, decision in steps(p, np.random.default_rng(seed)):
+            why = explain(before, image_, p, decision)
+            for field in dataclasses.fields(why):
+                value = np.asarray(getattr(why, field.name))
+                if value.dtype == np.float64:
+                    value = np.where(np.isnan(value), NAN, value + 0.0)
+                seen.update(value.tobytes())
+    return seen.hexdigest()[:16]
+
+
 def runs(p: Params, rng: np.random.Generator) -> Iterator[tuple[State, Decision]]:
     """Yield the state after each tick, and its decision."""
+    for _, _, after, decision in steps(p, rng):
+        yield after, decision
+
+
+def steps(p: Params, rng: np.random.Generator) -> Iterator[tuple[State, Image, State, Decision]]:
+    """Yield state, image, state after, and decision of each tick."""
     state, now_s = initial_state(p), 100.0
     p_mw = p.safe_mw.copy()
     accepted_mw, accepted_s = np.full(N, NAN), np.full(N, NAN)
@@ -121,13 +146,15 @@ def runs(p: Params, rng: np.random.Generator) -> Iterator[tuple[State, Decision]
             freq_hz=50.0 + float(rng.uniform(-0.2, 0.2)), freq_received_s=now_s, freq_quality=0,
             order=int(Order.SAFE if k == 24 else Order.LOCAL if k == 22 else Order.AUTO),
         )  # fmt: skip
-        state, decision = tick(state, seen, p)
+        before = state
+        state, decision = tick(before, seen, p)
         took = (decision.send == 1) & (rng.random(N) < 0.95)
         accepted_mw = np.where(took, decision.p_setpoint_mw, accepted_mw)
         accepted_s = np.where(took, now_s + 0.05, accepted_s)
         p_mw = p_mw + 0.5 * (np.where(np.isnan(accepted_mw), p_mw, accepted_mw) - p_mw)
-        yield state, decision
+        yield before, seen, state, decision
 
 
 if __name__ == "__main__":
     FILE.write_text(json.dumps({name: digest(name) for name in PLANTS}, indent=1) + "\n")
+    WHY_FILE.write_text(json.dumps({n: digest_of_why(n) for n in PLANTS}, indent=1) + "\n")

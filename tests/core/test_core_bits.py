@@ -11,6 +11,7 @@ import core_bits
 import numpy as np
 import pytest
 
+WHY = json.loads(core_bits.WHY_FILE.read_text())
 KNOWN = json.loads(core_bits.FILE.read_text())
 
 
@@ -19,8 +20,14 @@ def test_every_bit_is_as_it_was(name):
     assert core_bits.digest(name) == KNOWN[name]
 
 
+@pytest.mark.parametrize("name", core_bits.PLANTS)
+def test_every_unit_has_its_setpoint_for_the_reason_that_it_had(name):
+    """To the bit, too: a change of it is a change of what engineers have been told."""
+    assert core_bits.digest_of_why(name) == WHY[name]
+
+
 def test_the_file_has_every_plant_and_no_other():
-    assert list(KNOWN) == list(core_bits.PLANTS)
+    assert list(KNOWN) == list(WHY) == list(core_bits.PLANTS)
 
 
 def test_the_runs_have_everything():
