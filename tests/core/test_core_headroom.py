@@ -7,7 +7,7 @@ import pytest
 from builders import NAN, at, image, params
 
 from vppd.core.fixed import HORIZONS_S
-from vppd.core.headroom import AWARD, capacity_told_mw
+from vppd.core.headroom import AWARD, capacity_told_mw, is_award_short
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import AwardGuard, EventCode, Mode, Order, Policy
@@ -157,3 +157,17 @@ def test_a_store_that_is_nearly_empty_leaves_what_lasts_to_those_without_an_end(
     assert decisions[8].target_mw[0] <= held_mw + 1e-9
     assert decisions[8].target_mw.sum() == pytest.approx(20.0)
     assert decisions[8].unserved_mw == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("side", ["up", "down"])
+@pytest.mark.parametrize(("was", "short_pu", "told"), [
+    (0, 0.019, 0), (0, 0.021, 1), (1, 0.019, 1), (1, 1e-9, 0),
+])  # fmt: skip
+def test_an_award_is_short_beyond_a_fiftieth_of_it_and_until_nothing_is_missing(
+    side, was, short_pu, told
+):
+    """Of 40 MW up and 8 MW down each for itself; a kilowatt or less is nothing."""
+    sold_mw = {"up": 40.0, "down": 8.0}
+    seen = image(regulation_capacity_up_mw=40.0, regulation_capacity_down_mw=8.0)
+    short_mw = tuple(short_pu * sold_mw[s] if s == side else -1.0 for s in ("up", "down"))
+    assert is_award_short(was, Mode.REGULATING, short_mw, seen, P) == told

@@ -12,12 +12,14 @@ from vppd.core import allocation
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import (
+    Decision,
     EventCode,
     Mode,
     Order,
     Policy,
     Quality,
     Reason,
+    State,
     Verdict,
     WriteResult,
 )
@@ -337,3 +339,21 @@ def test_bad_data_never_raises_and_never_gets_out(
     assert np.all(d.p_setpoint_mw[sent] >= -10.0)
     assert d.served_mw + d.unserved_mw == pytest.approx(d.request_mw, abs=1e-6)
     assert state.p_setpoint_mw is d.p_setpoint_mw
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_what_comes_out_are_records_that_stay_as_they_are(policy):
+    for state, decision in run(params(policy=policy), seconds(2)):
+        assert type(state) is State
+        assert type(decision) is Decision
+        for record in (state, decision):
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                record.mode = Mode.SAFE
+
+
+def test_an_older_journal_lacks_nothing_but_what_was_not_there():
+    """What stands for a field that a record of an older journal does not have."""
+    told = {f.name: f.metadata["missing"] for f in dataclasses.fields(Decision) if f.metadata}
+    assert "promise_firm_up_mw" in told
+    assert {name for name, value in told.items() if value != value} == {"target_mw", "expected_mw"}
+    assert all(value in (0.0, ()) for value in told.values() if value == value)
