@@ -1,5 +1,8 @@
 """The numbers that stand in the journal and on the wire: they are never given to anything else."""
 
+import dataclasses
+import math
+
 import pytest
 
 from vppd.core import types
@@ -50,3 +53,27 @@ def test_every_reason_belongs_to_a_gate():
         Reason.UNREACHABLE, Reason.FALLBACK, Reason.OPERATOR, Reason.GUARD, Reason.LOCAL_CONTROL,
         Reason.REFUSED, Reason.CYCLES, Reason.MODEL, Reason.BENCHED,
     }  # fmt: skip
+
+
+# What stands for a field that a record of an older journal does not have, where it is not nothing.
+MISSING = {
+    "participation": 1.0, "look_ahead_s": 1.0, "firm_pu": 1.0, "unit_group": -1,
+    "group_parent": -1, "group_ids": (), "settle_s": 8.0, "slow_s": 3.0, "soc_recovery_s": 7200.0,
+    "soc_error_pu": 0.02, "switches_per_day": math.inf, "sent": 1,
+}  # fmt: skip
+UNKNOWN = {
+    "band_lower_mw", "band_upper_mw", "p_model_mw", "p_seen_s", "told_mw", "side_since_s",
+    "switches_left", "recovery_mw", "doubt", "benched_s", "bench_wait_s", "target_mw",
+    "expected_mw",
+}  # fmt: skip
+
+
+def test_what_a_record_of_an_older_journal_lacks_is_nothing_or_unknown():
+    records = (types.Params, types.Image, types.State, types.Decision)
+    fields = [f for record in records for f in dataclasses.fields(record) if f.metadata]
+    lacks = {f.name: f.metadata["missing"] for f in fields}
+    assert {name for name, value in lacks.items() if value != value} == UNKNOWN
+    known = {name: value for name, value in lacks.items() if value == value}
+    assert {name: value for name, value in known.items() if value != 0} == MISSING
+    assert len(fields) == len(lacks) + 1  # `ahead_price` stands in State and Decision
+    assert all(f.metadata["missing"] == 0.0 for f in fields if f.name == "ahead_price")

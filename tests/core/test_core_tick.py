@@ -349,11 +349,3 @@ def test_what_comes_out_are_records_that_stay_as_they_are(policy):
         for record in (state, decision):
             with pytest.raises(dataclasses.FrozenInstanceError):
                 record.mode = Mode.SAFE
-
-
-def test_an_older_journal_lacks_nothing_but_what_was_not_there():
-    """What stands for a field that a record of an older journal does not have."""
-    told = {f.name: f.metadata["missing"] for f in dataclasses.fields(Decision) if f.metadata}
-    assert "promise_firm_up_mw" in told
-    assert {name for name, value in told.items() if value != value} == {"target_mw", "expected_mw"}
-    assert all(value in (0.0, ()) for value in told.values() if value == value)
