@@ -56,6 +56,7 @@ class JournalStatus:
     reserve: bool  # the room for a full disk is kept, or none is asked for
     removed: int  # segments removed by age or size, since the start
     key_id: str  # hex, of the key that signs; empty: nothing is signed
+    key_missing: bool  # it was to be signed
     signed_utc_s: float  # when a head was signed last; NaN: never
     path: Path | None  # segment that is written
     recovery: Recovery | None  # what was found at the start
@@ -91,6 +92,8 @@ class JournalWriter:
         Makes the files; the bench has a disk that can be full.
     late_after_s : float
         A record that is not there after that time is `late`.
+    key_missing : bool
+        There was to be a signer: for `status`.
     signer, with_events, keep, tell_head
         As of `Appender`; the last three are called in the thread.
     """
@@ -110,6 +113,7 @@ class JournalWriter:
         on_thread_start: Callable[[], None] | None = None,
         open_segment: OpenSegment = SegmentFile,
         late_after_s: float = math.inf,
+        key_missing: bool = False,
         signer: Signer | None = None,
         with_events: bool = False,
         keep: Keep = lambda _: False,
@@ -121,6 +125,7 @@ class JournalWriter:
             tell_head=tell_head,
         )  # fmt: skip
         self._late_after_s = late_after_s
+        self._key_missing = key_missing
         self._key_id = "" if signer is None else key_id(signer.public_key).hex()
         self._capacity = capacity
         self._clock = clock
@@ -193,6 +198,7 @@ class JournalWriter:
             reserve=written.reserve,
             removed=written.removed,
             key_id=self._key_id,
+            key_missing=self._key_missing,
             signed_utc_s=written.signed_utc_s,
             path=written.path,
             recovery=self._appender.recovery,

@@ -23,8 +23,6 @@ GUARD_DROPPED = "guard_dropped"
 ALLOCATION_REFUSED = "allocation_refused"
 JOURNAL_FAILED = "journal_failed"
 JOURNAL_BACK = "journal_back"
-JOURNAL_LATE = "journal_late"
-JOURNAL_IN_TIME = "journal_in_time"
 TICK = "tick"
 
 UNIT_EVENTS = {
@@ -178,18 +176,8 @@ class JournalLog:
     """Logs when the journal stops recording, and when it goes on: a full disk is no secret."""
 
     def __init__(self) -> None:
-        self._failed = self._late = False
+        self._failed = False
         self._log = structlog.get_logger()
-
-    def publish_late(self, *, late: bool, age_s: float) -> None:
-        """Take in whether the oldest record that is not on the disk is older than it may be."""
-        if late is self._late:
-            return
-        self._late = late
-        if late:
-            self._log.warning(JOURNAL_LATE, unsynced_age_s=round(age_s, 3))
-        else:
-            self._log.info(JOURNAL_IN_TIME)
 
     def publish(self, *, failed: bool, reason: str, records_lost: int) -> None:
         """Take in the state of the journal after a tick. `reason` may be empty: it is too slow."""

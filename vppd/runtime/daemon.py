@@ -25,7 +25,7 @@ from vppd.ops.counted import counted
 from vppd.ops.log import LogSetup
 from vppd.ops.status_socket import StatusServer
 from vppd.runtime.heads import HeadTeller
-from vppd.runtime.journal_settings import heads_path, limits_of, signer_of
+from vppd.runtime.journal_settings import has_key, heads_path, limits_of, signer_of
 from vppd.runtime.loop import ControlLoop, Done
 from vppd.runtime.notify import Notifier
 from vppd.runtime.plant import Plant, build_plant
@@ -138,6 +138,7 @@ class _Daemon:
         if not settings.enabled:
             yield None
             return
+        signer = signer_of(settings, site.base_dir)
         heads = HeadTeller(heads_path(settings, site.base_dir))
         writer = JournalWriter(
             site.state_dir / JOURNAL_NAME,
@@ -148,7 +149,8 @@ class _Daemon:
             capacity=int(settings.queue_ticks),
             limits=limits_of(settings),
             late_after_s=settings.unsynced_max_s or site.config.site.tick_s,
-            signer=signer_of(settings, site.base_dir),
+            signer=signer,
+            key_missing=signer is None and has_key(settings),
             with_events=True,
             tell_head=heads.tell,
         )

@@ -32,13 +32,18 @@ def heads_path(settings: JournalConfig, base_dir: Path) -> Path | None:
     return None if settings.heads_file is None else base_dir / settings.heads_file
 
 
+def has_key(settings: JournalConfig) -> bool:
+    """Whether the journal is to be signed."""
+    return settings.key_credential is not None or settings.key_file is not None
+
+
 def signer_of(settings: JournalConfig, base_dir: Path) -> Signer | None:
     """Read the key that signs. None where there is none, or none that can be used.
 
     A plant without its controller is worse than a journal without a signature: a key that cannot
     be used is an error in the log, in `vppd status` and in `vppd verify`, and no reason not to run.
     """
-    if settings.key_credential is None and settings.key_file is None:
+    if not has_key(settings):
         return None
     from vppd.journal.keys import BadKeyError  # noqa: PLC0415 - 30 ms that nobody pays without
 

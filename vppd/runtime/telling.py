@@ -121,7 +121,6 @@ class Teller:
             state = self._journal.status()
             lost = state.dropped + state.lost
             self._journal_log.publish(failed=state.alarm, reason=state.error, records_lost=lost)
-            self._journal_log.publish_late(late=state.late, age_s=state.unsynced_age_s)
         if self._changes is not None:
             self._changes.tell(done)
         self._feed_watchdog(done)
