@@ -130,14 +130,17 @@ def frames(path: Path) -> list[tuple[int, bytes]]:
         return [(f.seq, f.payload) for f in scan]
 
 
-def recover_each(source: Path, work: Path, bits: Iterable[Bit], found: Found) -> None:
+def recover_each(
+    source: Path, work: Path, bits: Iterable[Bit], found: Found, tell=lambda _: None
+) -> None:
     """Start on a segment with one bit turned: no record that holds by itself is lost."""
     data, whole = source.read_bytes(), frames(source)
     with SegmentScan(source) as scan:
         ends = [f.offset + HEAD_SIZE + len(f.payload) for f in scan]
         begin = scan.header.size
     path = work / source.name
-    for bit in bits:
+    for done, bit in enumerate(bits, 1):
+        tell(done)
         turned = bytearray(data)
         turned[bit.at] ^= 1 << bit.bit
         path.write_bytes(turned)
@@ -185,7 +188,8 @@ def run(work: Path, seed: int, tell=lambda *_: None) -> dict[str, Found]:
     bits = list(every_bit(work / "small"))
     flip(work / "small", bits, out["small"], lambda n: tell("small", n, len(bits)))
     (work / "copy").mkdir()
-    recover_each(source, work / "copy", (b for b in bits if b.path == source), out["small"])
+    bits = [b for b in bits if b.path == source]
+    recover_each(source, work / "copy", bits, out["small"], lambda n: tell("starts", n, len(bits)))
     size = source.stat().st_size
     out["cuts"].flips = size
     truncate_each(source, work / "copy", range(size), out["cuts"])
