@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import ahead, ours, startup, streaming, tick
+from benchmarks import ahead, ours, proof, startup, streaming, tick
 from benchmarks.peers import frequenz_split, highs, osqp_qp, piqp_qp
 from benchmarks.timing import Row
 
@@ -54,6 +54,7 @@ def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
         found.append((f"exact, {streaming.N:,} units", streaming.measure))
         found.append((f"several points, {streaming.N:,} units", lambda: ahead.measure(streaming.N)))
         found.append((f"whole tick, {streaming.N:,} units", lambda: tick.measure(streaming.N)))
+    found.append(("proof of the journal", proof.measure))
     found.append(("start-up", startup.measure))
     return found
 
@@ -83,6 +84,8 @@ def targets(rows: list[Row]) -> list[dict[str, object]]:
         elif r.who == tick.WHO and r.what == tick.CASES[0][0]:
             found.append(_target(r, "median", r.median_us, TICK_US.get(r.n)))
             found.append(_target(r, "p99", r.p99_us, TICK_P99_US.get(r.n)))
+        elif r.who == proof.WHO:
+            found.append(_target(r, "CPU, median", r.median_us, proof.LIMIT_US))
     return [each for each in [*found, *_against_frequenz(rows)] if each["limit_us"] is not None]
 
 

@@ -199,25 +199,86 @@ def replay(journal: Path, as_json: bool, skip_damaged: bool) -> None:
 
 @main.command()
 @click.argument("journal", type=PATH)
+@click.option("--key", "keys", multiple=True, metavar="PUBKEY",
+    help="It must be signed with this: 64 hex digits, or a file with them or PEM.",
+)  # fmt: skip
+@click.option("--head", "heads", multiple=True, metavar="HEX", help="A head that it once had.")
+@click.option("--heads", "heads_path", type=PATH, metavar="FILE",
+    help="Heads that it once had, as journal.heads_file has them.",
+)  # fmt: skip
 @AS_JSON
-def verify(journal: Path, as_json: bool) -> None:
-    """Check checksums and hash chain; name the first record that does not hold."""
-    from vppd.journal.verify import verify as verify_journal
-    from vppd.ops.counted import counted
+def verify(
+    journal: Path,
+    keys: tuple[str, ...],
+    heads: tuple[str, ...],
+    heads_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Check checksums, hash chains and signatures; name the first record that does not hold.
 
-    with _journal_errors(), _progress("checking") as progress:
-        report = verify_journal(journal, progress=progress)
+    Says up to where it is signed. Without --key, signatures are held against the key that the
+    journal itself names.
+    """
+    from vppd.journal.keys import BadKeyError, public_key_of
+    from vppd.journal.verify import verify as verify_journal
+    from vppd.runtime.heads import HeadsError, head_of, read_heads
+    from vppd.runtime.verify_text import render
+
+    try:
+        expected = [head_of(head) for head in heads]
+        expected += [] if heads_path is None else read_heads(heads_path)
+        known = [public_key_of(key) for key in keys]
+        with _journal_errors(), _progress("checking") as progress:
+            report = verify_journal(journal, keys=known, heads=expected, progress=progress)
+    except (BadKeyError, HeadsError) as error:
+        _fail(str(error), EXIT_BAD)
     if as_json:
-        click.echo(json.dumps({"chain_ok": report.ok, **dataclasses.asdict(report)}))
+        document = {"chain_ok": report.ok, **dataclasses.asdict(report)}
+        click.echo(json.dumps(document, allow_nan=False))
     else:
-        click.echo(f"{counted(report.records, 'record')}, {counted(report.ticks, 'tick')},"
-                   f" {counted(report.segments, 'segment')}, {report.bytes} bytes")  # fmt: skip
-        click.echo(f"DOES NOT HOLD: {report.fault}" if report.fault else "every record holds")
-        for torn in report.torn:
-            click.echo(f"torn by a crash: {torn}")
-        click.echo(f"head {report.head}")
+        click.echo(render(report))
     if not report.ok:
         sys.exit(EXIT_FALSE)
+
+
+@main.group()
+def key() -> None:
+    """Make the key that signs a journal, or print its public half."""
+
+
+@key.command("new")
+@click.argument("file", type=PATH)
+def key_new(file: Path) -> None:
+    """Write a new private key to FILE, mode 0400, and print its public key."""
+    from vppd.journal.keys import write_new_key
+
+    try:
+        signer = write_new_key(file)
+    except FileExistsError:
+        _fail(f"{file}: is there already; a key that signs a journal is not replaced", EXIT_BAD)
+    except OSError as error:
+        _fail(_why(error), EXIT_COULD_NOT)
+    _print_public(signer.public_key)
+
+
+@key.command("public")
+@click.argument("file", type=PATH)
+def key_public(file: Path) -> None:
+    """Print the public key that belongs to the private one in FILE, for `vppd verify --key`."""
+    from vppd.journal.keys import BadKeyError, load_signer
+
+    try:
+        signer = load_signer(file)
+    except BadKeyError as error:
+        _fail(str(error), EXIT_COULD_NOT)
+    _print_public(signer.public_key)
+
+
+def _print_public(public_key: bytes) -> None:
+    from vppd.journal.heads import key_id
+
+    click.echo(public_key.hex())
+    click.echo(f"vppd: key id {key_id(public_key).hex()}", err=True)
 
 
 @main.command()

@@ -36,6 +36,7 @@ class FakeJournal:
     def __init__(self):
         self.events = []
         self.alarm, self.error, self.unsynced_age_s = False, "", 0.0
+        self.late = self.key_missing = False
 
     def status(self):
         return self
@@ -194,7 +195,8 @@ PROVOKED = {
     "clock_stepped": lambda: changed(step_s=-2.0),
     "realtime_denied": lambda: Bench(Realtime("SCHED_OTHER: EPERM", "locked", "off")),
     "journal_failed": lambda: changed(alarm=True, error="No space left on device"),
-    "journal_late": lambda: changed(7, unsynced_age_s=6.0),
+    "journal_late": lambda: changed(7, late=True, unsynced_age_s=6.0),
+    "journal_unsigned": lambda: changed(key_missing=True),
     "disk_low": lambda: disk(0.95),
     "task_failed:device u0": lambda: failing_task(0.1),
     "task_given_up:device u0": lambda: failing_task(10),

@@ -102,6 +102,7 @@ WATCHDOG_TICK = (
     "must be above site.tick_s = {tick_s:g} s, is {watchdog_s:g}:"
     " it would run out before the next setpoint comes"
 )
+TWO_KEYS = "is one key too many: key_credential names one already"
 NO_GROUP = "no group has the id {written}"
 NO_GROUP_NEAR = "no group has the id {written}; did you mean {near}?"
 PARENT_LATER = "must be a group that stands above this one; {written} does not"

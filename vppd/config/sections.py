@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from vppd.config import messages
-from vppd.config.fields import about, number
+from vppd.config.fields import about, number, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +103,63 @@ class JournalConfig:
             maximum=10000.0,
         ),
     )
+    key_credential: str | None = field(
+        default=None,
+        metadata=text(
+            "systemd credential with the private key that signs the journal, by its name;"
+            " `vppd key new` makes one"
+        ),
+    )
+    key_file: str | None = field(
+        default=None,
+        metadata=text("file with that key instead, mode 0400; relative to this file"),
+    )
+    sign_every_s: float = field(
+        default=60.0,
+        metadata=number(
+            "s", "time between two signed heads of the chain", minimum=1.0, maximum=3600.0
+        ),
+    )
+    heads_file: str | None = field(
+        default=None,
+        metadata=text(
+            "file, on another machine's share, to which each head is appended as a line of JSON;"
+            " relative to this file"
+        ),
+    )
+    unsynced_max_s: float = field(
+        default=0.0,
+        metadata=number(
+            "s",
+            "a tick that is not on the disk after that time is told as late; 0: one tick",
+            minimum=0.0,
+            maximum=3600.0,
+        ),
+    )
+    reserve_mb: float = field(
+        default=8.0,
+        metadata=number(
+            "MB",
+            "room kept on the disk, so that a full one still takes events; 0: none",
+            minimum=0.0,
+            maximum=10000.0,
+        ),
+    )
+    keep_days: float = field(
+        default=float("inf"),
+        metadata=number(
+            "d", "segments older than this are removed; events stay", above=0.0, allow_inf=True
+        ),
+    )
+    keep_gb: float = field(
+        default=float("inf"),
+        metadata=number(
+            "GB", "beyond this the oldest segments are removed", above=0.0, allow_inf=True
+        ),
+    )
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        if self.key_credential is None or self.key_file is None:
+            return []
+        return [("key_file", messages.TWO_KEYS)]

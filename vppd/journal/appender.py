@@ -1,91 +1,57 @@
 """The one place that writes a journal: codes records, groups them, turns segments over.
 
-Runs in the thread of the writer, or inline under virtual time. An input or output error closes
-the segment, loses what was pending and counts it; a new segment is tried after `retry_s`.
+Runs in the thread of the writer, or inline under virtual time. An input or output error ends the
+segment, loses what was pending and counts it; a new segment is tried after `retry_s`.
 """
 
-import json
+import errno
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from vppd.core.types import Decision, Image, Params, State
+from vppd.journal.chain import START, Chain, Link
 from vppd.journal.codec import StateLayout, TickEncoder, TickLayout
-from vppd.journal.errors import LayoutError
-from vppd.journal.frames import CONTINUES, Kind, frame
-from vppd.journal.header import UNCHAINED, About, Header, pack_header
-from vppd.journal.recover import Recovery, recover
-from vppd.journal.schema import SCHEMA, Meta
-from vppd.journal.segment import OpenSegment, SegmentFile, segment_name
+from vppd.journal.errors import JournalError, LayoutError
+from vppd.journal.event_log import FOLDER, EventLog
+from vppd.journal.frames import CONTINUES, Kind
+from vppd.journal.header import Header, pack_header
+from vppd.journal.heads import Signer, ToldHead
+from vppd.journal.items import (
+    EventItem,
+    Item,
+    Limits,
+    ParamsItem,
+    Scalar,
+    TickItem,
+    Written,
+    event_payload,
+)
+from vppd.journal.recover import Recovery
+from vppd.journal.reserve import Reserve
+from vppd.journal.retention import REMOVED, Keep, removable
+from vppd.journal.schema import SCHEMA
+from vppd.journal.segment import OpenSegment, SegmentFile, is_disk_full
 
-Scalar = str | int | float | bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a segment is turned over, and when writing is tried again after an error."""
-
-    segment_s: float = 3600.0  # by the clock of the ticks
-    segment_bytes: int = 256 << 20
-    retry_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class TickItem:
-    """One tick on its way to the file. `gap`: records dropped just before it."""
-
-    meta: Meta
-    state: State
-    image: Image
-    decision: Decision
-    gap: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EventItem:
-    """One low-rate event on its way to the file."""
-
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ParamsItem:
-    """Other Params from the next tick on: a segment of its own."""
-
-    params: Params
-    about: About
-    utc_s: float
-
-
-Item = TickItem | EventItem | ParamsItem
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What has been written so far."""
-
-    ticks: int = 0
-    others: int = 0  # records that are no ticks
-    bytes: int = 0
-    segments: int = 0
-    lost: int = 0  # records lost by errors of the disk, or that did not fit the layout
-    last_tick: int = -1  # number of the last tick that is in the file, and synced if asked
-    error: str = ""  # why nothing can be written now; empty when all is well
-    path: Path | None = None
-
-
-def event_payload(utc_s: float, name: str, fields: Mapping[str, Scalar]) -> bytes:
-    """JSON of an event; a number that is not finite becomes null."""
-    data: dict[str, Scalar] = {"utc_s": utc_s, "event": name, **fields}
-    for key, value in data.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            data[key] = None
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
+TellHead = Callable[[ToldHead], None]
+STOPPED = "journal_stopped"
 
 
 class Appender:
-    """Writes items to the segments of one folder. Not thread safe; raises no OSError."""
+    """Writes items to the segments of one folder. Not thread safe; raises no OSError.
+
+    Parameters
+    ----------
+    signer : Signer, optional
+        Signs the heads of both chains.
+    with_events : bool
+        Keep a log of events, in the folder `events`; only then are segments removed.
+    keep : callable
+        Whether a segment is still needed for something else and must not be removed.
+    tell_head : callable, optional
+        Hears of each head of the ticks once it is on the disk.
+    """
 
     def __init__(
         self,
@@ -95,28 +61,47 @@ class Appender:
         *,
         sync: bool,
         open_segment: OpenSegment = SegmentFile,
+        signer: Signer | None = None,
+        with_events: bool = False,
+        keep: Keep = lambda _: False,
+        tell_head: TellHead | None = None,
     ) -> None:
         self.written = Written()
-        self.recovery: Recovery | None = None
         self._folder = folder
-        self._site = site
         self._limits = limits
-        self._sync = sync
-        self._open_segment = open_segment
-        self._file: SegmentFile | None = None
+        self._signer = signer
+        self._site = self._with_key(site)
+        self._keep = keep
+        self._tell_head = tell_head
+        self._chain = Chain(folder, sync=sync, open_segment=open_segment, signer=signer)
         self._ticks: TickEncoder
         self._states: StateLayout
-        self._pending: list[bytes] = []
         self._pending_ticks: list[int] = []  # their numbers
-        self._number, self._seq, self._chain = 0, 0, UNCHAINED
-        self._in_file = (0, UNCHAINED)  # sequence and chain after the last byte of the file
+        self._pending_heads: list[ToldHead] = []
         self._unsaid = 0  # records lost or dropped since the last event that told of them
         self._recovery_told = False
         self._fresh = True  # the next tick does not go on from the last one in the journal
         self._state_due = True
         self._now_s, self._utc_s = -math.inf, site.utc_s
         self._retry_at_s = self._turn_at_s = math.inf
-        self._open()
+        self._head_at_s = -math.inf
+        self._reserve = Reserve(folder, limits.reserve_bytes)
+        self._was_full = False  # there must be room for the reserve before ticks are written again
+        self._events: EventLog | None = None
+        if with_events:
+            self._events = EventLog(
+                folder / FOLDER, self._site.about, site.utc_s, self._reserve, sync=sync,
+                retry_s=limits.retry_s, open_segment=open_segment, signer=signer,
+            )  # fmt: skip
+        if self._open():
+            self._reserve.take()
+            self._retain(keep)
+        self._note_events()
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What was found at the start; None before that could be read."""
+        return self._chain.recovery
 
     # -- in -----------------------------------------------------------------------------------
 
@@ -129,46 +114,54 @@ class Appender:
             if not self._ready() or not self._add_tick(item):
                 self._lose(1)
         elif isinstance(item, EventItem):
-            if self._ready():
-                self._frame(Kind.EVENT, 0, item.payload)
-            else:
-                self._lose(1)
+            self._add_event(item.payload)
         else:
             self._end("reconfigured")
-            self._site, self._fresh = item, True
+            self._site, self._fresh = self._with_key(item), True
+            if self._events is not None:
+                self._events.about = self._site.about
 
     def commit(self) -> None:
         """Write what is pending, in one go, and sync it."""
-        if self._file is None or not self._pending:
+        self._commit_ticks()
+        if self._events is not None:
+            self._events.commit(self._chain.synced, self._now_s, self._utc_s)
+        self._note_events()
+
+    def close(self) -> None:
+        """Write the end of both chains."""
+        self._end("closed")
+        if self._events is not None:
+            self._events.close(self._chain.synced, self._now_s, self._utc_s)
+        self._note_events()
+
+    def _commit_ticks(self) -> None:
+        if not self._chain.is_open or not self._chain.pending:
             return
-        data = b"".join(self._pending)
+        if self._now_s >= self._head_at_s:
+            self._add_head()
         written = self.written
-        ticks, events = len(self._pending_ticks), len(self._pending) - len(self._pending_ticks)
+        ticks, records = len(self._pending_ticks), len(self._chain.pending)
         try:
-            self._file.append(data)
+            size = self._chain.write()
         except OSError as error:
             self._fail(error)
             return
         self.written = replace(
             written,
             ticks=written.ticks + ticks,
-            others=written.others + events,
-            bytes=written.bytes + len(data),
+            others=written.others + records - ticks,
+            bytes=written.bytes + size,
         )
         last = self._pending_ticks[-1] if ticks else written.last_tick
-        self._pending, self._pending_ticks = [], []
-        self._in_file = (self._seq, self._chain)
+        self._pending_ticks = []
         try:
-            if self._sync:
-                self._file.sync()
+            self._chain.sync()
         except OSError as error:  # what the kernel held may be gone: never sync this file again
             self._fail(error)
             return
         self.written = replace(self.written, last_tick=last)
-
-    def close(self) -> None:
-        """Write the end record."""
-        self._end("closed")
+        self._heads_are_safe()
 
     # -- records ------------------------------------------------------------------------------
 
@@ -184,98 +177,173 @@ class Appender:
             self._tell("journal_gap", {"lost": self._unsaid})
             self._unsaid = 0
         if state:
-            self._frame(Kind.STATE, flags, state)
+            self._chain.add(Kind.STATE, flags, state)
             self._turn_at_s = min(self._turn_at_s, self._now_s + self._limits.segment_s)
-        self._frame(Kind.TICK, 0, tick)
+        self._chain.add(Kind.TICK, 0, tick)
         self._pending_ticks.append(item.image.tick)
         self._fresh = self._state_due = False
         if self.written.error:
             self.written = replace(self.written, error="")
         return True
 
-    def _tell(self, name: str, fields: Mapping[str, Scalar]) -> None:
-        self._frame(Kind.EVENT, 0, event_payload(self._utc_s, name, fields))
+    def _add_event(self, payload: bytes) -> None:
+        """Put an event into its log, and among the ticks where they are written."""
+        if self._events is not None:
+            self._events.add(payload)
+        if self._ready():
+            self._chain.add(Kind.EVENT, 0, payload)
+        elif self._events is None:
+            self._lose(1)
 
-    def _frame(self, kind: Kind, flags: int, payload: bytes) -> None:
-        data, self._chain = frame(kind, flags, self._seq, self._chain, payload)
-        self._seq += 1
-        self._pending.append(data)
+    def _tell(self, name: str, fields: Mapping[str, Scalar]) -> None:
+        payload = event_payload(self._utc_s, name, fields)
+        if self._events is not None:
+            self._events.add(payload)
+        if self._chain.is_open:
+            self._chain.add(Kind.EVENT, 0, payload)
+
+    def _add_head(self) -> None:
+        """Sign what was written, and tell how far the events are."""
+        self._head_at_s = self._now_s + self._limits.sign_every_s
+        if self._signer is None and self._events is None:
+            return
+        events = START if self._events is None else self._events.place
+        self._pending_heads.append(self._chain.add_head(events, self._utc_s))
+
+    def _heads_are_safe(self) -> None:
+        heads, self._pending_heads = self._pending_heads, []
+        for head in heads:
+            if self._signer is not None:
+                self.written = replace(self.written, signed_utc_s=head.utc_s)
+            if self._tell_head is not None:
+                self._tell_head(head)
 
     # -- segments -----------------------------------------------------------------------------
 
     def _ready(self) -> bool:
-        if self._file is None and (not self.written.error or self._now_s >= self._retry_at_s):
-            self._open()
-        return self._file is not None
+        is_due = not self.written.error or self._now_s >= self._retry_at_s
+        if not self._chain.is_open and is_due and self._open():
+            self._retain(self._keep)
+        return self._chain.is_open
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
         """Begin a segment: recover what is there if that was not done, header, first events."""
         try:
-            if self.recovery is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self.recovery = recover(self._folder)
-                self._number = self.recovery.number - 1
-                self._in_file = (self.recovery.seq, self.recovery.chain)
             self._begin()
         except (OSError, LayoutError) as error:
             self._fail(error)
-            return
-        if self.recovery.segment and not self._recovery_told:
+            return False
+        found = self._chain.recovery
+        if found is not None and found.segment and not self._recovery_told:
             self._recovery_told = True
-            self._tell("journal_recovered", self.recovery.fields())
+            self._tell("journal_recovered", found.fields())
+        return True
 
     def _begin(self) -> None:
-        seq, previous = self._in_file
+        if self._was_full and not self._reserve.take():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
+        self._was_full = False
         site = self._site
-        header = Header(
-            self._number + 1, seq, previous, self._utc_s, site.about, SCHEMA, site.params
-        )
-        data, chain = pack_header(header)
-        path = self._folder / segment_name(header.number, self._utc_s)
-        self._file = self._open_segment(path, data, sync=self._sync)
-        self._number += 1
-        self._seq, self._chain = seq, chain
-        self._in_file = (seq, chain)
-        self._ticks = TickEncoder(TickLayout(SCHEMA, header.n))
-        self._states = StateLayout(SCHEMA, header.n)
+        size = self._chain.begin(self._header, self._utc_s)
+        self._ticks = TickEncoder(TickLayout(SCHEMA, len(site.params.ids)))
+        self._states = StateLayout(SCHEMA, len(site.params.ids))
         self._state_due, self._turn_at_s = True, math.inf
         written = self.written
         self.written = replace(
             written,
-            bytes=written.bytes + len(data),
+            bytes=written.bytes + size,
             segments=written.segments + 1,
             error="",
-            path=path,
+            path=self._chain.path,
         )
 
+    def _header(self, link: Link) -> bytes:
+        site = self._site
+        header = Header(
+            link.number, link.seq, link.previous, self._utc_s, site.about, SCHEMA, site.params
+        )
+        return pack_header(header)[0]
+
+    def _with_key(self, site: ParamsItem) -> ParamsItem:
+        key = "" if self._signer is None else self._signer.public_key.hex()
+        return replace(site, about=replace(site.about, public_key=key))
+
     def _turn_over_if_due(self) -> None:
-        if self._file is None:
+        if not self._chain.is_open:
             return
-        size = self._file.size + sum(map(len, self._pending))
-        if self._now_s >= self._turn_at_s or size >= self._limits.segment_bytes:
+        is_full = self._chain.size >= self._limits.segment_bytes
+        if self._now_s >= self._turn_at_s or is_full:
             self._end("turned over")
 
     def _end(self, reason: str) -> None:
-        if self._file is None:
+        if not self._chain.is_open:
             return
-        payload = json.dumps({"reason": reason}, separators=(",", ":")).encode()
-        self._frame(Kind.END, 0, payload)
-        self.commit()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._chain.add_end(reason)
+        self._head_at_s = -math.inf  # the commit adds one
+        self._commit_ticks()
+        self._chain.abandon()
 
-    # -- errors -------------------------------------------------------------------------------
+    # -- errors and room ----------------------------------------------------------------------
 
     def _fail(self, error: OSError | LayoutError) -> None:
         """Give up this segment. The next one links to what is surely in the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        self._lose(len(self._pending))
-        self._pending, self._pending_ticks = [], []
+        was_well = not self.written.error
+        lost = self._chain.drop_pending()
+        self._pending_ticks, self._pending_heads = [], []
+        self._lose(lost)
         self._retry_at_s = self._now_s + self._limits.retry_s
         self.written = replace(self.written, error=str(error))
+        if isinstance(error, OSError) and is_disk_full(error):
+            self._end_on_full_disk()
+        self._chain.abandon()
+        if was_well and self._events is not None:
+            self._events.add(event_payload(self._utc_s, STOPPED, {"why": str(error)}))
+
+    def _end_on_full_disk(self) -> None:
+        """Give the segment its end, in the room that was kept for it; look for more room."""
+        self._was_full = True
+        try:
+            self._reserve.release()
+            if self._chain.is_open:
+                self._chain.add_end("disk full")
+                self._add_head()
+                self.written = replace(self.written, bytes=self.written.bytes + self._chain.write())
+                self._chain.sync()
+                self._heads_are_safe()
+        except OSError:
+            self._pending_heads = []  # it stays without an end, as after a crash
+        self._retain(_keep_none)
+
+    def _retain(self, keep: Keep) -> None:
+        """Remove segments that are too old or too much, each after an event that names it."""
+        if self._events is None:
+            return
+        limits = self._limits
+        try:
+            for removal in removable(
+                self._folder, self._utc_s, limits.keep_s, limits.keep_bytes, keep
+            ):
+                self._tell(REMOVED, removal.fields())
+                self._events.commit(self._chain.synced, self._now_s, self._utc_s)
+                if self._events.error:
+                    return
+                removal.path.unlink()
+                self.written = replace(self.written, removed=self.written.removed + 1)
+        except (OSError, JournalError) as error:
+            self._tell("journal_not_removed", {"why": str(error)})
+
+    def _note_events(self) -> None:
+        log, reserve = self._events, self._reserve.is_held
+        if log is None:
+            self.written = replace(self.written, reserve=reserve)
+            return
+        self.written = replace(
+            self.written,
+            events=log.written,
+            events_lost=log.lost,
+            events_error=log.error,
+            reserve=reserve,
+        )
 
     def _note_gap(self, dropped: int) -> None:
         if dropped:
@@ -285,3 +353,7 @@ class Appender:
     def _lose(self, records: int) -> None:
         self.written = replace(self.written, lost=self.written.lost + records)
         self._note_gap(records)
+
+
+def _keep_none(_: Path) -> bool:
+    return False

@@ -29,7 +29,8 @@ class Kind(IntEnum):
     TICK = 1
     EVENT = 2  # JSON
     STATE = 3  # the State that the next tick starts from
-    END = 4  # JSON; nothing follows in this segment
+    END = 4  # JSON; nothing but its HEAD follows in this segment
+    HEAD = 5  # see `heads`
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,14 @@ def chain_link(before: bytes, first: bytes, payload: bytes) -> bytes:
     return hashlib.sha256(before + first + payload).digest()
 
 
+def first_bytes(kind: Kind, flags: int, length: int, seq: int) -> bytes:
+    """Give the 20 bytes that a record starts with."""
+    return _FIRST.pack(MAGIC, kind, flags, length, seq)
+
+
 def frame(kind: Kind, flags: int, seq: int, before: bytes, payload: bytes) -> tuple[bytes, bytes]:
     """Return the bytes of a record, and its chain."""
-    first = _FIRST.pack(MAGIC, kind, flags, len(payload), seq)
+    first = first_bytes(kind, flags, len(payload), seq)
     chain = chain_link(before, first, payload)
     crc = zlib.crc32(payload, zlib.crc32(first + chain))
     return first + _REST.pack(zlib.crc32(first), chain, crc) + payload, chain

@@ -60,6 +60,7 @@ class About:
     site: str
     config_hash: str
     software: Mapping[str, str] = field(default_factory=software)
+    public_key: str = ""  # hex, of what signs its heads; empty: nothing does
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +91,39 @@ def pack_header(header: Header) -> tuple[bytes, bytes]:
     """
     block = Block("Params", header.schema.params, header.n)
     packed = block.pack(header.params)
-    utc_s = header.created_utc_s
-    text = json.dumps(
-        {
-            "site": header.about.site,
-            "config_hash": header.about.config_hash,
-            "software": dict(header.about.software),
-            "created_utc_s": utc_s if math.isfinite(utc_s) else None,
-            "layout": header.schema.layout_hash(),
-            "schema": header.schema.as_json(),
-            "text": block.texts(header.params),
-        },
-        separators=(",", ":"),
-    ).encode()
-    prelude = _PRELUDE.pack(
-        MAGIC, FORMAT, len(text), len(packed), header.number, header.first_seq, header.previous
-    )
-    crc = zlib.crc32(packed, zlib.crc32(text, zlib.crc32(prelude)))
-    data = prelude + _CRC.pack(crc) + text + packed
+    fields = _about_fields(header.about, header.created_utc_s) | {
+        "layout": header.schema.layout_hash(),
+        "schema": header.schema.as_json(),
+        "text": block.texts(header.params),
+    }
+    data = _pack(header.number, header.first_seq, header.previous, fields, packed)
     return data, hashlib.sha256(data).digest()
+
+
+def pack_text_header(
+    number: int, first_seq: int, previous: bytes, about: About, created_utc_s: float
+) -> bytes:
+    """Bytes of a header of a segment that has no ticks: without Params and schema."""
+    return _pack(number, first_seq, previous, _about_fields(about, created_utc_s), b"")
+
+
+def _about_fields(about: About, created_utc_s: float) -> dict[str, object]:
+    return {
+        "site": about.site,
+        "config_hash": about.config_hash,
+        "software": dict(about.software),
+        "created_utc_s": created_utc_s if math.isfinite(created_utc_s) else None,
+        **({"public_key": about.public_key} if about.public_key else {}),
+    }
+
+
+def _pack(
+    number: int, first_seq: int, previous: bytes, fields: Mapping[str, object], packed: bytes
+) -> bytes:
+    text = json.dumps(fields, separators=(",", ":")).encode()
+    prelude = _PRELUDE.pack(MAGIC, FORMAT, len(text), len(packed), number, first_seq, previous)
+    crc = zlib.crc32(packed, zlib.crc32(text, zlib.crc32(prelude)))
+    return prelude + _CRC.pack(crc) + text + packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +187,12 @@ def parse_header(raw: RawHeader) -> Header:
         raise LayoutError("the layout hash is not the one of the schema")
     if schema == SCHEMA:
         schema = SCHEMA  # one object for all segments
-    about = About(_text(data, "site"), _text(data, "config_hash"), _texts(data, "software"))
+    about = About(
+        _text(data, "site"),
+        _text(data, "config_hash"),
+        _texts(data, "software"),
+        _text({"public_key": "", **data}, "public_key"),
+    )
     utc_s = data.get("created_utc_s")
     created = float(utc_s) if isinstance(utc_s, int | float) else math.nan
     params = _params(schema, data.get("text"), raw.packed)

@@ -1,7 +1,7 @@
 """Walk over the records of one segment, and say how it ends."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ SUFFIX: Final = ".vppj"
 _CHUNK: Final = 1 << 20
 _CANDIDATES_MAX: Final = 1 << 18  # places that a search for the next record may look at,
 _BYTES_MAX: Final = 256 << 20  # and bytes of payload
+AFTER_END: Final = "bytes after the end record"
 
 
 class Ending(Enum):
@@ -49,6 +50,7 @@ class Frame:
     seq: int
     offset: int
     payload: bytes
+    first: bytes  # the 20 bytes that it starts with
 
 
 class SegmentScan:
@@ -88,20 +90,26 @@ class SegmentScan:
         self._file.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        ended = False
-        while self.offset < self.size and not ended:
-            head = self._file.read(HEAD_SIZE)
-            found = self._frame(head)
+        ended = over = False
+        while self.offset < self.size and not over:
+            before = self.chain
+            found = self._frame(self._file.read(HEAD_SIZE))
             if isinstance(found, Tail):
-                self.tail = found
+                damaged = ended and found.ending is Ending.DAMAGED
+                self.tail = replace(found, what=AFTER_END) if damaged else found
+                return
+            over = ended
+            if over and found.kind != Kind.HEAD:
+                self.chain = before
+                self.tail = replace(self._bad(Ending.DAMAGED, AFTER_END), followed=True)
                 return
             self.offset += HEAD_SIZE + len(found.payload)
             self.seq += 1
-            ended = found.kind == Kind.END
+            ended = ended or found.kind == Kind.END
             yield found
         rest = self.size - self.offset
-        if ended and rest:
-            self.tail = self._bad(Ending.DAMAGED, "bytes after the end record")
+        if over and rest:
+            self.tail = self._bad(Ending.DAMAGED, AFTER_END)
         else:
             ending = Ending.CLOSED if ended else Ending.OPEN
             self.tail = Tail(ending, self.seq, self.offset, rest, "")
@@ -124,7 +132,7 @@ class SegmentScan:
         if what:
             return self._bad(Ending.DAMAGED, what)
         self.chain = head.chain
-        return Frame(head.kind, head.flags, head.seq, self.offset, payload)
+        return Frame(head.kind, head.flags, head.seq, self.offset, payload, head.first)
 
     def _wrong(self, head: Head, payload: bytes) -> str:
         if len(payload) != head.length or not crc_holds(head, payload):

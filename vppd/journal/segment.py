@@ -1,5 +1,6 @@
 """The file of one segment, written at its end only."""
 
+import errno
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,11 @@ def segment_name(number: int, created_utc_s: float) -> str:
     except (ValueError, OverflowError, OSError):  # NaN, or no clock worth the name
         at = "undated"
     return f"{number:08d}-{at}{SUFFIX}"
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether an error says that there is no room left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class SegmentFile:

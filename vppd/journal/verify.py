@@ -1,34 +1,25 @@
-"""Check a journal without decoding it: checksums, sequence and hash chain."""
+"""Check a journal without decoding its ticks: checksums, sequence, chains and signatures.
 
-from collections.abc import Callable
+A journal has two chains: the ticks, and the events in the folder `events`. Each says in its heads
+how far the other was, so that neither can be cut without the other.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vppd.journal.errors import LayoutError
+from vppd.journal.chain_check import Bound, ChainCheck, Fault, Signed
+from vppd.journal.errors import JournalError
+from vppd.journal.event_log import FOLDER
 from vppd.journal.frames import Kind
-from vppd.journal.header import UNCHAINED, RawHeader
-from vppd.journal.scan import (
-    Ending,
-    Progress,
-    SegmentScan,
-    Tail,
-    header_tail,
-    moved_by,
-    segments,
-)
+from vppd.journal.header import UNCHAINED, read_header
+from vppd.journal.heads import Place, key_id
+from vppd.journal.keys import BadKeyError, verifier
+from vppd.journal.retention import REMOVED
+from vppd.journal.scan import Frame, Progress, moved_by, segments
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """The first record that does not hold."""
-
-    segment: str
-    seq: int
-    offset: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.segment}: record {self.seq} at byte {self.offset}: {self.what}"
+__all__ = ["Fault", "VerifyReport", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +27,7 @@ class VerifyReport:
     """What of a journal holds."""
 
     segments: int
-    records: int  # that hold
+    records: int  # that hold, of the ticks
     ticks: int
     bytes: int  # of all files
     fault: Fault | None
@@ -44,6 +35,15 @@ class VerifyReport:
     closed: bool  # the last segment has its end record
     whole: bool  # it begins with the first segment ever written
     head: str  # chain of the last record, hex: who keeps it can prove the journal
+    key_ids: tuple[str, ...] = ()  # of the keys that signatures were held against
+    key_given: bool = False  # somebody gave them; else the journal itself names them
+    signed: Signed | None = None  # last head of the ticks whose signature holds
+    unsigned: int = 0  # records of the ticks after it
+    events: int = 0  # in the chain of events
+    events_signed: Signed | None = None
+    has_events: bool = False  # there is a chain of events
+    removed: int = 0  # segments that the events say were removed by age or size
+    heads: int = 0  # expected heads that were found
 
     @property
     def ok(self) -> bool:
@@ -51,89 +51,195 @@ class VerifyReport:
         return self.fault is None
 
 
-def verify(path: Path, *, progress: Progress | None = None) -> VerifyReport:
-    """Check a segment, or all segments of a folder, up to the first record that does not hold.
+def verify(
+    path: Path,
+    *,
+    keys: Sequence[bytes] = (),
+    heads: Sequence[Place] = (),
+    progress: Progress | None = None,
+) -> VerifyReport:
+    """Check a segment, or all of a folder, up to the first record that does not hold.
 
-    A journal that was cut short at a record's border by the removal of its last records, or of
-    its first or last segments, still holds: compare `head`, or see `closed` and `whole`.
+    Parameters
+    ----------
+    keys : sequence of bytes
+        Public keys that the heads must be signed with. Without, signatures are held against the
+        key that the journal itself names, which proves nothing to somebody who does not know it.
+    heads : sequence of Place
+        Chains that the journal once had: each must still be there, or be of a segment whose
+        removal the events name. `seq` is the number of its record; negative: not known.
 
     Raises
     ------
     JournalError
         Nothing to read there.
+    BadKeyError
+        A key that is none.
     """
-    paths = segments(path)
-    total = sum(p.stat().st_size for p in paths)
-    check = _Check()
-    done = 0
-    for part in paths:
-        moved = moved_by(progress, done, total)
-        done += part.stat().st_size
-        if not check.segment(part, moved):
-            break
-    if progress is not None:
-        progress(done, max(done, total))
-    return check.report(len(paths), total)
+    found = _Paths(path, progress)
+    names = keys or sorted(_named_keys((*found.ticks, *found.events)))
+    held = {key_id(key): verifier(key) for key in names}
+    events = _Events()
+    beside = ChainCheck(held, look=events.look, heads=frozenset(h.chain for h in heads))
+    beside.over(found.events, found.moved)
+    wanted = frozenset(bound.other.seq for bound in beside.bounds)
+    ticks = ChainCheck(held, wanted, frozenset(h.chain for h in heads))
+    ticks.over(found.ticks, found.moved)
+    fault = ticks.fault or _of_events(beside.fault)
+    if fault is None and found.events:
+        fault = _cut_ticks(ticks, beside) or _unnamed(ticks, beside, events.removed)
+        fault = fault or _other_events(ticks, found)
+    fault = fault or _missing(ticks, beside, heads)
+    if fault is None and keys:
+        fault = ticks.unsigned_fault()
+        if fault is None and beside.records:
+            fault = _of_events(beside.unsigned_fault())
+    found.over()
+    return VerifyReport(
+        segments=len(found.ticks),
+        records=ticks.records,
+        ticks=ticks.ticks,
+        bytes=found.tick_bytes,
+        fault=fault,
+        torn=tuple(ticks.torn),
+        closed=ticks.closed,
+        whole=ticks.first is not None and ticks.first.previous == UNCHAINED,
+        head=ticks.chain.hex(),
+        key_ids=tuple(name.hex() for name in held),
+        key_given=bool(keys),
+        signed=ticks.signed,
+        unsigned=ticks.unsigned,
+        events=events.count,
+        events_signed=beside.signed,
+        has_events=bool(found.events),
+        removed=len(events.removed),
+        heads=len(ticks.found | beside.found),
+    )
 
 
-class _Check:
-    """Goes over the segments one after the other."""
+class _Paths:
+    """The files of a journal, and how far one has got with them."""
+
+    def __init__(self, path: Path, progress: Progress | None) -> None:
+        self.ticks = segments(path)
+        self.events: list[Path] = []
+        folder = path / FOLDER
+        if folder.is_dir() and any(folder.iterdir()):
+            self.events = segments(folder)
+        self.tick_bytes = sum(p.stat().st_size for p in self.ticks)
+        self._total = self.tick_bytes + sum(p.stat().st_size for p in self.events)
+        self._done = 0
+        self._progress = progress
+
+    def moved(self, path: Path) -> Callable[[int], None]:
+        """Give what reports the way made in a segment."""
+        moved = moved_by(self._progress, self._done, self._total)
+        self._done += path.stat().st_size
+        return moved
+
+    def over(self) -> None:
+        """Report the end."""
+        if self._progress is not None:
+            self._progress(self._total, max(self._total, 1))
+
+
+class _Events:
+    """What the events say of the ticks."""
 
     def __init__(self) -> None:
-        self.records = self.ticks = 0
-        self.fault: Fault | None = None
-        self.torn: list[Fault] = []
-        self.closed = False
-        self.first: RawHeader | None = None
-        self.chain = UNCHAINED
-        self.seq = 0
+        self.count = 0
+        self.removed: dict[int, str] = {}  # chain (hex) by number of the record after it
 
-    def segment(self, path: Path, moved: Callable[[int], None]) -> bool:
-        """Check one segment; False when something in it does not hold."""
+    def look(self, frame: Frame) -> None:
+        """Take in a record that holds."""
+        if frame.kind != Kind.EVENT:
+            return
+        self.count += 1
         try:
-            with SegmentScan(path) as scan:
-                self._link(path, scan.header)
-                if self.fault is None:
-                    self._records(scan, moved)
-        except LayoutError as error:
-            self.closed = False
-            self._end(path, header_tail(path, error))
-        return self.fault is None
+            data = json.loads(frame.payload)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(data, dict) and data.get("event") == REMOVED:
+            seq, chain = data.get("next_seq"), data.get("chain")
+            if isinstance(seq, int) and isinstance(chain, str):
+                self.removed[seq] = chain
 
-    def _link(self, path: Path, header: RawHeader) -> None:
-        if self.first is None:
-            self.first = header
-        elif (header.previous, header.first_seq) != (self.chain, self.seq):
-            what = "does not link to the segment before it"
-            self.fault = Fault(path.name, header.first_seq, 0, what)
 
-    def _records(self, scan: SegmentScan, moved: Callable[[int], None]) -> None:
-        for frame in scan:
-            self.records += 1
-            self.ticks += frame.kind == Kind.TICK
-            moved(frame.offset)
-        self.chain, self.seq = scan.chain, scan.seq
-        if scan.tail is not None:
-            self.closed = scan.tail.ending is Ending.CLOSED
-            self._end(scan.path, scan.tail)
+def _named_keys(paths: Iterable[Path]) -> set[bytes]:
+    """Public keys that the headers name; one that is none is passed over, as it holds nothing."""
+    found: set[bytes] = set()
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                data = json.loads(read_header(file, path.stat().st_size).text)
+            key = bytes.fromhex(data.get("public_key", ""))
+            verifier(key)
+        except (JournalError, BadKeyError, ValueError, TypeError, AttributeError, RecursionError):
+            continue
+        found.add(key)
+    return found
 
-    def _end(self, path: Path, tail: Tail) -> None:
-        fault = Fault(path.name, tail.seq, tail.offset, tail.what)
-        if tail.ending is Ending.DAMAGED:
-            self.fault = fault
-        elif tail.ending is Ending.TORN:
-            self.torn.append(fault)
 
-    def report(self, n_segments: int, n_bytes: int) -> VerifyReport:
-        """Sum up."""
-        return VerifyReport(
-            segments=n_segments,
-            records=self.records,
-            ticks=self.ticks,
-            bytes=n_bytes,
-            fault=self.fault,
-            torn=tuple(self.torn),
-            closed=self.closed,
-            whole=self.first is not None and self.first.previous == UNCHAINED,
-            head=self.chain.hex(),
-        )
+def _of_events(fault: Fault | None) -> Fault | None:
+    if fault is None:
+        return None
+    return Fault(f"{FOLDER}/{fault.segment}", fault.seq, fault.offset, fault.what)
+
+
+def _blame(bound: Bound, what: str) -> Fault:
+    return Fault(bound.at.segment, bound.at.seq, bound.at.offset, what)
+
+
+def _cut_ticks(ticks: ChainCheck, events: ChainCheck) -> Fault | None:
+    """Hold the ticks against what the events say of them."""
+    first = 0 if ticks.first is None else ticks.first.first_seq
+    for bound in events.bounds:
+        there = ticks.places.get(bound.other.seq)
+        if bound.other.seq < first or (there and bound.other.chain in there):
+            continue
+        what = f"the ticks went to record {bound.other.seq - 1} and end at {ticks.seq - 1}: cut off"
+        if there:
+            what = "the ticks it was written beside were others"
+        return _of_events(_blame(bound, what))
+    return None
+
+
+def _other_events(ticks: ChainCheck, found: _Paths) -> Fault | None:
+    """Hold the events against what the ticks say of them; read now, for they may have grown."""
+    again = ChainCheck(wanted=frozenset(bound.other.seq for bound in ticks.bounds))
+    again.over(found.events, lambda _: lambda _: None)
+    for bound in ticks.bounds:
+        there = again.places.get(bound.other.seq)
+        if not there:
+            last = again.seq - 1
+            return _blame(
+                bound, f"the events went to {bound.other.seq - 1} and end at {last}: cut off"
+            )
+        if bound.other.chain not in there:
+            return _blame(bound, "the events it was written beside were others")
+    return None
+
+
+def _unnamed(ticks: ChainCheck, events: ChainCheck, removed: Mapping[int, str]) -> Fault | None:
+    """Whether what is gone from the beginning was removed by the daemon itself."""
+    if events.first is not None and events.first.previous != UNCHAINED:
+        what = "the events before it are gone"
+        return _of_events(Fault(events.first_name, events.first.first_seq, 0, what))
+    first = ticks.first
+    if first is None or first.previous == UNCHAINED:
+        return None
+    if removed.get(first.first_seq) == first.previous.hex():
+        return None
+    what = "the segments before it are gone, and no event names their removal"
+    return Fault(ticks.first_name, first.first_seq, 0, what)
+
+
+def _missing(ticks: ChainCheck, events: ChainCheck, heads: Iterable[Place]) -> Fault | None:
+    """Whether a head that was once told is no longer there."""
+    first = 0 if ticks.first is None else ticks.first.first_seq
+    for head in heads:
+        is_gone = 0 <= head.seq < first
+        if not is_gone and head.chain not in ticks.found and head.chain not in events.found:
+            what = f"head {head.chain.hex()} is not there: cut off, or written anew"
+            return Fault(ticks.last_name, ticks.seq, 0, what)
+    return None

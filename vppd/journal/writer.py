@@ -5,6 +5,7 @@ its own codes, writes and syncs them, all that wait in one go. A full queue drop
 counts it and raises the alarm. Under virtual time (`inline`) there is no thread.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from vppd.core.types import Decision, Image, Params, State
-from vppd.journal.appender import (
-    Appender,
+from vppd.journal.appender import Appender, TellHead
+from vppd.journal.header import About
+from vppd.journal.heads import Signer, key_id
+from vppd.journal.items import (
     EventItem,
     Item,
     Limits,
@@ -24,8 +27,8 @@ from vppd.journal.appender import (
     TickItem,
     event_payload,
 )
-from vppd.journal.header import About
 from vppd.journal.recover import Recovery
+from vppd.journal.retention import Keep
 from vppd.journal.schema import Meta
 from vppd.journal.segment import OpenSegment, SegmentFile
 
@@ -45,8 +48,16 @@ class JournalStatus:
     last_tick: int  # number of the last tick that is in the file (synced if asked); -1: none
     unsynced_age_s: float  # age of the oldest record that is not there yet
     busy_us: float  # time the last group took, coding and disk
-    alarm: bool  # ticks are not being recorded at this moment, or the last one was not
+    alarm: bool  # something is not being recorded at this moment, or the last tick was not
     error: str  # why; empty when all is well
+    late: bool  # the oldest record that is not there yet is older than it may be
+    events: int  # in the log of events, since the start
+    events_lost: int
+    reserve: bool  # the room for a full disk is kept, or none is asked for
+    removed: int  # segments removed by age or size, since the start
+    key_id: str  # hex, of the key that signs; empty: nothing is signed
+    key_missing: bool  # it was to be signed
+    signed_utc_s: float  # when a head was signed last; NaN: never
     path: Path | None  # segment that is written
     recovery: Recovery | None  # what was found at the start
 
@@ -79,6 +90,12 @@ class JournalWriter:
         Runs first in the thread: to leave the real-time priority of the loop, say.
     open_segment : callable
         Makes the files; the bench has a disk that can be full.
+    late_after_s : float
+        A record that is not there after that time is `late`.
+    key_missing : bool
+        There was to be a signer: for `status`.
+    signer, with_events, keep, tell_head
+        As of `Appender`; the last three are called in the thread.
     """
 
     def __init__(
@@ -95,11 +112,21 @@ class JournalWriter:
         clock: Callable[[], float] = time.monotonic,
         on_thread_start: Callable[[], None] | None = None,
         open_segment: OpenSegment = SegmentFile,
+        late_after_s: float = math.inf,
+        key_missing: bool = False,
+        signer: Signer | None = None,
+        with_events: bool = False,
+        keep: Keep = lambda _: False,
+        tell_head: TellHead | None = None,
     ) -> None:
-        site = ParamsItem(params, about, utc_s)
         self._appender = Appender(
-            folder, site, limits or Limits(), sync=sync, open_segment=open_segment
-        )
+            folder, ParamsItem(params, about, utc_s), limits or Limits(), sync=sync,
+            open_segment=open_segment, signer=signer, with_events=with_events, keep=keep,
+            tell_head=tell_head,
+        )  # fmt: skip
+        self._late_after_s = late_after_s
+        self._key_missing = key_missing
+        self._key_id = "" if signer is None else key_id(signer.public_key).hex()
         self._capacity = capacity
         self._clock = clock
         self._queue: deque[tuple[float, Item]] = deque()
@@ -150,6 +177,9 @@ class JournalWriter:
         written = self._appender.written
         dead = self._thread is not None and not self._thread.is_alive() and not self._closing
         error = written.error or ("the thread of the journal has ended" if dead else "")
+        if not error and written.events_error:
+            error = f"events: {written.events_error}"
+        age_s = self._unsynced_age_s()
         return JournalStatus(
             ticks=written.ticks,
             bytes=written.bytes,
@@ -158,10 +188,18 @@ class JournalWriter:
             dropped=self._dropped,
             lost=written.lost,
             last_tick=written.last_tick,
-            unsynced_age_s=self._unsynced_age_s(),
+            unsynced_age_s=age_s,
             busy_us=self._busy_us,
             alarm=bool(error) or self._gap > 0,
             error=error,
+            late=age_s > self._late_after_s,
+            events=written.events,
+            events_lost=written.events_lost,
+            reserve=written.reserve,
+            removed=written.removed,
+            key_id=self._key_id,
+            key_missing=self._key_missing,
+            signed_utc_s=written.signed_utc_s,
             path=written.path,
             recovery=self._appender.recovery,
         )

@@ -145,6 +145,13 @@ class JournalStatus:
     bytes: int = 0
     dropped: int = 0
     error: str = ""
+    unsynced_age_s: float = 0.0  # of the oldest record that is not on the disk yet
+    events: int = 0  # in the log of events, since the start
+    events_lost: int = 0
+    removed: int = 0  # segments removed by age or size, since the start
+    reserve: bool = True  # room for the day when the disk is full is kept, or not asked for
+    key_id: str = ""  # of the key that signs; empty: nothing is signed
+    signed_utc: str = ""  # when a head was signed last; empty: never
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,14 @@ def _journal_lines(status: Status) -> Iterator[str]:
         f"journal   {journal.path}: {ticks}, {journal.bytes / 1e6:.1f} MB, "
         f"dropped {journal.dropped}{error}"
     )
+    signed = "NOT SIGNED"
+    if journal.key_id:
+        signed = f"key {journal.key_id}, signed {journal.signed_utc or 'nothing yet'}"
+    reserve = "" if journal.reserve else ", NO ROOM LEFT for its reserve"
+    yield (
+        f"          unsynced for {duration(journal.unsynced_age_s)}; {signed};"
+        f" events {journal.events}, lost {journal.events_lost}{reserve}"
+    )
 
 
 def _benched_lines(benched: tuple[Benched, ...]) -> Iterator[str]:

@@ -216,7 +216,9 @@ class AlarmFeed:
         board = self._board
         detail = state.error or "the disk is too slow"
         board.sense("journal_failed", now_s, present=state.alarm, detail=detail)
-        board.measure("journal_late", now_s, state.unsynced_age_s)
+        age_s = state.unsynced_age_s
+        board.sense("journal_late", now_s, present=state.late, value=age_s)
+        board.sense("journal_unsigned", now_s, present=state.key_missing)
 
     # -- what people order ---------------------------------------------------------------------
 

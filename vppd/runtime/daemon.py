@@ -18,13 +18,14 @@ import uvloop
 from vppd import __version__
 from vppd.config.load import config_hash
 from vppd.config.params import build_params
-from vppd.journal.appender import Limits
 from vppd.journal.header import About
 from vppd.journal.recover import Recovery
 from vppd.journal.writer import JournalWriter
 from vppd.ops.counted import counted
 from vppd.ops.log import LogSetup
 from vppd.ops.status_socket import StatusServer
+from vppd.runtime.heads import HeadTeller
+from vppd.runtime.journal_settings import has_key, heads_path, limits_of, signer_of
 from vppd.runtime.loop import ControlLoop, Done
 from vppd.runtime.notify import Notifier
 from vppd.runtime.plant import Plant, build_plant
@@ -137,6 +138,8 @@ class _Daemon:
         if not settings.enabled:
             yield None
             return
+        signer = signer_of(settings, site.base_dir)
+        heads = HeadTeller(heads_path(settings, site.base_dir))
         writer = JournalWriter(
             site.state_dir / JOURNAL_NAME,
             self._params,
@@ -144,14 +147,23 @@ class _Daemon:
             utc_s=time.time(),
             sync=settings.sync,
             capacity=int(settings.queue_ticks),
-            limits=Limits(segment_s=settings.segment_s),
+            limits=limits_of(settings),
+            late_after_s=settings.unsynced_max_s or site.config.site.tick_s,
+            signer=signer,
+            key_missing=signer is None and has_key(settings),
+            with_events=True,
+            tell_head=heads.tell,
         )
         try:
             tell_recovery(writer.status().recovery)
-            writer.put_event(time.time(), "start", version=__version__, shadow=self._shadow)
+            writer.put_event(
+                time.time(), "start", version=__version__, shadow=self._shadow,
+                config_sha256=config_hash(site.text),
+            )  # fmt: skip
             yield writer
         finally:
             writer.close()
+            heads.close()
 
 
 def tell_recovery(recovery: Recovery | None) -> None:

@@ -1,5 +1,6 @@
 """What others are told after each tick: the TSO, the log, the status socket, the watchdog."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from vppd import __version__
 from vppd.core.headroom import capacity_told_mw
 from vppd.core.participation import has_good_reading
 from vppd.core.types import Decision, Mode, Order, Params, Quality, Verdict
+from vppd.journal.instant import utc_text
 from vppd.journal.writer import JournalWriter
 from vppd.kernels.sums import sum_in_order
 from vppd.ops.bench import Bench
@@ -31,6 +33,7 @@ from vppd.ops.status import (
     TimingStatus,
 )
 from vppd.ops.timing import Recent
+from vppd.runtime.changes import ChangeRecorder
 from vppd.runtime.clock import TickClock
 from vppd.runtime.loop import Done, Sink, is_early
 from vppd.runtime.notify import Notifier
@@ -90,6 +93,7 @@ class Teller:
         self._started_s = clock()
         self._log = DecisionLog(params.ids, clock)
         self._journal_log = JournalLog()
+        self._changes = None if journal is None else ChangeRecorder(journal)
         self._bench = Bench(params.ids, params.kinds, clock())
         self._tick_us = Recent()
         self._lateness_ms = Recent()
@@ -117,6 +121,8 @@ class Teller:
             state = self._journal.status()
             lost = state.dropped + state.lost
             self._journal_log.publish(failed=state.alarm, reason=state.error, records_lost=lost)
+        if self._changes is not None:
+            self._changes.tell(done)
         self._feed_watchdog(done)
 
     def _feed_watchdog(self, done: Done) -> None:
@@ -212,7 +218,16 @@ class Teller:
         state = self._journal.status()
         path = "" if state.path is None else str(state.path)
         lost = state.dropped + state.lost
-        return JournalStatus(path, state.ticks, state.bytes, lost, state.error)
+        return JournalStatus(
+            path, state.ticks, state.bytes, lost, state.error,
+            unsynced_age_s=state.unsynced_age_s,
+            events=state.events,
+            events_lost=state.events_lost,
+            removed=state.removed,
+            reserve=state.reserve,
+            key_id=state.key_id,
+            signed_utc=utc_text(state.signed_utc_s) if math.isfinite(state.signed_utc_s) else "",
+        )  # fmt: skip
 
 
 def measured_mw(done: Done, params: Params) -> float:

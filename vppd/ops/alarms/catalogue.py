@@ -198,17 +198,23 @@ CATALOGUE: Final = (
     ),
     Kind(
         "journal_late", Priority.MEDIUM, "journal",
-        "The disk is slow: ticks wait to be recorded",
+        "The disk is slow: ticks wait to be recorded for longer than `journal.unsynced_max_s`",
         "Find what else writes to the disk.",
         "`journal.queue_ticks` may wait before ticks are lost. The value is the age of the oldest.",
-        delays=Delays(5.0, 10.0), limit=5.0, dead_band=3.0, unit="s",
+        delays=Delays(5.0, 10.0), unit="s",
+    ),
+    Kind(
+        "journal_unsigned", Priority.MEDIUM, "journal",
+        "The journal is not signed: its key cannot be used",
+        "Put the key where `journal.key_credential` or `key_file` says, for the daemon alone.",
+        "`journal_unsigned` in the log has the reason. What is written meanwhile proves nothing.",
     ),
     Kind(
         "disk_low", Priority.MEDIUM, "journal",
         "The disk of the journal is nearly full",
-        "Move old segments away, or make the disk larger.",
-        "Whole segments may be moved while the daemon runs (docs/journal.md). The value is the"
-        " part in use.",
+        "Make the disk larger, or set `journal.keep_days` or `journal.keep_gb`.",
+        "Segments that are moved away by hand are missed by `vppd verify` (docs/journal.md). The"
+        " value is the part in use.",
         delays=Delays(0.0, 0.0), limit=0.9, dead_band=0.02, unit="pu",
     ),
     Kind(
@@ -291,6 +297,7 @@ BY_LOG: Final = {
     "guard_dropped": "guard_dropped",
     "allocation_refused": "allocation_refused",
     "journal_failed": "journal_failed",
+    "journal_unsigned": "journal_unsigned",
     "log_lines_dropped": "log_dropped",
     "task_failed": "task_failed",
     "task_ended": "task_failed",
@@ -300,6 +307,8 @@ BY_LOG: Final = {
 }
 NO_ALARM: Final = {
     "journal_back": "good news",
+    "journal_heads_back": "good news",
+    "journal_heads_failed": "a second copy of the heads is not written; the log has them, too",
     "journal_recovered": "says how the last run ended; there is nothing to do",
     "failed": "the process has ended: its service manager raises the alarm",
     "device_mode_lost": "it is asserted again at once; a unit that keeps losing it is unit_benched",
