@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import random
-import ssl
 import struct
 import time
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from modbus_peers import (
     registers_body,
     reply,
 )
+from tls_gateway import tls_gateway
 
 from vppd.links.base import Answer, ExpiredError, LinkError, RefusedError
 from vppd.links.modbus import ModbusTcpConfig, ModbusTcpLink
@@ -53,29 +53,6 @@ def run_against(answer, scenario, **keys):
             await scenario(link, peer)
 
     run_async(main())
-
-
-@asynccontextmanager
-async def tls_gateway(port: int, folder):
-    """An endpoint with mutual TLS in front of a plain server, as a terminating proxy is."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=folder / "ca.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(folder / "device.pem", folder / "device.key")
-
-    async def serve(reader, writer):
-        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", port)
-
-        async def pump(source, sink):
-            while data := await source.read(4096):
-                sink.write(data)
-            sink.close()
-
-        ways = (pump(reader, back_writer), pump(back_reader, writer))
-        await asyncio.gather(*ways, return_exceptions=True)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 @pytest.mark.skipif(OPENSSL is None, reason="no openssl command")

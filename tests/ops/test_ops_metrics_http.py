@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+from certificates import OPENSSL, make_certificates
 from helpers import run_async, until
 
+from vppd.config.sections import MetricsConfig
+from vppd.links.tls import client_context, server_context
 from vppd.ops.metrics_http import CLIENTS_MAX, NEEDED_S, REQUEST_MAX, MetricsServer
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n\r\n"
@@ -24,8 +27,8 @@ class Source:
 
 
 @asynccontextmanager
-async def served(source):
-    server = MetricsServer("127.0.0.1", 0, source, lambda: source.slack_s)
+async def served(source, tls=None):
+    server = MetricsServer("127.0.0.1", 0, source, lambda: source.slack_s, tls)
     await server.start()
     try:
         yield server
@@ -137,3 +140,31 @@ def test_a_port_in_use_is_named():
                 await other.start()
 
     run_async(main())
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="no openssl command")
+def test_with_tls_only_who_has_a_certificate_is_answered(tmp_path):
+    make_certificates(tmp_path, "vppd", "prometheus")
+    config = MetricsConfig(ca_file="ca.pem", cert_file="vppd.pem", key_file="vppd.key", port=1)
+    tls = server_context(tmp_path, "ca.pem", "vppd.pem", "vppd.key")
+    assert config.cross_checks() == []
+
+    async def main():
+        source = Source()
+        async with served(source, tls) as server:
+            known = client_context(tmp_path, "ca.pem", "prometheus.pem", "prometheus.key")
+            assert (await asked(server.port, known)).startswith(b"HTTP/1.1 200")
+            for stranger in (client_context(tmp_path, "ca.pem", None, None), None):
+                with suppress(OSError):  # cut off, by TLS 1.2 at once and by 1.3 at the first read
+                    assert b"200" not in await asked(server.port, stranger)
+            assert len(source.asked) == 1
+
+    run_async(main())
+
+
+async def asked(port, context):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    writer.write(GET)
+    answer = await reader.read()
+    writer.close()
+    return answer

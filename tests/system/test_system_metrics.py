@@ -12,9 +12,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 def scrape(port, accept=OPENMETRICS):
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept}
-    )
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept})
     with urllib.request.urlopen(request, timeout=10.0) as answer:  # noqa: S310
         families = text_string_to_metric_families(answer.read().decode())
         return {sample.name: sample for family in families for sample in family.samples}
