@@ -1,6 +1,9 @@
-"""Sections of the configuration that stand for themselves: droop, guards, journal, metrics."""
+"""Sections of the configuration that stand for themselves: droop, guards, journal,
+metrics, traces.
+"""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from vppd.config import messages
 from vppd.config.exposure import exposed
@@ -191,3 +194,25 @@ class MetricsConfig:
             found.append(("ca_file", messages.TLS_HALF.format(given="cert_file")))
         tls = self.ca_file is not None
         return found + exposed(self.host, "HTTP", tls=tls, insecure=self.insecure)
+
+
+@dataclass(frozen=True, slots=True)
+class TracingConfig:
+    """Traces of ticks by OpenTelemetry (extra `vppd[otel]`)."""
+
+    endpoint: str = field(
+        default="http://127.0.0.1:4318/v1/traces",
+        metadata=text("where a collector takes OTLP over HTTP", pattern=r"https?://[^/\s]+(/\S*)?"),
+    )
+    every_ticks: int = field(
+        default=60,
+        metadata=number("", "one tick in so many is traced", minimum=1.0, maximum=1e6),
+    )
+    insecure: bool = field(default=False, metadata=about("send to another machine over plain HTTP"))
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        url = urlsplit(self.endpoint)
+        tls, host = url.scheme == "https", url.hostname or ""
+        found = exposed(host, "HTTP", tls=tls, insecure=self.insecure)
+        return [("endpoint", message) for _, message in found]

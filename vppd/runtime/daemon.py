@@ -34,6 +34,7 @@ from vppd.runtime.realtime import SlackCollector, apply_realtime, freeze_heap
 from vppd.runtime.scrapes import Scrapes, metrics_server
 from vppd.runtime.shell import Shell
 from vppd.runtime.site import JOURNAL_NAME, SOCKET_NAME, Site
+from vppd.runtime.tracing import tick_tracer
 
 log = structlog.get_logger()
 
@@ -96,6 +97,8 @@ class _Daemon:
 
         def collect(done: Done) -> None:
             scrapes.add(done)
+            if tracer is not None:
+                tracer.add(done)
             if metrics is not None:
                 metrics.after_tick()
             # In the middle of what is left: not now, when the devices are about to write.
@@ -111,6 +114,8 @@ class _Daemon:
             journal_dir=self._site.state_dir if journal is not None else None,
         )  # fmt: skip
         scrapes = Scrapes(shell.teller.status)
+        tracing = self._site.config.tracing
+        tracer = None if tracing is None else tick_tracer(tracing, site.name, time.time)
         metrics = self._metrics(scrapes, shell.ticks.slack_s)
         if metrics is not None:
             await metrics.start()
@@ -129,6 +134,8 @@ class _Daemon:
             await status.stop()
             if metrics is not None:
                 await metrics.stop()
+            if tracer is not None:
+                await asyncio.to_thread(tracer.close)
 
     def _metrics(self, scrapes: Scrapes, slack_s: Callable[[], float]) -> MetricsServer | None:
         config = self._site.config.metrics
