@@ -46,12 +46,12 @@ def test_a_password_is_in_no_log_no_journal_no_status_and_no_metrics(tmp_path):
 
 
 def test_no_key_of_the_configuration_takes_a_secret_itself():
-    """A password, key or token is named by its file."""
+    """A password, key or token is named by its file, or by its credential."""
     page = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
     keys = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     about = {key for key in keys if re.search(r"passw|secret|token|(^|_)key", key)}
     assert "password_file" in about
-    assert all(key.endswith("_file") for key in about), about
+    assert all(key.endswith(("_file", "_credential")) for key in about), about
 
 
 def test_each_kind_of_link_with_a_certificate_has_a_test_of_it():

@@ -39,7 +39,8 @@ for Prometheus, `configs/grafana/prometheus.yaml` is how to scrape.
 
 With a section `tracing` and the extra `vppd[otel]`, one tick in `every_ticks` is a trace of
 OpenTelemetry: `tick`, and in it `freeze the image`, `decide` and `journal, hand out, tell`.
-They are made after the tick and sent by a thread: a collector that is gone costs traces, never a tick.
+They are made after the tick and sent by a thread: a collector that is gone costs traces, never a
+tick.
 
 ## Every metric
 
