@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup broker demo test bench accept campaign nightly mutate oracle lint lock docs clean
+.PHONY: help setup broker demo test bench accept campaign nightly mutate sbom audit oracle lint lock docs site clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -68,6 +68,25 @@ $(VENV)/.mutate: $(STAMP) requirements-mutate.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-mutate.lock
 	@touch $@
 
+# Apart, too: they judge the others.
+$(VENV)/.audit: $(STAMP) requirements-audit.lock
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-audit.lock
+	@touch $@
+
+sbom: $(VENV)/.audit  ## write build/sbom.cdx.json (CycloneDX 1.6) of what the daemon runs with
+	@mkdir -p build
+	@$(VENV)/audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --spec-version 1.6 --output-reproducible \
+	    --output-format JSON --output-file build/sbom.cdx.json requirements-run.lock
+	@echo "build/sbom.cdx.json"
+
+# --strict: without it, pip-audit that reaches no database says that all is well.
+audit: $(VENV)/.audit  ## hold what the daemon runs with against the database of known weaknesses
+	@$(VENV)/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements-run.lock \
+	    > build/audit.txt 2>&1 && cat build/audit.txt || { cat build/audit.txt; \
+	    grep -qE "Found [0-9]+ known" build/audit.txt && echo "the audit found what stands above" \
+	    || echo "NOT AUDITED: the database of weaknesses could not be reached; run it where there is a network"; exit 1; }
+
 oracle: setup  ## install the German aFRR scorer that the tests compare with, where it is there
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements-oracle.lock
 
@@ -80,16 +99,22 @@ lint: setup  ## ruff, mypy --strict, import-linter
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
     --no-emit-find-links --allow-unsafe --strip-extras
 
-lock: setup  ## pin every dependency anew: requirements.lock (all), -run.lock (the daemon), -mutate.lock
+lock: setup  ## pin every dependency anew: requirements.lock (all), -run.lock (the daemon), -mutate.lock, -audit.lock
 	@$(BIN)/python -m pip install --quiet pip-tools
-	@$(COMPILE) --extra hil --extra dev --extra parquet --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra hil --extra dev --extra parquet --extra otel --extra docs --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --extra mutate --output-file requirements-mutate.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --extra audit --output-file requirements-audit.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --build-deps-for wheel --output-file requirements-run.lock pyproject.toml
 
-docs: setup  ## write docs/config.md and docs/alarms.md from their sources, and draw docs/pictures/ from two runs
+docs: setup  ## write docs/config.md, alarms.md and metrics.md from their sources, and draw docs/pictures/ from two runs
 	@$(BIN)/python -m vppd.runtime.reference docs/config.md
 	@$(BIN)/python -m vppd.ops.alarms.page docs/alarms.md
+	@$(BIN)/python -m vppd.ops.metrics_page docs/metrics.md
 	@$(BIN)/python docs/pictures/draw.py
+
+site: docs  ## build the documentation into build/site: offline, no request leaves it
+	@$(BIN)/mkdocs build --quiet --strict --site-dir build/site
+	@echo "build/site/index.html"
 
 clean:  ## remove what was built (not .venv)
 	@rm -rf build

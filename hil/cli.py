@@ -490,5 +490,37 @@ def config(
         _fail(COULD_NOT, f"{out}: {error.strerror}")
 
 
+@main.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--duration", type=float, default=3600.0, show_default=True, metavar="S")
+@click.option("--seed", type=int, metavar="N", help="Seed of the fleet and of the signal.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@click.option("--base-port", type=int, default=20000, show_default=True, metavar="N")
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+def field(
+    name: str,
+    duration: float,
+    seed: int | None,
+    settings: tuple[str, ...],
+    base_port: int,
+    out: Path,
+) -> None:
+    """Serve a scenario's devices and TSO, for a `vppd run` that you start yourself."""
+    from hil.field import Field, describe
+
+    scenario = _load(name, settings, options.typed(seed, duration))
+    _draw(scenario, base_port)
+    words: list[object] = ["field", name, "--seed", scenario.seed]
+    command = options.command(*words, "--base-port", base_port, "--out", out)
+    made = Field(
+        scenario, out, lambda fleet: click.echo(describe(fleet, out)),
+        base_port=base_port, command=command,
+    )  # fmt: skip
+    try:
+        running.make(made)
+    except running.RunError as error:
+        _fail(error.code, str(error))
+
+
 if __name__ == "__main__":
     main()

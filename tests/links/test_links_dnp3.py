@@ -5,9 +5,11 @@ import importlib.util
 import time
 
 import pytest
+from certificates import OPENSSL, make_certificates
 from dnp3_links import linked
 from helpers import run_async, until
 from processes import JsonPeer, free_port, freeze, thaw
+from tls_gateway import tls_gateway
 
 from vppd.links.base import Answer, LinkError
 
@@ -127,5 +129,34 @@ def test_frozen_outstation_is_unknown_dropped_and_never_sent_to_twice():
             await peer.wait(event="operate", value=5.0)
             values = [line["value"] for line in peer.found(event="operate")]
             assert all(values.count(value) <= 1 for value in (1.0, 2.0, 3.0, 4.0))
+
+    run_async(scenario())
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="no openssl command")
+def test_tls_with_certificates_of_both(tmp_path):
+    make_certificates(tmp_path, "device", "vppd")
+    other = tmp_path / "other"
+    other.mkdir()
+    make_certificates(other, "vppd")
+
+    async def scenario():
+        plain = free_port()
+        async with (
+            JsonPeer("opendnp3_outstation.py", plain) as peer,
+            tls_gateway(plain, tmp_path) as port,
+        ):
+            keys = {"cert_file": tmp_path / "vppd.pem", "key_file": tmp_path / "vppd.key"}
+            keys |= {"ca_file": tmp_path / "ca.pem"}
+            tls = {key: str(path) for key, path in keys.items()} | {"connect_timeout_s": 10.0}
+            async with linked(port, **tls) as link:
+                await link.wait_connected()
+                assert await link.operate({0: 50.0}) is Answer.ACCEPTED
+            async with linked(port, **tls | {"ca_file": str(other / "ca.pem")}) as link:
+                await until(lambda: "certificate" in link.reason)
+            strange = {"cert_file": str(other / "vppd.pem"), "key_file": str(other / "vppd.key")}
+            async with linked(port, **tls | strange) as link:
+                await until(lambda: link.reason not in ("", "not connected yet"))
+            assert len(peer.found(event="operate")) == 1
 
     run_async(scenario())

@@ -8,6 +8,7 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from certificates import OPENSSL, make_certificates
 from helpers import run_async, until
 from modbus_peers import (
     READ,
@@ -19,6 +20,7 @@ from modbus_peers import (
     registers_body,
     reply,
 )
+from tls_gateway import tls_gateway
 
 from vppd.links.base import Answer, ExpiredError, LinkError, RefusedError
 from vppd.links.modbus import ModbusTcpConfig, ModbusTcpLink
@@ -51,6 +53,48 @@ def run_against(answer, scenario, **keys):
             await scenario(link, peer)
 
     run_async(main())
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="no openssl command")
+def test_modbus_security_with_certificates_of_both(tmp_path):
+    make_certificates(tmp_path, "device", "vppd")
+    other = tmp_path / "other"
+    other.mkdir()
+    make_certificates(other, "vppd")
+
+    async def scenario():
+        device = RawPeer(Registers({40: 7, 41: 8}))
+        async with device as peer, tls_gateway(peer.port, tmp_path) as port:
+            tls = {"ca_file": str(tmp_path / "ca.pem"), "cert_file": str(tmp_path / "vppd.pem")}
+            tls |= {"key_file": str(tmp_path / "vppd.key"), "timeout_s": 5.0}
+            async with linked(port, **tls) as link:
+                assert await link.write_registers(1, 40, [9]) is Answer.ACCEPTED
+                assert await link.read_registers(1, 40, 2) == [9, 8]
+            stranger = tls | {"ca_file": str(other / "ca.pem")}
+            assert "certificate" in await refusal(port, **stranger)
+            unknown = tls | {key: str(other / f"vppd.{end}") for key, end in
+                             (("cert_file", "pem"), ("key_file", "key"))}  # fmt: skip
+            link = ModbusTcpLink(config(port, **unknown), random.Random(1))
+            keeper = asyncio.create_task(link.keep())
+            await until(lambda: link.epoch > 0 or link.reason not in ("", "not connected yet"))
+            with pytest.raises(LinkError):
+                await link.read_registers(1, 40, 2)
+            keeper.cancel()
+            await asyncio.wait([keeper])
+            assert len(peer.frames) == 2  # nothing of theirs reached the device
+
+    run_async(scenario())
+
+
+async def refusal(port: int, **keys) -> str:
+    """Why a link is not connected, after its first attempt."""
+    link = ModbusTcpLink(config(port, **keys), random.Random(1))
+    keeper = asyncio.create_task(link.keep())
+    await until(lambda: link.reason not in ("", "not connected yet"))
+    reason = link.reason
+    keeper.cancel()
+    await asyncio.wait([keeper])
+    return reason
 
 
 # The good path

@@ -378,6 +378,10 @@ def test_user_and_password_from_a_file(tmp_path, monkeypatch):
             config = MqttConfig(**keys)
             assert "secret" in await scenario(broker.port, MqttLink(config, base_dir=tmp_path))
             (tmp_path / "secret").write_text("wrong\n")
+            (tmp_path / "secret").chmod(0o644)
+            link = MqttLink(config, base_dir=tmp_path)
+            assert "chmod 600" in await scenario(broker.port, link)
+            (tmp_path / "secret").chmod(0o600)
             assert (
                 "not auth"
                 in (await scenario(broker.port, MqttLink(config, base_dir=tmp_path))).lower()
@@ -387,6 +391,7 @@ def test_user_and_password_from_a_file(tmp_path, monkeypatch):
             folder = tmp_path / "credentials"  # as systemd passes them (LoadCredential=)
             folder.mkdir()
             (folder / "secret").write_text("pss")
+            (folder / "secret").chmod(0o400)
             (tmp_path / "secret").unlink()
             monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
             assert await scenario(broker.port, MqttLink(config, base_dir=tmp_path)) == ""

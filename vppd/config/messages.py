@@ -78,6 +78,11 @@ NO_BAND = (
     "says when a unit may cross its band, and this one has none; give band_lower_mw and _upper_mw"
 )
 STALE_BEFORE_NEXT = "must be above agc_interval_s = {agc_interval_s:g} s, is {agc_stale_after_s:g}"
+EXPOSED = (
+    "{host} is not this machine, and {what} without TLS tells and obeys whoever is there; give"
+    " ca_file, use 127.0.0.1, or say insecure: true"
+)
+TLS_HALF = "missing; TLS needs it beside {given}"
 
 # --- rules over the file ------------------------------------------------------------------
 ID_TAKEN = "{written} is taken by {path} on line {line}"

@@ -13,7 +13,13 @@ from typing import Any, ClassVar
 
 from vppd.config import messages
 from vppd.config.fields import about, number, text
-from vppd.config.sections import DroopConfig, GuardsConfig, JournalConfig
+from vppd.config.sections import (
+    DroopConfig,
+    GuardsConfig,
+    JournalConfig,
+    MetricsConfig,
+    TracingConfig,
+)
 
 ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
@@ -593,6 +599,12 @@ class Config:
         default=None, metadata=about("frequency droop of the plant; absent: none")
     )
     journal: JournalConfig = field(default=JournalConfig(), metadata=about("the tick journal"))
+    metrics: MetricsConfig | None = field(
+        default=None, metadata=about("the listener for Prometheus; absent: none")
+    )
+    tracing: TracingConfig | None = field(
+        default=None, metadata=about("traces of ticks; absent: none")
+    )
     templates: Any = field(
         default=None, metadata=about("a place for YAML anchors; its content is not read")
     )

@@ -1,8 +1,12 @@
-"""Sections of the configuration that stand for themselves: droop, guards, journal."""
+"""Sections of the configuration that stand for themselves: droop, guards, journal,
+metrics, traces.
+"""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from vppd.config import messages
+from vppd.config.exposure import exposed
 from vppd.config.fields import about, number, text
 
 
@@ -163,3 +167,52 @@ class JournalConfig:
         if self.key_credential is None or self.key_file is None:
             return []
         return [("key_file", messages.TWO_KEYS)]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """The listener for Prometheus, `GET /metrics` (docs/metrics.md)."""
+
+    host: str = field(default="127.0.0.1", metadata=text("address to listen on"))
+    port: int = field(default=9477, metadata=number("", "TCP port", minimum=1.0, maximum=65535.0))
+    ca_file: str | None = field(
+        default=None, metadata=text("certificates of who signs the scrapers'; turns TLS on")
+    )
+    cert_file: str | None = field(default=None, metadata=text("our certificate, PEM"))
+    key_file: str | None = field(default=None, metadata=text("our key, PEM"))
+    insecure: bool = field(
+        default=False,
+        metadata=about("listen beyond this machine without TLS: whoever reaches the port reads"),
+    )
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        found = []
+        if self.ca_file is not None and self.cert_file is None:
+            found.append(("cert_file", messages.TLS_HALF.format(given="ca_file")))
+        if self.ca_file is None and (self.cert_file or self.key_file):
+            found.append(("ca_file", messages.TLS_HALF.format(given="cert_file")))
+        tls = self.ca_file is not None
+        return found + exposed(self.host, "HTTP", tls=tls, insecure=self.insecure)
+
+
+@dataclass(frozen=True, slots=True)
+class TracingConfig:
+    """Traces of ticks by OpenTelemetry (extra `vppd[otel]`)."""
+
+    endpoint: str = field(
+        default="http://127.0.0.1:4318/v1/traces",
+        metadata=text("where a collector takes OTLP over HTTP", pattern=r"https?://[^/\s]+(/\S*)?"),
+    )
+    every_ticks: int = field(
+        default=60,
+        metadata=number("", "one tick in so many is traced", minimum=1.0, maximum=1e6),
+    )
+    insecure: bool = field(default=False, metadata=about("send to another machine over plain HTTP"))
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """Rules over more than one key."""
+        url = urlsplit(self.endpoint)
+        tls, host = url.scheme == "https", url.hostname or ""
+        found = exposed(host, "HTTP", tls=tls, insecure=self.insecure)
+        return [("endpoint", message) for _, message in found]

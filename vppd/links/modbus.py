@@ -9,20 +9,24 @@ import asyncio
 import logging
 import math
 import random
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
+from vppd.config import messages
 from vppd.config.fields import about, number, text
 from vppd.config.schema import LinkConfig
 from vppd.links.base import Answer, LinkError, RefusedError
 from vppd.links.modbus_wire import GuardedClient
 from vppd.links.supervise import Backoff, LinkState, keep_connected
+from vppd.links.tls import client_context, tls_words
 from vppd.links.turn import Turn
 
 # Exceptions after which the write may still be carried out: the device is at it, or the gateway
@@ -74,11 +78,22 @@ class ModbusTcpConfig(LinkConfig):
         ),
     )
 
+    ca_file: str | None = field(
+        default=None,
+        metadata=text("certificates of who signs the device's; turns Modbus/TCP Security on"),
+    )
+    cert_file: str | None = field(default=None, metadata=text("our certificate, PEM"))
+    key_file: str | None = field(default=None, metadata=text("our key, PEM"))
+
     def cross_checks(self) -> list[tuple[str, str]]:
         """Rules over more than one key."""
+        found = []
         if self.backoff_min_s > self.backoff_max_s:
-            return [("backoff_max_s", f"must be at least backoff_min_s = {self.backoff_min_s:g} s")]
-        return []
+            message = f"must be at least backoff_min_s = {self.backoff_min_s:g} s"
+            found.append(("backoff_max_s", message))
+        if self.ca_file is None and (self.cert_file or self.key_file):
+            found.append(("ca_file", messages.TLS_HALF.format(given="cert_file")))
+        return found
 
 
 class ModbusTcpLink(LinkState):
@@ -93,12 +108,17 @@ class ModbusTcpLink(LinkState):
         rng: random.Random | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        client: Callable[[str, int, float, Callable[[str], None]], Any] = GuardedClient,
+        base_dir: Path = Path(),
+        client: Callable[..., Any] = GuardedClient,
     ) -> None:
         super().__init__()
         self._make_client = client
         self.unanswered = 0  # requests without a good answer, since the start
         self._config = config
+        self._tls: dict[str, ssl.SSLContext] = {}
+        if config.ca_file is not None:
+            files = (config.ca_file, config.cert_file, config.key_file)
+            self._tls = {"tls": client_context(base_dir, *files)}
         self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rng or random.Random())
         self._read_turn = Turn(clock)
         self._write_turn = Turn(clock) if config.pipelining else self._read_turn
@@ -166,10 +186,10 @@ class ModbusTcpLink(LinkState):
                 self.set_down(reason)  # at once, not when this task gets to run
 
         client = self._make_client(
-            self._config.host, self._config.port, self._config.timeout_s, on_lost
+            self._config.host, self._config.port, self._config.timeout_s, on_lost, **self._tls
         )
         try:
-            await client.connect()
+            await _connect(client)
             self._client, self._silent, self._proven = client, 0, False
             self.set_up()
             return await lost
@@ -194,6 +214,14 @@ class ModbusTcpLink(LinkState):
         if self._silent >= self._config.dead_after and self._client is not None:
             self._client.ctx.drop(f"{self._silent} requests in a row without a good answer")
         return LinkError(error.string)
+
+
+async def _connect(client: Any) -> None:
+    """Connect; a certificate that is not good enough is told in words, not as its errno."""
+    try:
+        await client.connect()
+    except ssl.SSLError as error:
+        raise LinkError(tls_words(error)) from error
 
 
 def _name(reply: ModbusPDU) -> str:

@@ -11,6 +11,7 @@ between a request and its answer, because pymodbus 3.16
 """
 
 import asyncio
+import ssl
 import struct
 from collections.abc import Callable
 from typing import Any, cast
@@ -24,7 +25,7 @@ from pymodbus.pdu.register_message import (
     WriteMultipleRegistersResponse,
 )
 from pymodbus.transaction import TransactionManager
-from pymodbus.transport import CommParams
+from pymodbus.transport import CommParams, CommType
 
 from vppd.links.supervise import words
 
@@ -200,7 +201,14 @@ class GuardedClient(AsyncModbusTcpClient):
     ctx: GuardedTransactions
 
     def __init__(
-        self, host: str, port: int, timeout_s: float, on_lost: Callable[[str], None]
+        self,
+        host: str,
+        port: int,
+        timeout_s: float,
+        on_lost: Callable[[str], None],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(host, port=port, timeout=timeout_s, retries=0, reconnect_delay=0)
+        if tls is not None:  # as pymodbus' own TLS client, which has another framer's timing
+            self.comm_params.comm_type, self.comm_params.sslctx = CommType.TLS, tls
         self.ctx = GuardedTransactions(self.comm_params, self.ctx.framer, on_lost)

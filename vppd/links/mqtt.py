@@ -20,12 +20,13 @@ from typing import Any
 
 import structlog
 
-from vppd.config.fields import number, text
+from vppd.config.exposure import exposed
+from vppd.config.fields import about, number, text
 from vppd.config.schema import LinkConfig
 from vppd.links.base import LinkError
 from vppd.links.mqtt_wire import CONNECTION_LOST, Credentials, MessageListener, MqttWire
 from vppd.links.supervise import Backoff, LinkState, keep_connected
-from vppd.links.tls import client_context, locate
+from vppd.links.tls import client_context, locate_secret
 
 ONLINE = b"online"
 OFFLINE = b"offline"
@@ -90,6 +91,12 @@ class MqttConfig(LinkConfig):
     )
     cert_file: str | None = field(default=None, metadata=text("our certificate, PEM"))
     key_file: str | None = field(default=None, metadata=text("our key, PEM"))
+    insecure: bool = field(
+        default=False,
+        metadata=about(
+            "reach a broker on another machine without TLS: who is on the way reads and commands"
+        ),
+    )
 
     def cross_checks(self) -> list[tuple[str, str]]:
         """Rules over more than one key."""
@@ -101,7 +108,8 @@ class MqttConfig(LinkConfig):
             found.append(("ca_file", "missing; cert_file and key_file are for TLS"))
         if self.password_file is not None and self.username is None:
             found.append(("username", "missing; password_file is for it"))
-        return found
+        tls = self.ca_file is not None
+        return found + exposed(self.host, "MQTT", tls=tls, insecure=self.insecure)
 
 
 class MqttLink(LinkState):
@@ -275,11 +283,11 @@ class MqttLink(LinkState):
         config = self._config
         password = None
         if config.password_file is not None:
-            path = locate(config.password_file, self._base_dir)
             try:
+                path = locate_secret(config.password_file, self._base_dir)
                 password = path.read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                raise LinkError(f"password_file {path}: {error}") from error
+                raise LinkError(f"password_file {config.password_file}: {error}") from error
         return Credentials(self.client_id, config.username, password, self._tls)
 
     # ------------------------------------------------------------------ messages

@@ -1,8 +1,12 @@
 """Files of secrets and certificates, and TLS contexts from them (version 1.2 at least)."""
 
+import errno
 import os
 import ssl
 from pathlib import Path
+from typing import Final
+
+OTHERS: Final = 0o027  # group writes, others do anything
 
 
 def locate(name: str, base_dir: Path) -> Path:
@@ -15,6 +19,19 @@ def locate(name: str, base_dir: Path) -> Path:
     if directory and (Path(directory) / name).is_file():
         return Path(directory) / name
     return base_dir / name
+
+
+def locate_secret(name: str, base_dir: Path) -> Path:
+    """Path of a secret, as `locate`. Raises OSError if others than its owner and group may read it.
+
+    A key that everybody on the machine can copy is none; it is refused rather than used.
+    """
+    path = locate(name, base_dir)
+    mode = path.stat().st_mode & 0o777
+    if mode & OTHERS:
+        what = f"may be read or written by others (mode {mode:04o}); chmod 600 it"
+        raise PermissionError(errno.EACCES, what, str(path))
+    return path
 
 
 def client_context(
@@ -49,5 +66,7 @@ def tls_words(error: ssl.SSLError) -> str:
 def _load_own(
     context: ssl.SSLContext, base_dir: Path, cert_file: str, key_file: str | None
 ) -> None:
-    key = locate(key_file, base_dir) if key_file else None
-    context.load_cert_chain(locate(cert_file, base_dir), key)
+    if key_file is None:  # then the key is in the file of the certificate
+        context.load_cert_chain(locate_secret(cert_file, base_dir))
+    else:
+        context.load_cert_chain(locate(cert_file, base_dir), locate_secret(key_file, base_dir))

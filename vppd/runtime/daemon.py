@@ -10,7 +10,7 @@ import os
 import random
 import signal as os_signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 import uvloop
@@ -23,6 +23,7 @@ from vppd.journal.recover import Recovery
 from vppd.journal.writer import JournalWriter
 from vppd.ops.counted import counted
 from vppd.ops.log import LogSetup
+from vppd.ops.metrics_http import MetricsServer
 from vppd.ops.status_socket import StatusServer
 from vppd.runtime.heads import HeadTeller
 from vppd.runtime.journal_settings import has_key, heads_path, limits_of, signer_of
@@ -30,8 +31,10 @@ from vppd.runtime.loop import ControlLoop, Done
 from vppd.runtime.notify import Notifier
 from vppd.runtime.plant import Plant, build_plant
 from vppd.runtime.realtime import SlackCollector, apply_realtime, freeze_heap
+from vppd.runtime.scrapes import Scrapes, metrics_server
 from vppd.runtime.shell import Shell
 from vppd.runtime.site import JOURNAL_NAME, SOCKET_NAME, Site
+from vppd.runtime.tracing import tick_tracer
 
 log = structlog.get_logger()
 
@@ -92,7 +95,12 @@ class _Daemon:
         )  # fmt: skip
         slack = SlackCollector(time.monotonic)
 
-        def collect(_: Done) -> None:
+        def collect(done: Done) -> None:
+            scrapes.add(done)
+            if tracer is not None:
+                tracer.add(done)
+            if metrics is not None:
+                metrics.after_tick()
             # In the middle of what is left: not now, when the devices are about to write.
             rest_s = max(0.0, 0.5 * shell.ticks.slack_s())
             loop = asyncio.get_running_loop()
@@ -105,6 +113,12 @@ class _Daemon:
             offload=asyncio.to_thread,
             journal_dir=self._site.state_dir if journal is not None else None,
         )  # fmt: skip
+        scrapes = Scrapes(shell.teller.status)
+        tracing = self._site.config.tracing
+        tracer = None if tracing is None else tick_tracer(tracing, site.name, time.time)
+        metrics = self._metrics(scrapes, shell.ticks.slack_s)
+        if metrics is not None:
+            await metrics.start()
         status = StatusServer(self._site.state_dir / SOCKET_NAME, shell.teller.status)
         await status.start()
 
@@ -118,6 +132,16 @@ class _Daemon:
             await shell.run(started)
         finally:
             await status.stop()
+            if metrics is not None:
+                await metrics.stop()
+            if tracer is not None:
+                await asyncio.to_thread(tracer.close)
+
+    def _metrics(self, scrapes: Scrapes, slack_s: Callable[[], float]) -> MetricsServer | None:
+        config = self._site.config.metrics
+        if config is None:
+            return None
+        return metrics_server(config, self._site.base_dir, scrapes, slack_s)
 
     def _catch_signals(self, loop: ControlLoop, journal: JournalWriter | None) -> None:
         def stop(name: str) -> None:

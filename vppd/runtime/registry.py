@@ -50,10 +50,10 @@ def _modbus_link(
     *,
     rng: random.Random,
     clock: Callable[[], float],
-    base_dir: Path,  # noqa: ARG001 - every link is created by the same call
+    base_dir: Path,
     shadow: bool,  # noqa: ARG001 - its user writes nothing: reads are all that it sends
 ) -> modbus.ModbusTcpLink:
-    return modbus.ModbusTcpLink(config, rng, clock=clock)
+    return modbus.ModbusTcpLink(config, rng, clock=clock, base_dir=base_dir)
 
 
 def _mqtt_link(

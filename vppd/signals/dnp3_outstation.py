@@ -21,6 +21,7 @@ from py1815.objects import AnalogPoint
 from py1815.observers import ProtocolAnomaly
 from py1815.session import Control, Session
 
+from vppd.config.exposure import exposed
 from vppd.config.fields import about, number, text
 from vppd.config.schema import SignalConfig
 from vppd.links.tls import server_context
@@ -102,9 +103,8 @@ class Dnp3OutstationConfig(SignalConfig):
                 found.append(("allowed_peers", str(error)))
         if self.ca_file is not None and not (self.cert_file and self.allowed_names):
             found.append(("ca_file", "TLS also needs cert_file and allowed_names"))
-        if self.ca_file is None and not self.insecure and not _is_loopback(self.host):
-            found.append(("host", f"{self.host} is open to others: give ca_file, or say insecure"))
-        return found
+        tls = self.ca_file is not None
+        return found + exposed(self.host, "DNP3", tls=tls, insecure=self.insecure)
 
 
 def _why(error: OSError) -> str:
@@ -117,13 +117,6 @@ def _why(error: OSError) -> str:
         case errno.EACCES:
             return "needs a right that this user lacks; choose a port above 1023"
     return f"cannot be listened on: {(error.strerror or str(error)).lower()}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Dnp3Outstation:
