@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import ahead, ours, proof, startup, streaming, tick
+from benchmarks import ahead, jitter, ours, proof, startup, streaming, tick
 from benchmarks.peers import frequenz_split, highs, osqp_qp, piqp_qp
 from benchmarks.timing import Row
 
@@ -56,6 +56,7 @@ def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
         found.append((f"whole tick, {streaming.N:,} units", lambda: tick.measure(streaming.N)))
     found.append(("proof of the journal", proof.measure))
     found.append(("start-up", startup.measure))
+    found.append(("lateness of ticks", jitter.measure))
     return found
 
 
@@ -86,6 +87,9 @@ def targets(rows: list[Row]) -> list[dict[str, object]]:
             found.append(_target(r, "p99", r.p99_us, TICK_P99_US.get(r.n)))
         elif r.who == proof.WHO:
             found.append(_target(r, "CPU, median", r.median_us, proof.LIMIT_US))
+        elif r.who == jitter.OURS:
+            state = r.what.removeprefix("lateness, ")
+            found.append(_target(r, "p99.9", r.p999_us, jitter.LIMIT_US[state]))
     return [each for each in [*found, *_against_frequenz(rows)] if each["limit_us"] is not None]
 
 

@@ -20,6 +20,8 @@ class Row:
     runs: int = 0
     sum_error_mw: float = float("nan")  # |sum of the answer - request|, the worst of all runs
     cost_over_best: float = float("nan")  # objective against the exact one: 0 is optimal
+    p999_us: float = float("nan")  # of 1,000 runs one takes longer
+    max_us: float = float("nan")
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:

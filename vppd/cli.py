@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import gc
 import json
 import os
 import sys
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 EXIT_FALSE = 1  # the thing checked does not hold
 EXIT_BAD = 2  # bad usage or bad configuration
 EXIT_COULD_NOT = 3  # could not run, or not go on: a port in use, a file missing, a bug
+
+RELOAD_TIME_S = 90.0  # above `stop_timeout_s`: units that go are led out first
 
 PATH = click.Path(path_type=Path)
 DATE = click.DateTime(formats=["%Y-%m-%d"])
@@ -67,6 +70,7 @@ def run(config: Path, shadow: bool) -> None:
 
     Exits with 0 only after a stop that was asked for; with 3 if it could not start, or failed.
     """
+    gc.disable()  # until start-up is over: see `freeze_heap`
     site = _load(config)
     from vppd.runtime.lock import StateLockedError
     from vppd.runtime.start import start_daemon
@@ -169,6 +173,30 @@ def status(socket_path: Path | None, config: Path | None, as_json: bool) -> None
         click.echo(document if as_json else render(from_json(document)))
     except StatusError as error:
         _fail(str(error), EXIT_COULD_NOT)
+
+
+@main.command()
+@click.option("--socket", "socket_path", type=PATH, help="Status socket of the daemon.")
+@click.option("--config", type=PATH, help="A configuration, to find the socket by.")
+def reload(socket_path: Path | None, config: Path | None) -> None:
+    """Have the running daemon read its configuration again, and wait until it is in force.
+
+    Exits with 2 where it is bad, with every problem as file:line: key: message; the old one stays.
+    """
+    from vppd.ops.control_socket import give_order
+    from vppd.ops.status import StatusError
+    from vppd.runtime.site import CONTROL_NAME
+
+    try:
+        path = _socket(socket_path, config).with_name(CONTROL_NAME)
+        outcome = give_order(path, "reload", RELOAD_TIME_S)
+    except StatusError as error:
+        _fail(str(error), EXIT_COULD_NOT)
+    good = outcome["last_reload_successful"]
+    for message in outcome["last_reload_messages"]:
+        click.echo(message, err=not good)
+    if not good:
+        _fail("not reloaded; the old configuration stands", EXIT_BAD)
 
 
 @main.command()

@@ -184,3 +184,23 @@ raise SystemExit(3)
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
     assert json.loads(done.stderr)["event"] == "last_words"
+
+
+@pytest.mark.parametrize(
+    ("level", "priority"), [("info", 6), ("warning", 4), ("error", 3), ("critical", 2)]
+)
+def test_the_journal_is_told_the_priority(log, monkeypatch, level, priority):
+    about = os.fstat(log.fd)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{about.st_dev}:{about.st_ino}")
+    log.start()
+    structlog.get_logger().log(getattr(logging, level.upper()), "an_event", mw=1.5)
+    number, line = log.text().strip().removeprefix("<").split(">", 1)
+    assert int(number) == priority
+    assert json.loads(line)["mw"] == 1.5
+
+
+def test_another_stream_has_no_priorities(log, monkeypatch):
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    log.start()
+    structlog.get_logger().info("an_event")
+    assert log.lines()[0]["event"] == "an_event"

@@ -18,6 +18,9 @@ from pathlib import Path
 REPO = Path(__file__).parents[2]
 TOOLS = ("systemd-nspawn", "nsenter", "unshare", "mount")
 BOOT_TIMEOUT_S = 30.0
+# Of the tests alone: no installation of requirements-run.lock has them, and libraries that find
+# them import them, which takes a start 0.15 s.
+NOT_INSTALLED = ("scipy", "rich")
 
 # $1 prepared files, $2 empty folder; the rest is the command of nspawn
 MOUNT_AND_BOOT = """
@@ -116,6 +119,11 @@ class Container:
         command += [f"--machine=vppd-{os.getpid()}", "--link-journal=no", "--console=pipe"]
         command += ["--kill-signal=SIGRTMIN+3", "--capability=CAP_SYS_NICE,CAP_IPC_LOCK"]
         command += [f"--bind-ro={source}:{target}" for source, target in binds.items()]
+        packages = Path(sysconfig.get_path("purelib"))
+        command += [
+            f"--tmpfs=/opt/vppd/packages/{name}" for name in NOT_INSTALLED
+            if (packages / name).is_dir()
+        ]  # fmt: skip
         with self._console_path.open("w") as console:
             self._process = subprocess.Popen(
                 [*command, "systemd.unit=basic.target"],
@@ -126,9 +134,13 @@ class Container:
         self._leader = condition(self._find_leader, BOOT_TIMEOUT_S, "nspawn")
         condition(self._is_up, BOOT_TIMEOUT_S, "boot")
 
+    def enter(self, *spaces: str) -> list[str]:
+        """Give what leads a command into name spaces of the container: `-n` for the network."""
+        return ["nsenter", "-t", str(self._leader), *spaces, "--"]
+
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command inside; gives its output."""
-        enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+        enter = self.enter("-m", "-u", "-i", "-n", "-p", "-C")
         done = subprocess.run(
             [*enter, *command], capture_output=True, text=True, check=False, timeout=60
         )
@@ -152,6 +164,12 @@ class Container:
     def journal(self) -> str:
         """What vppd.service has logged."""
         return self.run("journalctl", "--no-pager", "-o", "cat", "-u", "vppd")
+
+    def said_s(self, words: str) -> list[float]:
+        """When the journal of vppd.service got lines with these words, monotonic s."""
+        lines = self.run("journalctl", "--no-pager", "-o", "short-monotonic", "-u", "vppd")
+        found = [line for line in lines.splitlines() if words in line]
+        return [float(line.lstrip("[ ").partition("]")[0]) for line in found]
 
     def console(self) -> str:
         """What the container has printed."""

@@ -68,7 +68,10 @@ def findings():
         "user": os.getuid(),
         "kernel": answer,
         "cache_hits": hits,
-        "cached": sorted(path.suffix for path in Path("/var/cache/vppd/numba").rglob("*.nb?")),
+        "cached": sorted(
+            f"{path.name.partition('.')[0]}{path.suffix}"
+            for path in Path("/var/cache/vppd/numba").rglob("*.nb?")
+        ),
         "credentials": {path.name: path.read_text() for path in credentials.iterdir()},
         "capabilities": status["CapBnd"],
         "no_new_privs": status["NoNewPrivs"],

@@ -93,7 +93,7 @@ def test_state_and_cache_belong_to_the_daemon_and_its_group(container, findings)
 
 def test_numba_compiles_in_the_sandbox_and_finds_its_cache_again(container, findings):
     assert findings["kernel"] == 42.0
-    assert findings["cached"] == [".nbc", ".nbi"]
+    assert {"standin_kernel.nbc", "standin_kernel.nbi"} <= set(findings["cached"])
     container.run("systemctl", "restart", "vppd")
     again = read_findings(container)
     assert again["kernel"] == 42.0

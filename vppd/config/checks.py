@@ -10,9 +10,6 @@ from vppd.config.build import Draft, ask, shapes_of
 from vppd.config.complaints import Complaints
 from vppd.config.mappings import join
 from vppd.config.words import nearest, quoted
-from vppd.market.parameters import ParameterError
-from vppd.market.product import NotLiveError, product
-from vppd.market.registry import UnknownMarketError
 
 Add = Callable[[Mark, str, str], None]
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -252,6 +249,11 @@ def _products_score(root: Draft, add: Add) -> None:
 def _product_scores(draft: Draft, sold_mw: list[float | None], add: Add) -> None:
     if draft.unsure("market") or draft.unsure("params"):
         return
+    # Here, for a plant without products starts a tenth of a second sooner without the markets.
+    from vppd.market.parameters import ParameterError  # noqa: PLC0415
+    from vppd.market.product import NotLiveError, product  # noqa: PLC0415
+    from vppd.market.registry import UnknownMarketError  # noqa: PLC0415
+
     name, up_mw, down_mw = draft.values["market"], *sold_mw
     capacity_mw = up_mw if up_mw is not None and up_mw == down_mw else math.nan
     try:

@@ -33,6 +33,11 @@ class Speaker(Protocol):
         """Call `listener()` when there is something new to read."""
 
 
+COUNTERS = (
+    "writes", "writes_accepted", "writes_refused", "writes_unknown", "setpoints_dropped",
+    "setpoints_expired", "setpoints_unsent", "reads", "read_errors", "reconnects",
+)  # fmt: skip
+
 Setpoint = tuple[float, float]  # what the tick decided, MW, and when, s
 
 
@@ -61,7 +66,7 @@ class DeviceRunner:
     __slots__ = (
         "_clock", "_driver", "_errors", "_hold_writes", "_link", "_log", "_mailbox",
         "_mode_lost", "_newest", "_online", "_phase_s", "_poll_s", "_polling", "_read_due",
-        "_retry", "_setpoint_age_max_s", "_settle_s", "_started_s", "_takes_deadlines",
+        "_retired", "_retry", "_setpoint_age_max_s", "_settle_s", "_started_s", "_takes_deadlines",
         "_wake", "_why_lost", "_writing", "accepted_mw", "accepted_s", "latest",
         "lost_since_s", "read_errors", "reads", "reconnects", "setpoints_dropped",
         "setpoints_expired", "setpoints_unsent", "unit_id", "write_result", "writes",
@@ -116,6 +121,7 @@ class DeviceRunner:
         self._errors = 0  # in a row
         self._mode_lost = False
         self._polling = False
+        self._retired = False
         self._started_s = -math.inf
         self._why_lost = "not connected yet"
         self._log = log.bind(device=unit_id)
@@ -156,6 +162,24 @@ class DeviceRunner:
             self.setpoints_dropped += 1
         self._mailbox = self._newest = (p_setpoint_mw, decided_s)
         self._wake.ring()
+
+    def recall(
+        self, latest: Reading | None, accepted_mw: float, accepted_s: float, result: WriteResult
+    ) -> None:
+        """Take up what a runner before this one knew. Call it before `run`."""
+        self.latest = latest
+        self.accepted_mw, self.accepted_s = accepted_mw, accepted_s
+        self.write_result = result
+
+    def take_over(self, old: "DeviceRunner") -> None:
+        """Take up all that the runner before this one knew and counted. Call it before `run`."""
+        self.recall(old.latest, old.accepted_mw, old.accepted_s, old.write_result)
+        for name in COUNTERS:
+            setattr(self, name, getattr(old, name))
+
+    def retire(self) -> None:
+        """Mark it as one that is gone: its link, which others may use, is no news to it."""
+        self._retired = True
 
     async def run(self) -> None:
         """Start the device after each connection, then serve it. Ends only when cancelled.
@@ -340,6 +364,8 @@ class DeviceRunner:
             self._retry.bring_forward(-math.inf)
 
     def _link_changed(self, connected: bool) -> None:
+        if self._retired:
+            return
         self._wake.ring()
         self._retry.bring_forward(-math.inf)
         if not connected:

@@ -187,9 +187,8 @@ class MqttLink(LinkState):
         """
         if not topic or "#" in topic or "+" in topic:
             raise ValueError(f"{topic!r} is not the name of a topic")
-        known = topic in self._topics
         self._topics.setdefault(topic, []).append(listener)
-        if self._wire is not None and not known:
+        if self._wire is not None:  # a known one again: its retained message comes for each
             self._wire.subscribe([topic])
 
     # ------------------------------------------------------------- one connection

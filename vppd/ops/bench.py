@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vppd.core.types import F8, U1, Reason
+from vppd.core.types import F8, I8, U1, Reason
 from vppd.ops.status import Benched
 
 COUNTED_AS = {
@@ -25,6 +25,14 @@ class Bench:
         self._kinds = kinds
         self._reason: U1 = np.zeros(len(ids), dtype=np.uint8)
         self._since_s: F8 = np.full(len(ids), now_s)
+
+    def of_units(self, ids: tuple[str, ...], kinds: tuple[str, ...], where: I8) -> None:
+        """Go on with other units; `where`, shape (n,): where each stood before, -1: it is new."""
+        self._ids, self._kinds = ids, kinds
+        stays = where >= 0
+        reason, since_s = np.zeros(len(ids), dtype=np.uint8), np.full(len(ids), np.nan)
+        reason[stays], since_s[stays] = self._reason[where[stays]], self._since_s[where[stays]]
+        self._reason, self._since_s = reason, since_s
 
     def update(self, out_reason: U1, now_s: float) -> None:
         """Take in the reasons of one tick, as in `core.types.State.out_reason`.

@@ -72,6 +72,10 @@ class DecisionLog:
         self._signal_good = True
         self._log = structlog.get_logger()
 
+    def of_units(self, ids: tuple[str, ...]) -> None:
+        """Go on with other units."""
+        self._ids = ids
+
     def publish(
         self, image: Image, decision: Decision, *, duration_s: float, late_s: float
     ) -> None:

@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -24,6 +25,9 @@ LIBRARY_MESSAGE = "library_message"
 # Protocol libraries call each lost answer an error. Here a lost answer is an event of the device,
 # logged once when it begins and once when it ends; their lines are for the debug level.
 DEMOTED = ("pymodbus", "gmqtt", "py1815")
+
+
+PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}
 
 
 class LogSetup:
@@ -66,6 +70,8 @@ def setup_log(
     fd = sys.stderr.fileno() if fd is None else fd
     people = os.isatty(fd) if people is None else people
     renderers = renderers_for_people() if people else renderers_for_machines()
+    if is_journal(fd):
+        renderers.append(with_priority)
     sink = LineSink(fd, lambda count: _dropped_line(renderers, count), threaded=threaded)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *COMMON, *renderers],
@@ -115,6 +121,17 @@ def _text(record: logging.LogRecord) -> str:
         return record.getMessage()
     except (TypeError, ValueError, KeyError):
         return str(record.msg)
+
+
+def is_journal(fd: int, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a descriptor leads to the journal of systemd (JOURNAL_STREAM, systemd.exec(5))."""
+    about = os.fstat(fd)
+    return environ.get("JOURNAL_STREAM") == f"{about.st_dev}:{about.st_ino}"
+
+
+def with_priority(_logger: WrappedLogger, name: str, line: Any) -> str:
+    """Put the priority before a line, as the journal takes it (sd-daemon(3)): `journalctl -p`."""
+    return f"<{PRIORITY.get(name, PRIORITY['info'])}>{line}"
 
 
 def renderers_for_people() -> list[Processor]:

@@ -181,6 +181,16 @@ class AlarmStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigStatus:
+    """The configuration in force, and how the last reload ended."""
+
+    sha256: str = ""
+    last_reload_successful: bool = True
+    last_reload_utc: str = ""  # empty: none was asked for
+    last_reload_messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything, at the end of one tick."""
 
@@ -210,6 +220,7 @@ class Status:
     benched: tuple[Benched, ...] = ()
     alarms: tuple[AlarmStatus, ...] = ()  # shown before hidden, the most urgent first
     log_lines_dropped: int = 0
+    config: ConfigStatus = ConfigStatus()
     schema: int = field(default=SCHEMA)
 
 

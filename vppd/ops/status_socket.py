@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -31,12 +31,31 @@ class StatusServer:
     def __init__(self, path: Path, source: Callable[[], Status | None]) -> None:
         self.path = path
         self._source = source
+        self._listening: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Transport] = set()
 
+    def bind(self, kept: Sequence[socket.socket] = ()) -> int:
+        """Open the socket, without serving it yet; its descriptor. Raises OSError.
+
+        `kept` are those that outlived a daemon before this one. One that still stands at this path
+        is used: who has connected since the crash is answered. Else the file is replaced.
+        """
+        for candidate in kept:
+            if self._listening is None and is_at(candidate, self.path):
+                self._listening = candidate
+            else:
+                candidate.close()
+        if self._listening is None:
+            self._listening = listen_at(self.path)
+        return self._listening.fileno()
+
     async def start(self) -> None:
-        """Open the socket; one that a crash left behind is replaced. Raises OSError."""
-        listening = _listen(self.path)
+        """Serve. Raises OSError."""
+        self.bind()
+        listening = self._listening
+        if listening is None:  # for the type checker
+            return
         try:
             loop = asyncio.get_running_loop()
             self._server = await loop.create_unix_server(
@@ -48,14 +67,18 @@ class StatusServer:
 
     async def stop(self) -> None:
         """Close and remove the socket."""
+        if self._listening is None:
+            return
+        listening, self._listening = self._listening, None
+        self.path.unlink(missing_ok=True)
         if self._server is None:
+            listening.close()
             return
         self._server.close()
         for client in tuple(self._clients):
             client.abort()
         await self._server.wait_closed()
         self._server = None
-        self.path.unlink(missing_ok=True)
 
     def _document(self) -> bytes | None:
         status = self._source()
@@ -98,9 +121,9 @@ def read_document(path: Path, timeout_s: float = 2.0) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(timeout_s)
         try:
-            with _short(path) as short:
+            with short_name(path) as short:
                 client.connect(short)
-            data = _read_all(client)
+            data = read_all(client)
         except FileNotFoundError as error:
             raise StatusError(f"{path}: no such socket: does the daemon run?") from error
         except ConnectionRefusedError as error:
@@ -123,7 +146,8 @@ def read_status(path: Path, timeout_s: float = 2.0) -> Status:
     return from_json(read_document(path, timeout_s))
 
 
-def _read_all(client: socket.socket) -> bytes:
+def read_all(client: socket.socket) -> bytes:
+    """Read all that is said. Raises OSError."""
     data = bytearray()
     while part := client.recv(65536):
         data += part
@@ -132,13 +156,23 @@ def _read_all(client: socket.socket) -> bytes:
     return bytes(data)
 
 
-def _listen(path: Path) -> socket.socket:
+def is_at(listening: socket.socket, path: Path) -> bool:
+    """Whether a socket is the one that clients find at `path`."""
+    if listening.family != socket.AF_UNIX or not path.is_socket():
+        return False
+    bound = Path(os.fsdecode(listening.getsockname()))
+    # `listen_at` has bound it beside its place, a socket unit at it.
+    at_it = bound.name == path.name or bound.name.startswith(f"{path.name}.")
+    return at_it and bound.parent == path.parent
+
+
+def listen_at(path: Path) -> socket.socket:
     """Bind beside the place and move it there: never half open, never missing, old one gone."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         fresh.unlink(missing_ok=True)
-        with _short(fresh) as short:
+        with short_name(fresh) as short:
             listening.bind(short)
         fresh.chmod(SOCKET_MODE)
         listening.listen(CLIENTS_MAX)
@@ -151,7 +185,7 @@ def _listen(path: Path) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _short(path: Path) -> Iterator[str]:
+def short_name(path: Path) -> Iterator[str]:
     """A name for a path that is longer than the 107 bytes a unix socket's address may have."""
     if len(os.fsencode(path)) <= PATH_MAX:
         yield str(path)

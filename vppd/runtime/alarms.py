@@ -20,8 +20,8 @@ from vppd.ops.alarms.board import Board, Change, Shown
 from vppd.ops.alarms.catalogue import BY_MODE, BY_REASON, REFUSALS, UNIT_ALARMS, Priority, Scope
 from vppd.ops.alarms.state import State
 from vppd.ops.status import AlarmStatus, Realtime
-from vppd.runtime.live_scores import Offload
 from vppd.runtime.loop import Done
+from vppd.runtime.offload import Offload
 from vppd.signals.base import Signal
 
 ALARM: Final = "alarm"  # the event of each change, in log and journal
@@ -86,6 +86,21 @@ class AlarmFeed:
             self._board.sense("realtime_denied", clock(), present=True, detail="; ".join(denied))
 
     # -- what is seen --------------------------------------------------------------------------
+
+    def of_units(self, params: Params, links: Sequence[str]) -> None:
+        """Go on with other units, over these links. What is gone has no alarm any more."""
+        now_s, gateways = self._clock(), _gateways(links)
+        for unit in set(self._params.ids) - set(params.ids):
+            for name in UNIT_ALARMS:
+                self._board.sense(name, now_s, present=False, subject=unit)
+        for link in self._gateways.keys() - gateways.keys():
+            self._board.sense("link_lost", now_s, present=False, subject=link)
+        for scope, names in ((Scope.UNIT, params.ids), (Scope.LINK, gateways)):
+            for name in names:
+                self._board.add_subject(scope, name)
+        self._params, self._links, self._gateways = params, tuple(links), gateways
+        self._range_mw = params.p_max_mw - params.p_min_mw
+        self._publish(now_s)
 
     def tell(self, done: Done, missed_ticks: int) -> None:
         """Take in a finished tick."""

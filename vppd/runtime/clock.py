@@ -98,6 +98,14 @@ class Schedule:
         self._woken_by = Trigger.AGC
         self._waited_until_s = math.nan  # a value has come that the next point waited for
 
+    def go_on_from(self, number: int, now_s: float, last_s: float) -> None:
+        """Count on from the tick of that number, which began at `last_s`; the next is due now.
+
+        Points that passed since keep their numbers for themselves, as those of missed ticks.
+        """
+        passed = max(0, math.floor((now_s - last_s) / self._period_s) - 1)
+        self._number = number + 1 + passed
+
     def hear(self, now_s: float, what: Trigger) -> None:
         """Note that a value has come. It starts the tick that waited for it, if one did."""
         if self._grid_s() <= now_s < self._grid_due_s():
@@ -195,6 +203,10 @@ class TickClock:
     def timer_name(self) -> str:
         """What rings: `timerfd`, `loop`; empty before the first tick."""
         return self._timer.name if self._timer is not None else ""
+
+    def go_on_from(self, number: int, last_s: float) -> None:
+        """Count on from another clock's last tick. Call it before the first one."""
+        self._schedule.go_on_from(number, self._clock(), last_s)
 
     def wake(self, trigger: Trigger = Trigger.AGC) -> None:
         """Start a tick now: a fresh value is there."""

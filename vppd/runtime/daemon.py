@@ -6,11 +6,13 @@ stop: last setpoints, within limits -> sent -> links -> journal -> lock
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import random
 import signal as os_signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import structlog
 import uvloop
@@ -18,25 +20,34 @@ import uvloop
 from vppd import __version__
 from vppd.config.load import config_hash
 from vppd.config.params import build_params
+from vppd.core.types import Params
 from vppd.journal.header import About
 from vppd.journal.recover import Recovery
 from vppd.journal.writer import JournalWriter
+from vppd.ops.control_socket import ControlServer
 from vppd.ops.counted import counted
 from vppd.ops.log import LogSetup
 from vppd.ops.metrics_http import MetricsServer
 from vppd.ops.status_socket import StatusServer
+from vppd.runtime import keepsake
+from vppd.runtime.handed import handed, listening_sockets
 from vppd.runtime.heads import HeadTeller
 from vppd.runtime.journal_settings import has_key, heads_path, limits_of, signer_of
-from vppd.runtime.loop import ControlLoop, Done
+from vppd.runtime.keepsake import Keepsake
+from vppd.runtime.loop import ControlLoop, Done, forget
 from vppd.runtime.notify import Notifier
 from vppd.runtime.plant import Plant, build_plant
 from vppd.runtime.realtime import SlackCollector, apply_realtime, freeze_heap
+from vppd.runtime.reloader import Reloader
+from vppd.runtime.resume import Resumed, resumed
 from vppd.runtime.scrapes import Scrapes, metrics_server
 from vppd.runtime.shell import Shell
-from vppd.runtime.site import JOURNAL_NAME, SOCKET_NAME, Site
+from vppd.runtime.site import CONTROL_NAME, JOURNAL_NAME, SOCKET_NAME, Site
 from vppd.runtime.tracing import tick_tracer
 
 log = structlog.get_logger()
+
+STATUS = "status"  # name of the socket, as the manager keeps it
 
 
 def run_daemon(site: Site, notifier: Notifier, log_setup: LogSetup, *, shadow: bool) -> None:
@@ -70,6 +81,10 @@ class _Daemon:
         self._shadow = shadow
         self._params = build_params(site.config)
         self._notifier = notifier
+        self._about = About(site.config.site.name, config_hash(site.text))
+        self._keepsake = None if shadow else self._open_keepsake()
+        self._resume = self._take_up()
+        self._late_status: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Start, tick until a signal of the system, stop."""
@@ -84,8 +99,41 @@ class _Daemon:
         )
         for signal in plant.signals:
             await signal.bind()
-        with self._journal() as journal:
-            await self._serve(plant, journal)
+        try:
+            with self._journal() as journal:
+                await self._serve(plant, journal)
+        finally:
+            # After a stop units are where they were to go; after a failure nothing is known to be
+            # right. Only what is killed is gone on with.
+            if self._keepsake is not None:
+                self._keepsake.clear()
+                self._notifier.forget(keepsake.NAME)
+
+    def _open_keepsake(self) -> Keepsake | None:
+        """Open what the manager keeps for us; None: there is no manager."""
+        fds = handed(keepsake.NAME)
+        if not self._notifier.enabled:
+            return None
+        kept = Keepsake(fds)
+        if kept.fds != tuple(fds):
+            self._notifier.keep(keepsake.NAME, *kept.fds)
+        return kept
+
+    def _take_up(self) -> Resumed | None:
+        """Find what a daemon that was killed has left."""
+        if self._keepsake is None:
+            return None
+        kept = self._keepsake.take(time.monotonic())
+        self._keepsake.configure(self._params, self._about)
+        if kept is None:
+            return None
+        found = resumed(kept, self._params)
+        log.warning(
+            "resuming", after_s=round(time.monotonic() - found.at_s, 3), tick=found.tick,
+            units=int((found.where >= 0).sum()),
+            same_config=kept.config_hash == self._about.config_hash, attempts=kept.attempts + 1,
+        )  # fmt: skip
+        return found
 
     async def _serve(self, plant: Plant, journal: JournalWriter | None) -> None:
         site = self._site.config.site
@@ -95,10 +143,13 @@ class _Daemon:
         )  # fmt: skip
         slack = SlackCollector(time.monotonic)
 
-        def collect(done: Done) -> None:
-            scrapes.add(done)
+        def done(tick: Done) -> None:
+            if self._late_status is None and self._resume is not None:
+                # who came since the crash has waited for this tick
+                self._late_status = asyncio.create_task(status.start())
+            scrapes.add(tick)
             if tracer is not None:
-                tracer.add(done)
+                tracer.add(tick)
             if metrics is not None:
                 metrics.after_tick()
             # In the middle of what is left: not now, when the devices are about to write.
@@ -109,9 +160,10 @@ class _Daemon:
         shell = Shell(
             self._site.config, plant, clock=time.monotonic, utc=time.time, journal=journal,
             notifier=self._notifier, realtime=realtime, shadow=self._shadow,
-            log_lines_dropped=lambda: self._log_setup.dropped, on_done=collect,
-            offload=asyncio.to_thread,
             journal_dir=self._site.state_dir if journal is not None else None,
+            log_lines_dropped=lambda: self._log_setup.dropped, on_done=done,
+            offload=asyncio.to_thread, resume=self._resume,
+            keep=forget if self._keepsake is None else self._keepsake.write,
         )  # fmt: skip
         scrapes = Scrapes(shell.teller.status)
         tracing = self._site.config.tracing
@@ -120,17 +172,35 @@ class _Daemon:
         if metrics is not None:
             await metrics.start()
         status = StatusServer(self._site.state_dir / SOCKET_NAME, shell.teller.status)
-        await status.start()
+        kept = listening_sockets(STATUS)
+        self._notifier.forget(STATUS)
+        self._notifier.keep(STATUS, status.bind(kept))
+        if self._resume is None:
+            await status.start()
+
+        reloader = Reloader(
+            self._site, shell, self._notifier, journal, shadow=self._shadow,
+            configured=_ignore if self._keepsake is None else self._keepsake.configure,
+        )  # fmt: skip
+
+        async def reload(by: str) -> dict[str, Any]:
+            return dataclasses.asdict(await reloader.reload(by))
+
+        control = ControlServer(self._site.state_dir / CONTROL_NAME, {"reload": reload})
+        await control.start()
 
         def started() -> None:
             freeze_heap()
             self._catch_signals(shell.loop, journal)
+            self._catch_hangup(reload)
             self._notifier.ready(counted(len(self._params.ids), "unit"))
             log.info("ready", status_socket=str(status.path))
 
         try:
             await shell.run(started)
         finally:
+            self._notifier.forget(STATUS)
+            await control.stop()
             await status.stop()
             if metrics is not None:
                 await metrics.stop()
@@ -156,6 +226,16 @@ class _Daemon:
         for number in (os_signal.SIGTERM, os_signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop, number.name)
 
+    def _catch_hangup(self, reload: Callable[[str], Coroutine[Any, Any, Any]]) -> None:
+        running: set[asyncio.Task[Any]] = set()
+
+        def hang_up() -> None:
+            task = asyncio.create_task(reload("SIGHUP"))
+            running.add(task)  # a task that nobody holds may be collected
+            task.add_done_callback(running.discard)
+
+        asyncio.get_running_loop().add_signal_handler(os_signal.SIGHUP, hang_up)
+
     @contextlib.contextmanager
     def _journal(self) -> Iterator[JournalWriter | None]:
         settings, site = self._site.config.journal, self._site
@@ -167,7 +247,7 @@ class _Daemon:
         writer = JournalWriter(
             site.state_dir / JOURNAL_NAME,
             self._params,
-            About(site.config.site.name, config_hash(site.text)),
+            self._about,
             utc_s=time.time(),
             sync=settings.sync,
             capacity=int(settings.queue_ticks),
@@ -183,11 +263,16 @@ class _Daemon:
             writer.put_event(
                 time.time(), "start", version=__version__, shadow=self._shadow,
                 config_sha256=config_hash(site.text),
+                resumed=self._resume is not None,
             )  # fmt: skip
             yield writer
         finally:
             writer.close()
             heads.close()
+
+
+def _ignore(_params: Params, _about: About) -> None:
+    """Nothing is kept."""
 
 
 def tell_recovery(recovery: Recovery | None) -> None:

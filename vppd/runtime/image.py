@@ -14,10 +14,22 @@ import numpy as np
 from vppd.core.types import F8, U1, Image, Order, Quality
 from vppd.devices.base import Reading
 from vppd.runtime.clock import TickTime
-from vppd.signals.base import AgcValue, FrequencyValue, Signal
+from vppd.signals.base import AgcValue, FrequencyValue
 
 NAN = float("nan")
 NEVER = Reading(p_meas_mw=NAN, measured_at_s=NAN, quality=Quality.RESTART)
+
+
+class Heard(Protocol):
+    """The slots of one signal that the image is copied from; None: it never gave a value."""
+
+    @property
+    def agc(self) -> AgcValue | None:
+        """Newest AGC value."""
+
+    @property
+    def frequency(self) -> FrequencyValue | None:
+        """Newest frequency."""
 
 
 class Device(Protocol):
@@ -60,7 +72,7 @@ def freeze(
     when: TickTime,
     now_s: float,
     devices: Sequence[Device],
-    signals: Sequence[Signal],
+    signals: Sequence[Heard],
     standing: Standing,
 ) -> Image:
     """Copy every input into one Image. Arrays are fresh and read-only."""
@@ -99,13 +111,13 @@ def freeze(
     )
 
 
-def newest_agc(signals: Sequence[Signal]) -> AgcValue | None:
+def newest_agc(signals: Sequence[Heard]) -> AgcValue | None:
     """The AGC value that was received last; None if no signal ever gave one."""
     values = [signal.agc for signal in signals if signal.agc is not None]
     return max(values, key=lambda value: value.received_s, default=None)
 
 
-def newest_frequency(signals: Sequence[Signal]) -> FrequencyValue | None:
+def newest_frequency(signals: Sequence[Heard]) -> FrequencyValue | None:
     """The frequency that was received last; None if no signal ever gave one."""
     values = [signal.frequency for signal in signals if signal.frequency is not None]
     return max(values, key=lambda value: value.received_s, default=None)

@@ -8,7 +8,7 @@ gives for the same stretch of the journal.
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -21,13 +21,12 @@ from vppd.market.product import Outlook, Product, outlook, product
 from vppd.ops.status import FigureStatus, ProductStatus
 from vppd.runtime.live_rows import LiveRows
 from vppd.runtime.loop import Done
+from vppd.runtime.offload import Offload, here
 from vppd.runtime.score_journal import F8, Ticks, row_of, series_of
 
 INTERVAL_SCORED: Final = "interval_scored"
 AFTER_S: Final = 0.3  # after a whole second: its tick is over by then
 NOTHING: Final = Outlook({}, {}, 0, "no interval has run yet")
-
-Offload = Callable[..., Awaitable[Any]]
 
 
 class Record(Protocol):
@@ -35,11 +34,6 @@ class Record(Protocol):
 
     def __call__(self, utc_s: float, event: str, **fields: Any) -> object:
         """Record it; must return at once."""
-
-
-async def here(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Do the work at once: under a virtual clock there are no threads."""
-    return work(*arguments)
 
 
 @dataclass(slots=True)
@@ -85,6 +79,10 @@ class LiveScores:
         self._record = record
         self._offload = offload
         self._log = structlog.get_logger()
+
+    def of_units(self, params: Params) -> None:
+        """Go on with other units."""
+        self._age_max_s = params.telemetry_age_max_s
 
     def add(self, done: Done) -> None:
         """Leave what a tick told. All that is done on the tick's path."""

@@ -10,12 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
+from vppd.core.carry import carry_state
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import Decision, Image, Order, Params, Reason, State, Trigger
 from vppd.journal.schema import Meta
 from vppd.runtime.clock import TickClock, TickTime
-from vppd.runtime.image import NAN, Device, Standing, freeze, newest_frequency
+from vppd.runtime.image import NAN, Device, Heard, Standing, freeze, newest_frequency
 from vppd.signals.base import Signal
 
 REACHED_MW = 1e-3  # a unit that is this near its last setpoint has arrived
@@ -26,13 +27,17 @@ FOR_GOOD = (
 )  # fmt: skip
 
 
-class Sink(Device, Protocol):
-    """A device, as the loop needs it: slots to read, a mailbox to write."""
+class Counts(Protocol):
+    """The counters of a device that each tick records."""
 
     writes_accepted: int
     writes_refused: int
     writes_unknown: int
     reconnects: int
+
+
+class Sink(Device, Counts, Protocol):
+    """A device, as the loop needs it: slots to read, a mailbox to write."""
 
     def submit(self, p_setpoint_mw: float, decided_s: float) -> None:
         """Leave the setpoint to send next. Never blocks."""
@@ -50,6 +55,28 @@ class Done:
     meta: Meta
 
 
+def forget(_state: State, _image: Image) -> None:
+    """Keep nothing."""
+
+
+class Gone:
+    """Counters of devices that a reload took away, so that sums over the plant never fall."""
+
+    NAMES = (
+        "writes_accepted", "writes_refused", "writes_unknown", "reconnects", "setpoints_dropped",
+        "setpoints_expired", "reads", "read_errors",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.writes_accepted = self.writes_refused = self.writes_unknown = self.reconnects = 0
+        self.setpoints_dropped = self.setpoints_expired = self.reads = self.read_errors = 0
+
+    def add(self, device: object) -> None:
+        """Count in what a device has counted."""
+        for name in self.NAMES:
+            setattr(self, name, getattr(self, name) + getattr(device, name))
+
+
 class ControlLoop:
     """Runs ticks until `stop()` was called and the units have reached their last setpoints.
 
@@ -59,6 +86,8 @@ class ControlLoop:
         Monotonic and wall clock, s.
     record : callable
         Takes (meta, state before, image, decision) for the journal; must return at once.
+    keep : callable
+        Takes (state after, image) of each tick, before its setpoints leave: see `keepsake`.
     tell : callable
         Called with each finished tick, after the setpoints have been handed out.
     write_chunk : int
@@ -80,6 +109,7 @@ class ControlLoop:
         utc: Callable[[], float],
         record: Callable[[Meta, State, Image, Decision], object],
         tell: Callable[[Done], None],
+        keep: Callable[[State, Image], None] = forget,
         write_chunk: int,
         stop_timeout_s: float,
     ) -> None:
@@ -92,10 +122,15 @@ class ControlLoop:
         self._utc = utc
         self._record = record
         self._tell = tell
+        self._keep = keep
         self._write_chunk = write_chunk
         self._stop_timeout_s = stop_timeout_s
         self._stop_at_s: float | None = None
         self._freq_hz = NAN  # of the last tick
+        self._heard: list[Heard] = list(signals)
+        self._change: Callable[[], None] | None = None
+        self.gone = Gone()
+        self._state = initial_state(params)
 
     @property
     def stopping(self) -> bool:
@@ -109,28 +144,50 @@ class ControlLoop:
             self.standing = replace(self.standing, order=Order.SAFE)
             self._ticks.wake()
 
+    def go_on_from(self, state: State, heard: Heard) -> None:
+        """Begin where another loop ended, instead of with nothing known.
+
+        `heard` are the values that it heard last; they stand until newer ones come.
+        """
+        self._state = state
+        self._heard = [*self._signals, heard]
+
+    def after_tick(self, change: Callable[[], None]) -> None:
+        """Call `change()` once, between two ticks."""
+        self._change = change
+
+    def of_plant(self, params: Params, standing: Standing, devices: Sequence[Sink]) -> None:
+        """Go on with other parameters, orders and devices. Between two ticks: see `after_tick`."""
+        self._state = carry_state(self._state, self._params, params)
+        if self.stopping:
+            standing = replace(standing, order=Order.SAFE)
+        self._params, self.standing, self._devices = params, standing, devices
+
     async def run(self) -> None:
         """Tick. Returns after a stop."""
         for signal in self._signals:
             signal.on_agc(self._ticks.wake)
             if self._params.droop_enabled:
                 signal.on_frequency(self._frequency_came)
-        state = initial_state(self._params)
         async for when in self._ticks:
-            state, decision = await self.step(when, state)
+            self._state, decision = await self.step(when, self._state)
+            if self._change is not None:
+                change, self._change = self._change, None
+                change()
             if self._stop_at_s is not None and self._has_stopped(decision, self._stop_at_s):
                 return
 
     async def step(self, when: TickTime, state: State) -> tuple[State, Decision]:
         """One tick, from the image to the mailboxes of the devices."""
         started_s = self._clock()
-        image = freeze(when, started_s, self._devices, self._signals, self.standing)
+        image = freeze(when, started_s, self._devices, self._heard, self.standing)
         self._freq_hz = image.freq_hz
         frozen_s = self._clock()
         after, decision = tick(state, image, self._params)
         decided_s = self._clock()
         meta = self._meta(when, frozen_s - started_s, decided_s - frozen_s)
         self._record(meta, state, image, decision)
+        self._keep(after, image)
         await self._hand_out(decision, decided_s)
         self._tell(Done(when, image, state, after, decision, meta))
         return after, decision
@@ -144,7 +201,7 @@ class ControlLoop:
         moves less than the dead band in a period is answered well enough by the grid. Values in a
         burst are held apart by the clock's least gap, as those of AGC.
         """
-        newest = newest_frequency(self._signals)
+        newest = newest_frequency(self._heard)
         if newest is None:
             return
         if abs(newest.freq_hz - self._freq_hz) > self._params.droop_deadband_hz:
@@ -161,17 +218,24 @@ class ControlLoop:
                 await asyncio.sleep(0)
 
     def _meta(self, when: TickTime, freeze_s: float, tick_s: float) -> Meta:
+        devices: list[Counts] = [*self._devices, self.gone]
         return Meta(
             utc_s=self._utc(),
             late_s=when.late_s,
             freeze_us=1e6 * freeze_s,
             tick_us=1e6 * tick_s,
             missed_ticks=self._ticks.missed,
-            writes_accepted=sum([device.writes_accepted for device in self._devices]),
-            writes_refused=sum([device.writes_refused for device in self._devices]),
-            writes_unknown=sum([device.writes_unknown for device in self._devices]),
-            reconnects=sum([device.reconnects for device in self._devices]),
+            writes_accepted=sum([device.writes_accepted for device in devices]),
+            writes_refused=sum([device.writes_refused for device in devices]),
+            writes_unknown=sum([device.writes_unknown for device in devices]),
+            reconnects=sum([device.reconnects for device in devices]),
         )
+
+    def have_arrived(self, units: Sequence[int]) -> bool:
+        """True once each of these units was told the operator's value, or cannot be told."""
+        state, wanted_mw = self._state, self.standing.operator_mw
+        away_mw = np.abs(state.p_setpoint_mw - wanted_mw)[units]
+        return bool(np.all((away_mw <= REACHED_MW) | (state.sent[units] == 0)))
 
     def _has_stopped(self, decision: Decision, stop_at_s: float) -> bool:
         """True once every unit that takes orders is as near as it can get, or time is up."""

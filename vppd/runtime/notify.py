@@ -8,7 +8,8 @@ counted, never raised: the plant is more important than its supervisor's picture
 import os
 import socket
 import time
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 
 US_PER_S = 1_000_000
 
@@ -57,19 +58,38 @@ class Notifier:
         """Say that the stop has begun."""
         self._send("STOPPING=1", _status(status))
 
+    def keep(self, name: str, *fds: int) -> bool:
+        """Have descriptors kept, and handed to the next process of the unit by this name.
+
+        The unit needs `FileDescriptorStoreMax=`. Whoever keeps a name twice keeps both; see
+        `forget`. False: there is no manager, or it could not be told.
+        """
+        return self._send("FDSTORE=1", f"FDNAME={name}", fds=fds)
+
+    def forget(self, name: str) -> None:
+        """Have what is kept by this name closed."""
+        self._send("FDSTOREREMOVE=1", f"FDNAME={name}")
+
     def close(self) -> None:
         """Give the socket back. Later calls do nothing."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, fds: Sequence[int] = ()) -> bool:
         if self._socket is None or self._address is None:
-            return
+            return False
+        message = "\n".join(lines).encode()
         try:
-            self._socket.sendto("\n".join(lines).encode(), self._address)
+            if fds:  # `send_fds` of Python 3.11 has no use for its address
+                ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))]
+                self._socket.sendmsg([message], ancillary, 0, self._address)
+            else:
+                self._socket.sendto(message, self._address)
         except OSError:  # manager gone, or its buffer full: the socket does not block
             self.failed += 1
+            return False
+        return True
 
 
 def socket_address(environ: Mapping[str, str]) -> str | None:

@@ -10,22 +10,27 @@ import contextlib
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vppd.config.params import build_params
 from vppd.config.schema import Config
 from vppd.core.types import Decision, Image, Params, State
 from vppd.journal.schema import Meta
 from vppd.journal.writer import JournalWriter
-from vppd.ops.status import Realtime
+from vppd.ops.status import ProductStatus, Realtime
 from vppd.runtime.alarms import AlarmFeed
 from vppd.runtime.clock import TickClock
-from vppd.runtime.live_scores import LiveScores, Offload, here, products_of
-from vppd.runtime.loop import ControlLoop, Done
+from vppd.runtime.loop import ControlLoop, Done, forget
 from vppd.runtime.notify import Notifier
+from vppd.runtime.offload import Offload, here
 from vppd.runtime.plant import Plant, standing_orders
-from vppd.runtime.supervisor import Tell, essential, restarted, tell_nobody
+from vppd.runtime.reload import Change, led_out
+from vppd.runtime.resume import RESUME_WAIT_S, Resumed, recall_slots
+from vppd.runtime.supervisor import Job, Tell, essential, restarted, tell_nobody
 from vppd.runtime.telling import Teller
+
+if TYPE_CHECKING:
+    from vppd.runtime.live_scores import LiveScores
 
 FLUSH_S = 1.0  # the last writes get that long to be answered
 
@@ -49,6 +54,10 @@ class Shell:
         Where products are scored: `asyncio.to_thread`, or in the loop.
     journal_dir : Path or None
         Whose disk is watched; None: no disk is.
+    keep : callable
+        Takes state and image of each tick, for a daemon that goes on after this one.
+    resume : Resumed or None
+        Where to go on; None: nothing is known.
     """
 
     def __init__(
@@ -66,13 +75,12 @@ class Shell:
         on_done: Callable[[Done], None] | None = None,
         offload: Offload = here,
         journal_dir: Path | None = None,
+        keep: Callable[[State, Image], None] = forget,
+        resume: Resumed | None = None,
     ) -> None:
         site = config.site
         self.params: Params = build_params(config)
-        self.scores = LiveScores(
-            products_of(config), self.params, utc=utc, offload=offload,
-            record=_forget_event if journal is None else journal.put_event,
-        )  # fmt: skip
+        self.scores = _scores(config, self.params, utc, offload, journal)
         self.alarms = AlarmFeed(
             self.params, tuple(unit.device.link for unit in config.fleet), plant.signals,
             clock=clock, utc=utc, realtime=realtime, journal=journal,
@@ -82,22 +90,33 @@ class Shell:
         self.teller = Teller(
             site.name, self.params, plant.devices, plant.signals, self.ticks, notifier,
             clock=clock, realtime=realtime, journal=journal,
-            log_lines_dropped=log_lines_dropped, shadow=shadow, products=self.scores.status,
-            alarms=self.alarms.status,
+            log_lines_dropped=log_lines_dropped, shadow=shadow, alarms=self.alarms.status,
+            products=_no_products if self.scores is None else self.scores.status,
         )  # fmt: skip
         self.loop = ControlLoop(
             self.params, standing_orders(config), plant.devices, plant.signals, self.ticks,
-            clock=clock, utc=utc, tell=self._tell,
+            clock=clock, utc=utc, tell=self._tell, keep=keep,
             record=_forget if journal is None else journal.put,
             write_chunk=int(site.write_chunk),
             stop_timeout_s=0.0 if shadow else site.stop_timeout_s,  # nobody would move
         )  # fmt: skip
+        self.teller.count_in(self.loop.gone)
+        self._journal = journal
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._ticked = asyncio.Event()
+        self._utc = utc
         self._config = config
         self._plant = plant
         self._clock = clock
         self._on_done = on_done
         self._journal_dir = journal_dir
         self._offload = offload
+        self._resume = resume
+        if resume is not None:
+            recall_slots(plant.devices, resume)
+            self.ticks.go_on_from(resume.tick, resume.at_s)
+            self.loop.go_on_from(resume.state, resume.heard)
 
     async def run(self, on_started: Callable[[], None]) -> None:
         """Serve until `loop.stop()` was called and the last setpoints are out.
@@ -107,42 +126,159 @@ class Shell:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                others = self._start_others(group)
+                self._group = group
+                self._start_others(group)
                 on_started()
+                await self._wait_for_units()
                 await self.loop.run()
                 await flush(self._plant)
-                for task in others:
+                self._group = None  # from here on nothing is changed over
+                for task in self._tasks.values():
                     task.cancel()
         finally:
             self.ticks.close()
 
-    def _start_others(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    async def _wait_for_units(self) -> None:
+        """Where a daemon goes on: wait for the links of those who take part, though not for long.
+
+        A tick before they are up would count them as out of reach and tell them nothing, and the
+        next one is a period away.
+        """
+        if self._resume is None:
+            return
+        devices = [self._plant.devices[i] for i in self._resume.took_part]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RESUME_WAIT_S):
+                while not all(device.connected for device in devices):
+                    await asyncio.sleep(0.005)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    @property
+    def plant(self) -> Plant:
+        """The plant of it."""
+        return self._plant
+
+    async def change_over(self, change: Change) -> None:
+        """Go on with another configuration: lead out who goes, then swap between two ticks.
+
+        What stays the same in both stays connected, and knows what it knew. Raises RuntimeError
+        where the plant is being stopped.
+        """
+        await self._lead_out(change.params)
+        if self._group is None or self.loop.stopping:
+            raise RuntimeError("the plant is being stopped")
+        swapped = asyncio.get_running_loop().create_future()
+
+        def swap() -> None:
+            self._swap(change)
+            swapped.set_result(None)
+
+        self.loop.after_tick(swap)
+        await swapped
+
+    async def _lead_out(self, params: Params) -> None:
+        """Move units that will go to their safe values; the others take over what they leave."""
+        stays = set(params.ids)
+        gone = [i for i, unit in enumerate(self.params.ids) if unit not in stays]
+        if not gone:
+            return
+        self.loop.standing = led_out(self.loop.standing, self.params, gone)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._config.site.stop_timeout_s):
+                arrived = False
+                while not arrived:
+                    self._ticked.clear()
+                    await self._ticked.wait()
+                    arrived = self.loop.have_arrived(gone)
+            async with asyncio.timeout(FLUSH_S):
+                while any(self._plant.devices[i].busy for i in gone):
+                    await asyncio.sleep(0.01)
+
+    def _swap(self, change: Change) -> None:
+        """Put the new plant in the place of the old one. Nothing is awaited here."""
+        old, stays = self._plant, {id(device) for device in change.plant.devices}
+        for device in old.devices:
+            if id(device) not in stays:
+                device.retire()
+                self._end_task(f"device {device.unit_id}")
+                if device.unit_id not in change.params.ids:
+                    self.loop.gone.add(device)
+        for name, link in old.links.items():
+            if change.plant.links.get(name) is not link:
+                self._end_task(f"link {name}")
+        self.loop.of_plant(change.params, change.standing, change.plant.devices)
+        self.teller.of_plant(change.params, change.plant.devices)
+        links = [unit.device.link for unit in change.config.fleet]
+        self.alarms.of_units(change.params, links)
+        if self.scores is not None:
+            self.scores.of_units(change.params)
+        if self._journal is not None:
+            self._journal.reconfigure(change.params, change.about, self._utc())
+        change.configured(change.params, change.about)
+        self.params, self._config, self._plant = change.params, change.config, change.plant
+        if self._group is not None:
+            self._start_kept(self._group)
+
+    def _end_task(self, name: str) -> None:
+        self._tasks.pop(name).cancel()
+
+    def _start_kept(self, group: asyncio.TaskGroup) -> None:
+        """Start what keeps each link and drives each device, where that does not run yet."""
+        for name, job in kept(self._plant, self._clock, self.alarms.task_failed):
+            if name in self._tasks:
+                job.close()
+            else:
+                self._tasks[name] = group.create_task(job, name=name)
+
+    def _start_others(self, group: asyncio.TaskGroup) -> None:
         """Start every task but the loop. A signal that fails ends the plant; a device does not."""
-        plant = self._plant
-        jobs = kept(plant, self._clock, self.alarms.task_failed)
-        tasks = [group.create_task(job, name=name) for name, job in jobs]
+        self._start_kept(group)
+        beside: dict[str, Job] = {}
         if self._journal_dir is not None:
-            disk = partial(self.alarms.watch_disk, self._journal_dir, self._offload)
-            job = restarted("disk", disk, clock=self._clock, tell=self.alarms.task_failed)
-            tasks.append(group.create_task(job, name="disk"))
-        if self._config.plan.products:
-            job = restarted(
-                "scores", self.scores.run, clock=self._clock, tell=self.alarms.task_failed
-            )
-            tasks.append(group.create_task(job, name="scores"))
-        signals = zip(self._config.signals, plant.signals, strict=True)
-        return tasks + [
-            group.create_task(essential(f"signal {config.id}", signal.run), name=config.id)
-            for config, signal in signals
-        ]
+            beside["disk"] = partial(self.alarms.watch_disk, self._journal_dir, self._offload)
+        if self.scores is not None:
+            beside["scores"] = self.scores.run
+        for name, work in beside.items():
+            job = restarted(name, work, clock=self._clock, tell=self.alarms.task_failed)
+            self._tasks[name] = group.create_task(job, name=name)
+        for config, signal in zip(self._config.signals, self._plant.signals, strict=True):
+            name = f"signal {config.id}"
+            self._tasks[name] = group.create_task(essential(name, signal.run), name=config.id)
 
     def _tell(self, done: Done) -> None:
+        self._ticked.set()
         self.teller.tell(done)
         self.alarms.tell(done, self.ticks.missed)
-        if self._config.plan.products:
+        if self.scores is not None:
             self.scores.add(done)
         if self._on_done is not None:
             self._on_done(done)
+
+
+def _scores(
+    config: Config,
+    params: Params,
+    utc: Callable[[], float],
+    offload: Offload,
+    journal: JournalWriter | None,
+) -> "LiveScores | None":
+    """Make what scores the products; None: there are none, and the markets are not loaded."""
+    if not config.plan.products:
+        return None
+    from vppd.runtime.live_scores import LiveScores, products_of  # noqa: PLC0415 - takes 0.1 s
+
+    return LiveScores(
+        products_of(config), params, utc=utc, offload=offload,
+        record=_forget_event if journal is None else journal.put_event,
+    )  # fmt: skip
+
+
+def _no_products() -> tuple[ProductStatus, ...]:
+    return ()
 
 
 def _forget_event(utc_s: float, event: str, **fields: Any) -> None:

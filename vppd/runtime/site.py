@@ -9,6 +9,7 @@ from vppd.config.schema import Config
 from vppd.runtime.registry import installed
 
 SOCKET_NAME = "vppd.sock"
+CONTROL_NAME = "control.sock"
 JOURNAL_NAME = "journal"
 INSTALLED_STATE_DIR = Path("/var/lib/vppd")  # as systemd/vppd.service has it
 
@@ -21,6 +22,7 @@ class Site:
     text: bytes
     base_dir: Path  # relative paths of the configuration start here
     state_dir: Path
+    path: Path  # the file
 
 
 def load_site(path: Path) -> Site:
@@ -30,4 +32,6 @@ def load_site(path: Path) -> Site:
     if config.site.commissioning_dir is not None:
         folder = resolve_path(path, config.site.commissioning_dir)
         config = with_commissioned(config, folder, registry)
-    return Site(config, text, path.absolute().parent, resolve_path(path, config.site.state_dir))
+    return Site(
+        config, text, path.absolute().parent, resolve_path(path, config.site.state_dir), path
+    )

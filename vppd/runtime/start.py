@@ -10,6 +10,7 @@ import structlog
 
 from vppd.kernels import warm
 from vppd.ops.log import setup_log
+from vppd.runtime.handed import take_handed
 from vppd.runtime.lock import StateLock
 from vppd.runtime.notify import Notifier
 from vppd.runtime.site import Site
@@ -23,6 +24,7 @@ def start_daemon(site: Site, *, shadow: bool) -> None:
     Raises StateLockedError, StateDirError, OSError or ValueError when it could not start,
     ExceptionGroup when something failed that the daemon cannot do without.
     """
+    take_handed()
     log_setup = setup_log(site.config.site.log_level)
     notifier = Notifier()
     try:

@@ -3,12 +3,14 @@
 import math
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
 
 from vppd import __version__
+from vppd.core.carry import places
 from vppd.core.headroom import capacity_told_mw
 from vppd.core.participation import has_good_reading
 from vppd.core.types import Decision, Mode, Order, Params, Quality, Verdict
@@ -20,6 +22,7 @@ from vppd.ops.counted import counted
 from vppd.ops.events import DecisionLog, JournalLog
 from vppd.ops.status import (
     AlarmStatus,
+    ConfigStatus,
     HeadroomStatus,
     IoStatus,
     JournalStatus,
@@ -35,7 +38,7 @@ from vppd.ops.status import (
 from vppd.ops.timing import Recent
 from vppd.runtime.changes import ChangeRecorder
 from vppd.runtime.clock import TickClock
-from vppd.runtime.loop import Done, Sink, is_early
+from vppd.runtime.loop import Counts, Done, Gone, Sink, is_early
 from vppd.runtime.notify import Notifier
 from vppd.signals.base import PlantReport, PromiseReport, Signal
 
@@ -44,13 +47,17 @@ SIGNAL_GOOD = (Verdict.FRESH, Verdict.UNCHANGED)
 STATUS_EVERY_S = 10.0  # the line of `systemctl status`
 
 
-class Counted(Sink, Protocol):
-    """A device with the counters that status shows."""
+class AllCounts(Counts, Protocol):
+    """All counters of a device that status shows."""
 
     setpoints_dropped: int
     setpoints_expired: int
     reads: int
     read_errors: int
+
+
+class Counted(Sink, AllCounts, Protocol):
+    """A device with the counters that status shows."""
 
     @property
     def reason(self) -> str:
@@ -77,6 +84,8 @@ class Teller:
         products: Callable[[], tuple[ProductStatus, ...]] = tuple,
         alarms: Callable[[], tuple[AlarmStatus, ...]] = tuple,
     ) -> None:
+        self.config = ConfigStatus()
+        self._gone = Gone()
         self._site = site
         self._params = params
         self._devices = devices
@@ -100,6 +109,20 @@ class Teller:
         self._early_ticks = 0
         self._told_manager_s = -STATUS_EVERY_S
         self._done: Done | None = None
+        self._last: Status | None = None  # before a reload, until the next tick
+
+    def count_in(self, gone: Gone) -> None:
+        """Count in what devices have counted that are gone."""
+        self._gone = gone
+
+    def of_plant(self, params: Params, devices: Sequence[Counted]) -> None:
+        """Go on with other units. Between two ticks."""
+        self._last = self.status()
+        where = places(self._params, params)
+        self._bench.of_units(params.ids, params.kinds, where)
+        self._log.of_units(params.ids)
+        self._params, self._devices = params, devices
+        self._done = None  # the last tick was of other units
 
     def tell(self, done: Done) -> None:
         """Tell TSO, log and service manager. The watchdog is fed here and nowhere else."""
@@ -139,7 +162,7 @@ class Teller:
         """Everything as of the last tick; None before the first."""
         done = self._done
         if done is None:
-            return None
+            return None if self._last is None else replace(self._last, config=self.config)
         now_s = self._clock()
         decision, after = done.decision, done.after
         return Status(
@@ -196,10 +219,11 @@ class Teller:
             ),
             alarms=self._alarms(),
             log_lines_dropped=self._log_lines_dropped(),
+            config=self.config,
         )
 
     def _io(self) -> IoStatus:
-        devices = self._devices
+        devices: list[AllCounts] = [*self._devices, self._gone]
         refused = sum(device.writes_refused for device in devices)
         unknown = sum(device.writes_unknown for device in devices)
         return IoStatus(
