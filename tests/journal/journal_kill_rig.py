@@ -14,7 +14,7 @@ import journal_load
 def cycle(folder: Path, first: int, rng: random.Random) -> tuple[int, int]:
     """Let a writer live for a few ticks and a random part of one, then kill it."""
     load = journal_load.start(folder, first)
-    load.run(0.0, ticks=rng.randrange(1, 20))
+    load.run(0.0, ticks=rng.randrange(1, 8))
     journal_load.spin(rng, 0.003)
     load.kill()
     return load.put, load.acked
