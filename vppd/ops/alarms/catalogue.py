@@ -317,5 +317,7 @@ NO_ALARM: Final = {
     "library_message": "not of the daemon",
     "agc_refused": "the TSO has its answer; if no good value comes, agc_lost follows",
     "frequency_refused": "the sender has its answer; if no good one comes, frequency_lost follows",
+    "resuming": "says that the last daemon was killed; its service manager counts restarts",
+    "reload_refused": "who asked has the reasons, and status says so; the old file stays in force",
     "alarm": "the alarms' own line",
 }
