@@ -25,7 +25,7 @@ from vppd.journal.layout import PER_UNIT, Block, builder
 from vppd.journal.schema import SCHEMA, Schema, schema_from_json
 
 MAGIC: Final = b"VPPDJRNL"
-FORMAT: Final = 1
+FORMAT: Final = 2
 UNCHAINED: Final = bytes(32)
 JSON_MAX: Final = 256 << 20
 UNITS_MAX: Final = 1 << 24

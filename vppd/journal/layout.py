@@ -120,9 +120,22 @@ class Block:
         place = {c.name: i for i, c in enumerate([*stored, *self._text])}
         self._order = [place[c.name] for c in self.columns]
 
-    def start(self, name: str) -> int:
-        """First word of a column of shape (n,) of 8-byte values."""
-        return self._n_scalars + self.n * [c.name for c in self._wide].index(name)
+    def places(self) -> Iterator[tuple[str, Column | None, int]]:
+        """Name and column of what takes words, with the first word; then likewise for octets.
+
+        A length of a list has the name of its first column, and is no column.
+        """
+        for at, columns in enumerate(self._lists):
+            yield f"#{columns[0].name}", None, at
+        first = len(self._lists)
+        for at, column in enumerate(self._scalars, first):
+            yield column.name, column, at
+        for k, column in enumerate(self._wide):
+            yield column.name, column, self._n_scalars + k * self.n
+        for at, column in enumerate(self._flags):
+            yield column.name, column, at
+        for k, column in enumerate(self._narrow):
+            yield column.name, column, len(self._flags) + k * self.n
 
     def _pick(self, codes: tuple[str, ...], per: str) -> list[Column]:
         return [c for c in self.columns if c.code in codes and c.per == per]
