@@ -132,7 +132,7 @@ def test_a_count_of_events_that_cannot_be_is_refused(count, message):
     meta, image, _ = layout.blocks
     words.view(np.int64)[meta.n_words + image.n_words] = count
     with pytest.raises(LayoutError, match=message):
-        layout.tail_size(words)
+        layout.tail_sizes(words)
 
 
 def test_a_bomb_is_not_inflated():

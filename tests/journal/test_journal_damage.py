@@ -348,9 +348,9 @@ def test_a_huge_length_of_a_record_allocates_nothing(small, tmp_path):
         assert peak < 4 << 20
 
 
-def seal(path: Path, text: bytes, packed: bytes, records: bytes = b"") -> None:
+def seal(path: Path, text: bytes, packed: bytes, records: bytes = b"", form: int = FORMAT) -> None:
     """A header with any JSON, sealed as the writer does."""
-    prelude = b"VPPDJRNL" + FORMAT.to_bytes(4, "little") + len(text).to_bytes(4, "little")
+    prelude = b"VPPDJRNL" + form.to_bytes(4, "little") + len(text).to_bytes(4, "little")
     prelude += len(packed).to_bytes(8, "little") + bytes([1] + [0] * 7) + bytes(8) + UNCHAINED
     crc = frames.zlib.crc32(prelude + text + packed).to_bytes(4, "little")
     path.write_bytes(prelude + crc + text + packed + records)
@@ -449,3 +449,12 @@ def test_what_is_no_journal_is_refused(tmp_path, content):
     (tmp_path / "empty").mkdir()
     with pytest.raises(JournalError, match="no segment"):
         verify(tmp_path / "empty")
+
+
+def test_a_journal_of_the_first_format_is_verified_and_refused_with_what_to_do(small, tmp_path):
+    data, packed = header_json(small)
+    path = tmp_path / "00000001-x.vppj"
+    seal(path, json.dumps(data).encode(), packed, form=1)
+    assert verify(path).ok
+    with pytest.raises(LayoutError, match=r"format 1, this version reads 2: .*take vppd 0\.1\.0"):
+        list(read(path))

@@ -5,6 +5,7 @@ against a prediction that the header names (`schema.CODING`), see `coder`. The f
 segment is coded against zeros, so that a segment is read without the one before.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -73,30 +74,32 @@ class TickLayout:
             raise LayoutError(f"{len(tail)} bytes of events in one tick")
         return tail
 
-    def tail_size(self, words: Words) -> int:
-        """Bytes of the tail of these words.
+    def tail_sizes(self, words: Words) -> list[int]:
+        """Bytes of the tail of these words, by record.
 
         Raises
         ------
         LayoutError
             They cannot be.
         """
-        size = at = 0
+        at = 0
+        sizes = []
         for block in self.blocks:
-            size += block.tail_size(words[at : at + block.n_words])
+            sizes.append(block.tail_size(words[at : at + block.n_words]) if block.tail_row else 0)
             at += block.n_words
-        if size > self.tail_max:
-            raise LayoutError(f"{size} bytes of events in one tick")
-        return size
+        if sum(sizes) > self.tail_max:
+            raise LayoutError(f"{sum(sizes)} bytes of events in one tick")
+        return sizes
 
-    def split(self, words: Words, octets: Octets, tail: bytes) -> tuple[Meta, Image, Kept]:
-        """Undo `join`. The arrays are read-only views."""
+    def split(
+        self, words: Words, octets: Octets, tail: bytes, sizes: Sequence[int]
+    ) -> tuple[Meta, Image, Kept]:
+        """Undo `join`, given `tail_sizes`. The arrays are read-only views."""
         words.flags.writeable = octets.flags.writeable = False
         parts = []
         at_word = at_octet = at_tail = 0
-        for block in self.blocks:
+        for block, size in zip(self.blocks, sizes, strict=True):
             own = words[at_word : at_word + block.n_words]
-            size = block.tail_size(own)
             own_octets = octets[at_octet : at_octet + block.n_octets]
             parts.append(block.read(own, own_octets, tail[at_tail : at_tail + size]))
             at_word += block.n_words
@@ -202,14 +205,15 @@ class TickDecoder(_Coder):
         _begin(code, data, 1)
         words, octets = np.zeros(layout.n_words, WORD), np.zeros(layout.n_octets, np.uint8)
         self._columns(words, octets)
-        tail = bytearray(layout.tail_size(words))
+        sizes = layout.tail_sizes(words)
+        tail = bytearray(sum(sizes))
         if tail:
             _code_bytes(
                 code, data, self._model, self._plan.tail_base, np.frombuffer(tail, np.uint8)
             )
         if _end(code, data):
             raise LayoutError("payload is no tick's")
-        ticks = layout.split(words, octets, bytes(tail))
+        ticks = layout.split(words, octets, bytes(tail), sizes)
         self._before, self._octets_before = words, octets
         return ticks
 

@@ -1,11 +1,9 @@
 """Entropy coder of ticks: adaptive binary arithmetic coding, columns against predictions.
 
-One kernel, both ways: `code[WAY]` says whether bits go into `data` or come from it, so writer and
-reader cannot differ. It works on whole numbers but for grids and one proportion, which are single
-IEEE operations: the same bytes on every machine. docs/journal.md tells it step by step.
-
-Whatever the bytes, decoding ends, stays within its arrays, and gives words: bytes beyond the end
-count as zeros, and what no writer can have meant sets `code[BAD]`.
+One function both ways: `code[WAY]` says whether bits go into `data` or come from it, so writer and
+reader cannot differ. Whole numbers but for grids and one proportion, single IEEE operations: the
+same bytes on every machine. docs/journal.md tells it step by step. Whatever the bytes, decoding
+ends, stays within its arrays, and gives words; what no writer can have meant sets `code[BAD]`.
 """
 
 import numpy as np
@@ -106,9 +104,7 @@ def _direct(code: I8, data: U1, width: int, value: int) -> int:
     if code[WAY]:
         value = code[LOW] // share
         if value >> width:  # in the rest of the division, where no writer goes
-            code[BAD] = 1
-            value = 0
-            code[LOW] = 0
+            code[BAD], code[LOW], value = 1, 0, 0
         code[LOW] -= value * share
     else:
         _add(code, data, value * share)
@@ -131,8 +127,7 @@ def _tree(code: I8, data: U1, model: U2, base: int, width: int, value: int) -> i
 def _length(value: int) -> int:
     """Bits of a whole number that is not negative."""
     n = 0
-    while value > 0:
-        value >>= 1
+    while value >> n > 0:
         n += 1
     return n
 
@@ -174,7 +169,7 @@ def _number(code: I8, data: U1, model: U2, base: int, scale: I8, at: int, value:
 
 @kernel()
 def _raw(code: I8, data: U1, model: U2, base: int, value: int) -> int:
-    """Code 64 bits, byte by byte from the highest; the value."""
+    """Code 64 bits, byte by byte from the highest."""
     out = 0
     for k in range(7, -1, -1):
         byte = _tree(code, data, model, base + 256 * k, 8, (value >> (8 * k)) & 255)
@@ -209,7 +204,7 @@ def _sort(words: I8, floats: F8, at: int, per: float, whole: I8, kind: I8, to: i
 
 @kernel()
 def _class(code: I8, data: U1, model: U2, base: int, before: int, now: int) -> int:
-    """Code a class in the context of the last one; the class."""
+    """Code a class in the context of the last one."""
     if _bit(code, data, model, base + before, 1 if now == before else 0):
         return before
     first, second = (before + 1) % 3, (before + 2) % 3
@@ -300,10 +295,8 @@ def code_scalars(
         is the number of a scalar that came before).
     per : shape (s,)
         Steps of its grid in 1; 0: a whole number; less: no grid.
-    words, floats : shape (size,)
-        The words of the tick, twice the same bytes; written when decoding.
-    before : shape (size,)
-        Those of the tick before.
+    words, floats, before : shape (size,)
+        The words of the tick, twice the same bytes, written when decoding; of the tick before.
     whole, kind, scale, moved : shape (s,), written
         Whole number and class of each; how large its last differences were; how far the whole
         number went in the last tick.
@@ -312,7 +305,7 @@ def code_scalars(
     """
     for j in range(per.shape[0]):
         at, how, a = plan[5 * j], plan[5 * j + 1], plan[5 * j + 2]
-        base, last = j * COLUMN, whole[j]
+        base, last, expected = j * COLUMN, whole[j], whole[j]
         if how == DIRECT:
             word = 0
             for k in range(48, -1, -16):
@@ -324,7 +317,6 @@ def code_scalars(
         if _bit(code, data, model, base + 8, 1 if words[at] == guess_bits[0] else 0):
             words[at] = guess_bits[0]
         else:
-            expected = last
             if how in (COUNT, SHIFT):
                 expected = _bounded(last + moved[j if how == COUNT else a])
             elif how == NEAR:
@@ -355,24 +347,21 @@ def code_octets(
     base : int
         Context of the first.
     octets, before : shape (size,)
-        Those of the tick, written when decoding, and those of the tick before.
+        Of the tick, written when decoding, and of the tick before.
     """
     for j in range(plan.shape[0] // 3):
         start, length, along = plan[3 * j], plan[3 * j + 1], plan[3 * j + 2]
         own = base + j * OCTET
         same = 1
         for i in range(start, start + length):
-            if octets[i] != before[i]:
-                same = 0
+            same = same if octets[i] == before[i] else 0
         if _bit(code, data, model, own, same):
             for i in range(start, start + length):
                 octets[i] = before[i]
             continue
         for i in range(length):
             was = int(before[start + i])
-            side = 0
-            if along >= 0 and words[along + i] != words_before[along + i]:
-                side = 1
+            side = 1 if along >= 0 and words[along + i] != words_before[along + i] else 0
             value = int(octets[start + i])
             if _bit(code, data, model, own + 4 + 256 * side + was, 1 if value == was else 0):
                 octets[start + i] = np.uint8(was)
@@ -422,8 +411,7 @@ def code_units(
         if how == HOLD:
             same = 1
             for i in range(start, start + n):
-                if words[i] != before[i]:
-                    same = 0
+                same = same if words[i] == before[i] else 0
             if _bit(code, data, model, own + 10, same):
                 for i in range(start, start + n):
                     words[i] = before[i]
@@ -476,7 +464,7 @@ def code_units(
 
 @kernel(i8(OUT_I8, OUT_U1, OUT_U2, i8, OUT_U1))
 def code_bytes(code: I8, data: U1, model: U2, base: int, tail: U1) -> int:
-    """Code bytes of no known meaning. Returns 1 where there are not so many."""
+    """Code bytes of no known meaning."""
     for i in range(tail.shape[0]):
         tail[i] = np.uint8(_tree(code, data, model, base, 8, int(tail[i])))
     return int(code[BAD])
@@ -484,7 +472,7 @@ def code_bytes(code: I8, data: U1, model: U2, base: int, tail: U1) -> int:
 
 @kernel(i8(OUT_I8, OUT_U1, i8))
 def begin(code: I8, data: U1, decoding: int) -> int:
-    """Set up for one payload in data[: code[SIZE]], or one to be written there."""
+    """Set up for a payload in data[: code[SIZE]], or one to be written there."""
     code[LOW], code[RANGE], code[AT], code[WAY], code[BAD] = 0, TOP, 0, decoding, 0
     if decoding:
         for k in range(5):

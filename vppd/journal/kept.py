@@ -43,17 +43,15 @@ COLUMNS: Final = tuple(f.name for f in fields(Kept) if f.name != "digest")
 
 
 def digest_of(block: Block, decision: Decision) -> int:
-    """First 8 bytes of the BLAKE2b-64 of a packed decision, as a signed number.
+    """First 8 bytes of the SHA-256 of a packed decision, as a signed number.
 
     Raises
     ------
     LayoutError
         A value of a wrong type or length.
     """
-    packed = block.pack(decision)
-    return int.from_bytes(
-        hashlib.blake2b(packed, digest_size=DIGEST_SIZE).digest(), "little", signed=True
-    )
+    digest = hashlib.sha256(block.pack(decision)).digest()
+    return int.from_bytes(digest[:DIGEST_SIZE], "little", signed=True)
 
 
 def keep(block: Block, decision: Decision) -> Kept:
