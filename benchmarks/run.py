@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import ahead, jitter, ours, proof, startup, streaming, tick
+from benchmarks import ahead, jitter, journal, ours, proof, startup, streaming, tick
 from benchmarks.peers import frequenz_split, highs, osqp_qp, piqp_qp
 from benchmarks.timing import Row
 
@@ -29,6 +29,7 @@ STREAMS_MAX = 4.0
 TARGETS_US = {200: 5.0, 10_000: 200.0}
 TICK_US = {200: 100.0, 10_000: 5_000.0, 1_000_000: 500_000.0}
 TICK_P99_US = {200: 300.0}
+JOURNAL_US = {200: 1_500.0}
 TIMES_FREQUENZ = {ours.WHO: 500.0, ahead.WHO: 100.0}  # at 200 and at 10,000 units
 
 Job = tuple[str, Callable[[], list[Row]]]
@@ -43,6 +44,7 @@ def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
             ("policies", ours.policies),
             ("several points", ahead.measure),
             ("whole tick", tick.measure),
+            ("journal", journal.measure),
             ("limits and guard", ours.around_the_split),
             ("HiGHS", highs.measure),
             ("PIQP", piqp_qp.measure),
@@ -90,6 +92,8 @@ def targets(rows: list[Row]) -> list[dict[str, object]]:
         elif r.who == jitter.OURS:
             state = r.what.removeprefix("lateness, ")
             found.append(_target(r, "p99.9", r.p999_us, jitter.LIMIT_US[state]))
+        elif r.who == journal.WHO and r.what.startswith("code"):
+            found.append(_target(r, "median", r.median_us, JOURNAL_US.get(r.n)))
     return [each for each in [*found, *_against_frequenz(rows)] if each["limit_us"] is not None]
 
 

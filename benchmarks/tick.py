@@ -72,7 +72,7 @@ def fleet(n: int, policy: Policy, *, groups: bool) -> Params:
         look_ahead_s=1.0, settle_s=8.0, slow_s=3.0, quiet_pu=0.01, soc_recovery_s=7200.0,
         band_lower_mw=each(math.nan), band_upper_mw=each(math.nan), stay_below_s=each(0.0),
         stay_above_s=each(0.0), switch_mw=each(0.0), switches_per_day=each(math.inf),
-        trust_error_pu=0.1,
+        trust_error_pu=0.1, steps_per_mw=each(1e4),
         firm_pu=each(0.95), soc_error_pu=0.02, award_guard=AwardGuard.CLAMP,
     )  # fmt: skip
 

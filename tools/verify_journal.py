@@ -25,7 +25,7 @@ def segment(data: bytes, last: tuple[bytes, int] | None, key: Any) -> tuple[byte
     need(len(data) >= 76, "the header is cut off")
     magic, form, n_json, n_params, _, seq, before, crc = struct.unpack_from("<8sIIQQQ32sI", data)
     at = 76 + n_json + n_params
-    need(magic == b"VPPDJRNL" and form == 1 and at <= len(data), "no header of format 1")
+    need(magic == b"VPPDJRNL" and form in (1, 2) and at <= len(data), "no header of format 1 or 2")
     need(crc == zlib.crc32(data[:72] + data[76:at]), "checksum of the header")
     need(last in (None, (before, seq)), "does not link to the segment before it")
     chain, kind, signed = sha256(data[:at]).digest(), 0, -1

@@ -212,7 +212,10 @@ def replay(journal: Path, as_json: bool, skip_damaged: bool) -> None:
     with _journal_errors():
         fault = verify_journal(journal).fault
         with _progress("replaying") as progress:
-            report = replay_journal(journal, tick, skip_damaged=skip_damaged, progress=progress)
+            report = replay_journal(
+                journal, tick, skip_damaged=skip_damaged, progress=progress,
+                processes=len(os.sched_getaffinity(0)),
+            )  # fmt: skip
     first = report.first_difference
     if as_json:
         fields = {**dataclasses.asdict(report), "first_difference": first and str(first)}
@@ -315,6 +318,7 @@ def _print_public(public_key: bytes) -> None:
 @click.option("--skip-damaged", is_flag=True, help="Go on at the segment after a damaged one.")
 def export(journal: Path, arrays: bool, skip_damaged: bool) -> None:
     """Print the ticks of a journal as JSON lines."""
+    from vppd.core.tick import tick
     from vppd.journal.errors import DamageError
     from vppd.journal.export import export as export_journal
     from vppd.runtime.replay_text import NO_TICK
@@ -323,7 +327,7 @@ def export(journal: Path, arrays: bool, skip_damaged: bool) -> None:
     try:
         with _journal_errors():
             ticks = export_journal(
-                journal, sys.stdout, arrays=arrays, skip_damaged=skip_damaged,
+                journal, sys.stdout, tick, arrays=arrays, skip_damaged=skip_damaged,
                 tell_damage=damages.append,
             )  # fmt: skip
             sys.stdout.flush()

@@ -7,7 +7,7 @@ import pytest
 from config_stubs import GOOD, REGISTRY
 
 from vppd.config.load import parse_config
-from vppd.config.params import basepoints_mw, build_params
+from vppd.config.params import basepoints_mw, build_params, steps_per_mw
 from vppd.core.types import Params, Policy
 
 CONFIG = parse_config(
@@ -68,8 +68,20 @@ def test_every_array_is_float64_read_only_and_of_one_length():
         for f in dataclasses.fields(Params)
         if hasattr(a := getattr(params, f.name), "flags") and "group" not in f.name
     ]
-    assert len(arrays) == 27
+    assert len(arrays) == 28
     for array in arrays:
         assert (array.dtype, array.shape) == (np.float64, (3,))
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0.0
+
+
+@pytest.mark.parametrize(
+    ("range_mw", "resolution_mw", "steps"),
+    [
+        (8.366, 0.0, 1e3), (2.0, 0.0, 1e3), (1.999, 0.0, 1e4), (0.328, 0.0, 1e4), (0.007, 0.0, 1e6),
+        (300.0, 0.0, 1e3), (0.0, 0.0, 1e9),
+        (8.366, 0.1, 1e3), (8.366, 0.025, 1e3), (8.366, 0.00025, 1e5), (8.366, 1.0 / 3.0, 0.0),
+    ],
+)  # fmt: skip
+def test_the_grid_of_a_unit_is_a_power_of_ten_fine_enough_for_it(range_mw, resolution_mw, steps):
+    assert steps_per_mw(range_mw, resolution_mw) == steps

@@ -71,6 +71,7 @@ def params(n: int = 3, **changes: Any) -> Params:
         switch_mw=each(0.0),
         switches_per_day=each(float("inf")),
         trust_error_pu=0.0,
+        steps_per_mw=each(0.0),
         soc_recovery_s=7200.0,
         firm_pu=each(1.0),
         soc_error_pu=0.02,

@@ -9,7 +9,9 @@ from hil import result
 from hil.scenario import load
 from hil.sim.replay import replay
 from hil.sim.run import Simulation
-from vppd.journal.reader import TickRecord, read
+from vppd.core.tick import tick
+from vppd.journal.reader import read
+from vppd.journal.rerun import WholeTick, rerun
 
 SEED = 7
 STEP_S = 60.0  # until then AGC is 0, in every run the same
@@ -40,11 +42,11 @@ def simulate(out, *, regulation_mw, pu, duration_s, soc_pu=NEARLY_EMPTY):
 
 def decisions(simulation):
     """Decision of each tick by time of the run."""
-    records = read(simulation.out_dir / "journal")
+    steps = rerun(read(simulation.out_dir / "journal"), tick)
     return {
-        record.image.now_s - simulation.t0_s: record.decision
-        for record in records
-        if isinstance(record, TickRecord)
+        step.record.image.now_s - simulation.t0_s: step.decision
+        for step in steps
+        if isinstance(step, WholeTick)
     }
 
 

@@ -14,7 +14,7 @@ from journal_plant import Daemon, fake_tick, only_segment, tick_numbers, write_j
 from vppd.journal import frames
 from vppd.journal.errors import DamageError, JournalError, LayoutError
 from vppd.journal.frames import HEAD_SIZE, Kind, frame
-from vppd.journal.header import FIXED_SIZE, UNCHAINED, read_header
+from vppd.journal.header import FIXED_SIZE, FORMAT, UNCHAINED, read_header
 from vppd.journal.reader import EventRecord, SegmentEnd, read
 from vppd.journal.recover import recover
 from vppd.journal.replay import replay
@@ -348,9 +348,9 @@ def test_a_huge_length_of_a_record_allocates_nothing(small, tmp_path):
         assert peak < 4 << 20
 
 
-def seal(path: Path, text: bytes, packed: bytes, records: bytes = b"") -> None:
+def seal(path: Path, text: bytes, packed: bytes, records: bytes = b"", form: int = FORMAT) -> None:
     """A header with any JSON, sealed as the writer does."""
-    prelude = b"VPPDJRNL" + (1).to_bytes(4, "little") + len(text).to_bytes(4, "little")
+    prelude = b"VPPDJRNL" + form.to_bytes(4, "little") + len(text).to_bytes(4, "little")
     prelude += len(packed).to_bytes(8, "little") + bytes([1] + [0] * 7) + bytes(8) + UNCHAINED
     crc = frames.zlib.crc32(prelude + text + packed).to_bytes(4, "little")
     path.write_bytes(prelude + crc + text + packed + records)
@@ -370,7 +370,8 @@ def header_json(small: Path) -> tuple[dict, bytes]:
         (lambda d: d["schema"]["image"].append(["x", "c16", ""]), "unknown type c16"),
         (lambda d: d["schema"]["image"].append([["x"], "f8", ""]), "not a list of columns"),
         (lambda d: d["schema"].update(image=[["x", "f8", ""]] * 2), "column twice"),
-        (lambda d: d["schema"].update(predicted=[["tick", "x"]]), "predicted names no column"),
+        (lambda d: d["schema"].update(coding=[["kept.tick"]]), "coding is not a list"),
+        (lambda d: d["schema"].update(coding=[["kept.tick", "hold", "-1"]]), "not a list"),
         (lambda d: d["text"].update(ids="x"), "units are not named"),
         (lambda d: d["text"].update(ids=["a"] * 100_000), "units are not named"),
         (
@@ -418,7 +419,7 @@ def test_another_layout_is_refused_by_name_and_still_verified(small, tmp_path):
 def test_a_record_with_a_good_chain_and_a_bad_payload_is_damage(small, tmp_path):
     path = tmp_path / "x.vppj"
     shutil.copy(only_segment(small), path)
-    forge(path, 3, b"no deflate stream", to_the_end=True)
+    forge(path, 3, b"no tick has bytes behind it " * 100, to_the_end=True)
     assert verify(path).ok
     with pytest.raises(DamageError, match="record 3 at byte"):
         list(read(path))
@@ -448,3 +449,12 @@ def test_what_is_no_journal_is_refused(tmp_path, content):
     (tmp_path / "empty").mkdir()
     with pytest.raises(JournalError, match="no segment"):
         verify(tmp_path / "empty")
+
+
+def test_a_journal_of_the_first_format_is_verified_and_refused_with_what_to_do(small, tmp_path):
+    data, packed = header_json(small)
+    path = tmp_path / "00000001-x.vppj"
+    seal(path, json.dumps(data).encode(), packed, form=1)
+    assert verify(path).ok
+    with pytest.raises(LayoutError, match=r"format 1, this version reads 2: .*take vppd 0\.1\.0"):
+        list(read(path))

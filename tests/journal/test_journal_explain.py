@@ -167,13 +167,24 @@ def test_no_tick(tmp_path):
 def test_a_core_that_differs_is_told(tmp_path):
     def other(state, image, params):
         after, decision = tick(state, image, params)
+        return after, dataclasses.replace(decision, request_mw=9.0)
+
+    write(tmp_path, core_params(), images(3), tick=other)
+    proof = document(tmp_path, "#1")["certificate"]
+    assert proof["bit_exact"] is False
+    assert "tick 1: request_mw: recorded 9.0, computed " in proof["difference"]
+    assert "NOT the same" in text_of(tmp_path, "#1")
+
+
+def test_a_core_that_differs_in_what_is_not_stored_is_told(tmp_path):
+    def other(state, image, params):
+        after, decision = tick(state, image, params)
         return after, dataclasses.replace(decision, kkt_mw=9.0)
 
     write(tmp_path, core_params(), images(3), tick=other)
     proof = document(tmp_path, "#1")["certificate"]
     assert proof["bit_exact"] is False
-    assert "tick 1: kkt_mw: recorded 9.0, computed " in proof["difference"]
-    assert "NOT the same" in text_of(tmp_path, "#1")
+    assert proof["difference"].endswith("tick 1: a column that is not stored differs")
 
 
 def test_damage_hides_the_tick_or_is_told_behind_it(tmp_path):

@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 from builders import image, params
-from journal_plant import bits, make_image, make_meta, record_of, words_of
+from journal_plant import bits, make_image, make_meta, make_params, record_of, words_of
 
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import Decision, Image, Params, Policy, State
-from vppd.journal.codec import StateLayout, TickDecoder, TickEncoder, TickLayout, deflate
+from vppd.journal.codec import StateLayout, TickDecoder, TickEncoder, TickLayout
+from vppd.journal.kept import digest_of
 from vppd.journal.layout import LISTS, MISSING, Block, builder, columns_of
+from vppd.journal.packing import deflate
 from vppd.journal.schema import SCHEMA
 
 
@@ -49,16 +51,17 @@ def test_a_state_from_before_the_response_model_is_read_and_goes_on():
     assert decision.served_mw + decision.unserved_mw == pytest.approx(6.0)
 
 
-def test_ticks_from_before_it_are_read():
+def test_ticks_from_before_it_are_read_and_their_digest_is_of_what_was_then():
     columns, late = before(Decision)
     assert {"expected_mw", "ahead_s", "target_mw"} <= late
     assert before(Image)[1] == set()
     schema = dataclasses.replace(SCHEMA, decision=columns)
     written = record_of(Decision, 3, 2, words_of(4))
-    encoder, decoder = TickEncoder(TickLayout(schema, 3)), TickDecoder(TickLayout(schema, 3))
+    layout = TickLayout(schema, make_params(3))
+    encoder, decoder = TickEncoder(layout), TickDecoder(layout)
     for k in range(3):
         *_, read = decoder.decode(encoder.encode(make_meta(k), make_image(k, 3), written))
-        assert [name for name in late if not as_missing(read, name)] == []
+        assert read.digest == digest_of(Block("Decision", columns, 3), written)
         assert bits(read)["event_value"] == bits(written)["event_value"]
 
 

@@ -88,11 +88,30 @@ def test_nan_is_the_same_only_bit_for_bit(tmp_path):
 
     def tick(state, image, params):
         after, decision = fake_tick(state, image, params)
-        return after, dataclasses.replace(decision, lam=float("nan"))
+        return after, dataclasses.replace(decision, served_mw=float("nan"))
 
     first = replay(tmp_path, tick).first_difference
-    assert (first.field, first.recorded) == ("lam", 0.0)
+    assert (first.field, first.recorded) == ("served_mw", 0.0)
     assert "nan (bits 7ff8000000000000)" in str(first)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lam": -0.0},
+        {"expected_mw": np.array([0.0, 0.0, -0.0])},
+        {"promise_s": np.zeros(7), "promise_up_mw": np.zeros(7), "promise_down_mw": np.zeros(7),
+         "promise_firm_up_mw": np.zeros(7), "promise_firm_down_mw": np.zeros(7)},
+    ],
+)  # fmt: skip
+def test_one_bit_of_a_column_that_is_not_stored_is_found(tmp_path, change):
+    write_journal(tmp_path, 12, segment_ticks=5)
+    report = replay(
+        tmp_path, changed_tick(7, lambda decision: dataclasses.replace(decision, **change))
+    )
+    first = report.first_difference
+    assert (first.tick, first.field, report.differing) == (7, "a column that is not stored", 1)
+    assert str(first).endswith("tick 7: a column that is not stored differs")
 
 
 def test_a_state_that_drifts_shows_at_the_border_of_segments(tmp_path):
@@ -145,7 +164,7 @@ def test_progress_goes_to_the_end(tmp_path):
 def test_export_gives_one_line_a_tick(tmp_path):
     write_journal(tmp_path, 3)
     out = io.StringIO()
-    assert export(tmp_path, out) == 3
+    assert export(tmp_path, out, fake_tick) == 3
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [line["tick"] for line in lines] == [0, 1, 2]
     assert (
@@ -188,7 +207,7 @@ def test_export_with_arrays_names_units_reasons_and_events(tmp_path):
     daemon.state = after
     daemon.tick(1)
     daemon.writer.close()
-    first, second = rows(tmp_path, arrays=True)
+    first, second = rows(tmp_path, fake_tick, arrays=True)
     assert first["units"] == ["u0", "u1", "u2"]
     assert "units" not in second
     assert first["quality"] == [Quality.ONLINE.name, Quality.COMM_LOST.name, "77"]

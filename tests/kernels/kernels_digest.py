@@ -23,10 +23,24 @@ from kernels_sides import in_a_tick, sided
 
 from vppd.kernels.certificate import kkt_violation_mw
 from vppd.kernels.exact import split_exact
+from vppd.kernels.grid import fit_to_grid, round_all, round_instants
 from vppd.kernels.merit_order import split_merit_order
 from vppd.kernels.pro_rata import split_pro_rata
 from vppd.kernels.sums import sum_in_order
 from vppd.kernels.tree import ROOM_ROWS, project_tree
+
+
+def on_grids(rng: np.random.Generator, n: int, *, read_only: bool) -> list[np.ndarray]:
+    """Setpoints and instants as `kernels.grid` rounds them."""
+    per, member = rng.choice([0.0, 1e3, 1e4], n), rng.integers(-1, 3, n + 1)
+    low_mw, p_mw, high_mw = np.sort(rng.uniform(-1.0, 1.0, (3, n)), axis=0)
+    for a in (per, member, low_mw, high_mw):
+        a.setflags(write=not read_only)
+    rounded, instants = np.zeros(n), np.zeros(n)
+    round_all(low_mw, per, rounded)
+    round_instants(5e6, 1e4, high_mw, np.roll(high_mw, 1), low_mw, instants)
+    fit_to_grid(per, low_mw, high_mw, member, np.zeros(4), p_mw)
+    return [rounded, instants, p_mw]
 
 
 @cache
@@ -62,6 +76,7 @@ def digest() -> str:
         add(*promised(*units).values(), *lasts(*units))
         add(*sided(rng, 2 + k, k).choose(), *in_a_tick(rng, 40))
         add(*kernels_trust.in_a_tick(rng, 40))
+        add(*on_grids(rng, 40, read_only=k % 2 == 0))
         add(*kernels_response.outputs(rng), *kernels_participation_cases.outputs(k))
     for k in range(40):
         split = AHEAD_FAMILIES[k % 4](np.random.default_rng(k), 1 + 3 * k)

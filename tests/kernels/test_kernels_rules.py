@@ -27,7 +27,8 @@ COMPILED = [
 ]
 PUBLIC = [entry for entry in COMPILED if not entry[1].startswith("_")]
 # What the source of a kernel may take from numpy: types and constants, no function that sums.
-FROM_NUMPY = {"nan", "inf", "isnan", "uint8", "uint64", "int64"}
+# The last three round to whole numbers, which is exact.
+FROM_NUMPY = {"nan", "inf", "isnan", "uint8", "uint64", "int64", "rint", "floor", "ceil"}
 
 
 def test_every_kernel_is_loaded_at_start():
@@ -49,10 +50,11 @@ def test_these_kernels_are_called_from_outside():
         "correct", "count_changed", "count_doubt", "count_known", "count_rows", "count_stiff",
         "counted", "decay", "economy", "evaluate_groups", "expect", "find_adrift", "find_ends",
         "find_far", "find_gains", "find_holders", "find_left", "find_sides", "find_still", "fits",
-        "fold_limits", "foresee", "good_readings", "image_fits",
+        "fit_to_grid", "fold_limits", "foresee", "good_readings", "image_fits",
         "guard_setpoints", "judge", "keep", "keep_to_sides", "kkt_violation_mw", "last_setpoints",
         "lasting", "move_groups", "out_of_split", "pinned", "prepare", "prepare_groups",
-        "project_tree", "promise", "recover", "remember", "remember_sides", "search_prices",
+        "project_tree", "promise", "recover", "remember", "remember_sides", "round_all",
+        "round_instants", "search_prices",
         "set_centres",
         "shift_rows", "shrink", "split_exact", "split_merit_order", "split_pro_rata",
         "state_fits", "sum_in_order", "takes_setpoints", "tally", "tree_fits", "within_ramp",

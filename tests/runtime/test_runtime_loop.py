@@ -10,7 +10,7 @@ from virtual_loop import run_virtual
 from vppd.core.types import Mode, Order, Trigger, WriteResult
 from vppd.devices.base import Reading
 from vppd.runtime.clock import TickClock
-from vppd.runtime.image import NEVER, Standing, freeze, newest_agc
+from vppd.runtime.image import NEVER, Freezer, Standing, newest_agc
 from vppd.runtime.loop import ControlLoop
 from vppd.runtime.timers import LoopTimer
 from vppd.signals.base import AgcValue, FrequencyValue
@@ -254,7 +254,7 @@ def test_never_read_is_not_zero():
     device = Slots(lambda: 1.0)
     device.latest = None
     when = dataclasses.make_dataclass("When", ["number", "trigger"])(0, 0)
-    seen = freeze(when, 1.0, [device], [Spoken()], standing(1))
+    seen = Freezer(np.zeros(1)).freeze(when, 1.0, [device], [Spoken()], standing(1))
     assert np.isnan(seen.p_meas_mw[0])
     assert np.isnan(seen.measured_at_s[0])
     assert np.isnan(seen.agc_pu)
@@ -264,7 +264,7 @@ def test_never_read_is_not_zero():
 def test_the_image_is_read_only_and_later_readings_do_not_reach_it():
     device = Slots(lambda: 1.0)
     when = dataclasses.make_dataclass("When", ["number", "trigger"])(0, 0)
-    seen = freeze(when, 1.0, [device], [Spoken()], standing(1))
+    seen = Freezer(np.zeros(1)).freeze(when, 1.0, [device], [Spoken()], standing(1))
     device.latest = Reading(p_meas_mw=9.0, measured_at_s=2.0)
     assert seen.p_meas_mw[0] == 0.0
     assert not any(

@@ -19,6 +19,8 @@ _AWARD_GUARDS = {
     "alarm": AwardGuard.ALARM,
     "clamp": AwardGuard.CLAMP,
 }
+STEPS_MIN = 2000.0
+STEPS_PER_MW_MIN, STEPS_PER_MW_MAX = 1e3, 1e9
 # Zero power for any frequency: the core multiplies by it even where droop is off.
 _NO_DROOP = DroopConfig(droop_pu=1.0, power_mw=0.0)
 
@@ -95,12 +97,35 @@ def build_params(config: Config) -> Params:
         firm_pu=column("firm_pu"),
         soc_error_pu=config.policy.soc_error_pu,
         award_guard=_AWARD_GUARDS[config.plan.award_guard],
+        steps_per_mw=_frozen(steps_per_mw(u.p_max_mw - u.p_min_mw, u.resolution_mw) for u in fleet),
     )
 
 
 def basepoints_mw(config: Config) -> F8:
     """Give the scheduled output of each unit, MW, shape (n,), read-only."""
     return _frozen(unit.basepoint_mw for unit in config.fleet)
+
+
+def steps_per_mw(range_mw: float, resolution_mw: float) -> float:
+    """Grid that setpoints and readings of a unit are rounded to: its steps in 1 MW.
+
+    A power of ten: 1 kW or less, and at least `STEPS_MIN` steps over the range of the unit, far
+    below what a meter of class 0.5 can tell. A unit that takes a grid only (`resolution_mw`) gets
+    one that holds it. 0: none does.
+    """
+    steps = STEPS_PER_MW_MIN
+    while steps < STEPS_PER_MW_MAX and steps * range_mw < STEPS_MIN:
+        steps *= 10.0
+    while not _holds(steps, resolution_mw):
+        steps *= 10.0
+        if steps > STEPS_PER_MW_MAX:
+            return 0.0
+    return steps
+
+
+def _holds(steps: float, resolution_mw: float) -> bool:
+    whole = steps * resolution_mw
+    return abs(whole - round(whole)) <= 1e-6
 
 
 def _is_off_below(unit: UnitConfig) -> bool:

@@ -26,6 +26,7 @@ class Fixed:
     n: int  # units
     stiff: int  # units that cannot take any number
     banded: int  # units with an exclusion band
+    gridless: bool  # no unit has a grid
     snap_mw: F8
     past_end: I8  # where the past setpoints of each unit end (`kernels.response.foresee`)
     past_rows: int
@@ -65,6 +66,7 @@ def fixed(params: "Params") -> Fixed:
         n=n,
         stiff=limits.count_stiff(params.resolution_mw, params.step_min_mw),
         banded=tally.count_known(params.band_lower_mw),
+        gridless=not params.steps_per_mw.any(),
         snap_mw=snap_mw,
         past_end=past_end,
         past_rows=past_rows,

@@ -43,10 +43,11 @@ from vppd.core.types import (
     State,
     Verdict,
 )
-from vppd.kernels import fits, guard, limits, response, status, sums, tally
+from vppd.kernels import fits, grid, guard, limits, response, status, sums, tally
 from vppd.kernels.jit import entry
 
 _guard_setpoints = entry(guard.guard_setpoints)
+_fit_to_grid = entry(grid.fit_to_grid)
 _fold_limits = entry(limits.fold_limits)
 _sum_in_order = entry(sums.sum_in_order)
 _count_known, _tally = entry(tally.count_known), entry(tally.tally)
@@ -101,6 +102,7 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     dt_s = elapsed_s(state, image, params)
     asked, able, ahead = before_the_split(state, image, params, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
+    done = on_the_grid(done, able, params, ahead)
     done, dropped_mw = second_guard(done, held, able, image, params, ahead, dt_s)
     promise = what_is_promised(image, params, asked, able, ahead)
     return conclude(state, image, params, asked, able, ahead, done, held, dropped_mw, promise)
@@ -278,6 +280,21 @@ def expected_of(p_mw: F8, ahead: Foresight | None) -> Expected:
     if ahead is None:
         return Expected(p_mw, NOTHING, _sum_in_order(p_mw))
     return ahead.expected_mw(p_mw)
+
+
+def on_the_grid(done: Split, able: Able, params: Params, ahead: Foresight | None) -> Split:
+    """Round the setpoints to the grids of their units, within their limits.
+
+    Who was held by a limit still is, though the last part of a step below it. What a unit loses
+    another one gets, so the sum stays as right as one step is small.
+    """
+    if params.fixed.gridless:
+        return done
+    moved = _fit_to_grid(
+        params.steps_per_mw, able.box.lower_mw, able.box.upper_mw, params.fixed.member,
+        np.empty(params.group_parent.size + 1), done.p_mw,
+    )  # fmt: skip
+    return done._replace(expected=expected_of(done.p_mw, ahead)) if moved else done
 
 
 def second_guard(

@@ -249,6 +249,7 @@ class Params(_Derived):
     switch_mw: F8 = late(0.0)  # crossing it costs as much as standing that far from the target
     switches_per_day: F8 = late(float("inf"))  # how often it may be crossed
     trust_error_pu: float = late(0.0)  # of its range: a unit off by more is benched; 0: none is
+    steps_per_mw: F8 = late(0.0)  # grid of setpoints and readings, k / steps_per_mw; 0: none
 
     @property
     def fixed(self) -> Fixed:

@@ -245,7 +245,7 @@ class Appender:
         self._was_full = False
         site = self._site
         size = self._chain.begin(self._header, self._utc_s)
-        self._ticks = TickEncoder(TickLayout(SCHEMA, len(site.params.ids)))
+        self._ticks = TickEncoder(TickLayout(SCHEMA, site.params))
         self._states = StateLayout(SCHEMA, len(site.params.ids))
         self._state_due, self._turn_at_s = True, math.inf
         written = self.written

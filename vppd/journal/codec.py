@@ -1,93 +1,68 @@
-"""Tick records: columns, delta against the record before, byte shuffle, raw deflate.
+"""Tick records: columns of words and octets, and the entropy coder that they go through.
 
-The payload of a tick is the raw deflate stream of
-
-    bitmap of the words that changed | bytes of (word XOR word before), byte planes | tail
-
-A word is 8 bytes of the record's words and octets (padded). The first tick of a segment is
-coded against zeros, so that a segment is read without the one before. Deflate runs with the
-run-length strategy: on such data it is as small as plain level 1 and takes a quarter less time.
+What stands in a tick is Meta, Image and what is kept of the Decision (`kept`). Each column is coded
+against a prediction that the header names (`schema.CODING`), see `coder`. The first tick of a
+segment is coded against zeros, so that a segment is read without the one before.
 """
 
-import zlib
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from vppd.core.types import Decision, Image, State
+from vppd.core.types import Decision, Image, Params, State
+from vppd.journal import coder
 from vppd.journal.errors import LayoutError
-from vppd.journal.layout import WORD, Block, Words, builder
+from vppd.journal.kept import Kept, keep
+from vppd.journal.layout import WORD, Block, Octets, Words, builder
+from vppd.journal.packing import deflate, inflate
+from vppd.journal.plan import Plan
 from vppd.journal.schema import Meta, Schema
+from vppd.kernels.jit import entry
 
-RAW: Final = -zlib.MAX_WBITS  # no zlib header: the frame has its own checksum
-LEVEL: Final = 1
 PAST_MAX: Final = 4096  # rows of setpoints that a State holds at most
+WORD_BYTES_MAX: Final = 128  # of the payload, for one word: each of its bits in the worst context
+OCTET_BYTES_MAX: Final = 16
 
-
-def deflate(data: bytes) -> bytes:
-    """Raw deflate stream of `data`."""
-    coder = zlib.compressobj(LEVEL, zlib.DEFLATED, RAW, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    return coder.compress(data) + coder.flush()
-
-
-def inflate(data: bytes, size_max: int) -> bytes:
-    """Undo `deflate`; never return, nor hold, more than `size_max` + 1 bytes.
-
-    Raises
-    ------
-    LayoutError
-        Not one whole stream, or one of more than `size_max` bytes.
-    """
-    coder = zlib.decompressobj(RAW)
-    try:
-        out = coder.decompress(data, size_max + 1)
-    except zlib.error as error:
-        raise LayoutError(f"payload: {error}") from error
-    if len(out) > size_max or not coder.eof or coder.unused_data:
-        raise LayoutError("payload is not one deflate stream of the size that is due")
-    return out
+_begin, _end = entry(coder.begin), entry(coder.end)
+_code_scalars, _code_octets = entry(coder.code_scalars), entry(coder.code_octets)
+_code_units, _code_bytes = entry(coder.code_units), entry(coder.code_bytes)
 
 
 class TickLayout:
-    """Meta, image and decision of one tick as one vector of words and a tail."""
+    """Meta, image and what is kept of the decision of one tick, as words, octets and a tail."""
 
-    def __init__(self, schema: Schema, n: int) -> None:
+    def __init__(self, schema: Schema, params: Params) -> None:
+        n = len(params.ids)
         self._makers = (
             builder(Meta, schema.meta),
             builder(Image, schema.image),
-            builder(Decision, schema.decision),
+            builder(Kept, schema.kept),
         )
         self.blocks = (
             Block("Meta", schema.meta, n),
             Block("Image", schema.image, n),
-            Block("Decision", schema.decision, n),
+            Block("Kept", schema.kept, n),
         )
+        builder(Decision, schema.decision)  # else its digest could not be computed
+        self.decision = Block("Decision", schema.decision, n)
         self.n = n
         self.n_words = sum(b.n_words for b in self.blocks)
         self.n_octets = sum(b.n_octets for b in self.blocks)
-        self.size = self.n_words + (self.n_octets + 7) // 8
         self.tail_max = sum(b.tail_row for b in self.blocks) * (64 * n + 4096)
-        self._predicted = [self._pair(a, b) for a, b in schema.predicted]
+        self.plan = Plan(self.blocks, schema.coding, params)
 
-    def _pair(self, of_image: str, of_decision: str) -> tuple[slice, slice]:
-        meta, image, decision = self.blocks
-        first = meta.n_words + image.start(of_image)
-        second = meta.n_words + image.n_words + decision.start(of_decision)
-        return slice(first, first + self.n), slice(second, second + self.n)
-
-    def join(self, meta: Meta, image: Image, decision: Decision) -> tuple[Words, bytes]:
-        """Words (size,) and tail of one tick.
+    def join(self, meta: Meta, image: Image, kept: Kept, words: Words, octets: Octets) -> bytes:
+        """Write one tick into words (n_words,) and octets (n_octets,); return its tail.
 
         Raises
         ------
         LayoutError
             A value of a wrong type or length.
         """
-        words = np.zeros(self.size, WORD)
-        octets = words[self.n_words :].view(np.uint8)
         at_word = at_octet = 0
         tail = b""
-        for block, record in zip(self.blocks, (meta, image, decision), strict=True):
+        for block, record in zip(self.blocks, (meta, image, kept), strict=True):
             tail += block.write(
                 record,
                 words[at_word : at_word + block.n_words],
@@ -97,50 +72,94 @@ class TickLayout:
             at_octet += block.n_octets
         if len(tail) > self.tail_max:
             raise LayoutError(f"{len(tail)} bytes of events in one tick")
-        return words, tail
+        return tail
 
-    def split(self, words: Words, tail: bytes) -> tuple[Meta, Image, Decision]:
-        """Undo `join`. The arrays are read-only views of `words`.
+    def tail_sizes(self, words: Words) -> list[int]:
+        """Bytes of the tail of these words, by record.
 
         Raises
         ------
         LayoutError
-            The tail does not fit the counts in the words.
+            They cannot be.
         """
-        words.flags.writeable = False
-        octets = words[self.n_words :].view(np.uint8)
+        at = 0
+        sizes = []
+        for block in self.blocks:
+            sizes.append(block.tail_size(words[at : at + block.n_words]) if block.tail_row else 0)
+            at += block.n_words
+        if sum(sizes) > self.tail_max:
+            raise LayoutError(f"{sum(sizes)} bytes of events in one tick")
+        return sizes
+
+    def split(
+        self, words: Words, octets: Octets, tail: bytes, sizes: Sequence[int]
+    ) -> tuple[Meta, Image, Kept]:
+        """Undo `join`, given `tail_sizes`. The arrays are read-only views."""
+        words.flags.writeable = octets.flags.writeable = False
         parts = []
         at_word = at_octet = at_tail = 0
-        for block in self.blocks:
+        for block, size in zip(self.blocks, sizes, strict=True):
             own = words[at_word : at_word + block.n_words]
-            size = block.tail_size(own)
-            if at_tail + size > len(tail):
-                raise LayoutError(f"{block.name}: events are missing")
             own_octets = octets[at_octet : at_octet + block.n_octets]
             parts.append(block.read(own, own_octets, tail[at_tail : at_tail + size]))
             at_word += block.n_words
             at_octet += block.n_octets
             at_tail += size
-        if at_tail != len(tail):
-            raise LayoutError("bytes after the last column")
-        make_meta, make_image, make_decision = self._makers
+        make_meta, make_image, make_kept = self._makers
         n = self.n
-        return make_meta(parts[0], n), make_image(parts[1], n), make_decision(parts[2], n)
-
-    def base(self, before: Words) -> Words:
-        """Words that the next tick is coded against, shape (size,)."""
-        base = before.copy()
-        for column, by in self._predicted:
-            base[column] = before[by]
-        return base
+        return make_meta(parts[0], n), make_image(parts[1], n), make_kept(parts[2], n)
 
 
-class TickEncoder:
+class _Coder:
+    """What both ways remember from tick to tick of one segment."""
+
+    def __init__(self, layout: TickLayout) -> None:
+        plan, n = layout.plan, layout.n
+        self._layout, self._plan = layout, plan
+        self._before: Words = np.zeros(layout.n_words, WORD)
+        self._octets_before = np.zeros(layout.n_octets, np.uint8)
+        self._model = np.full(2 * plan.contexts, coder.HALF, np.uint16)
+        self._code = np.zeros(coder.CODE_SIZE, np.int64)
+        self._data: Octets
+        # of each: whole number, class, size of the last differences; and mean, or last move
+        scalars, units = np.zeros((4, plan.n_scalars), np.int64), (4, plan.n_columns * n)
+        self._scalars = scalars[0], scalars[1], scalars[2], scalars[3]
+        columns = np.zeros(units, np.int64)
+        self._units = columns[0], columns[1], columns[2], columns[3]
+        self._guess = np.zeros(1)
+        self._trend = np.zeros(2 * coder.KINDS_MAX)
+
+    def _columns(self, words: Words, octets: Octets) -> None:
+        """Code all columns, into `words` and `octets` or from there."""
+        plan, code, data, model = self._plan, self._code, self._data, self._model
+        ints, floats, before = words.view(np.int64), words.view(np.float64), self._before
+        before_ints = before.view(np.int64)
+        before_us = int(self._scalars[0][plan.now])  # of the tick before
+        _code_scalars(
+            code, data, model, plan.scalars, plan.scalar_steps, ints, floats, before_ints,
+            *self._scalars, self._guess.view(np.int64), self._guess,
+        )  # fmt: skip
+        _code_octets(
+            code, data, model, plan.octets[0], plan.octet_base[0], octets, self._octets_before,
+            ints, before_ints,
+        )  # fmt: skip
+        _code_units(
+            code, data, model, plan.columns, plan.column_base, plan.column_steps, ints, floats,
+            before_ints, octets, *self._units, before_us, plan.group, plan.span, self._trend,
+        )  # fmt: skip
+        _code_octets(
+            code, data, model, plan.octets[1], plan.octet_base[1], octets, self._octets_before,
+            ints, before_ints,
+        )  # fmt: skip
+
+
+class TickEncoder(_Coder):
     """Codes the ticks of one segment, each against the one before."""
 
     def __init__(self, layout: TickLayout) -> None:
-        self._layout = layout
-        self._before: Words = np.zeros(layout.size, WORD)
+        super().__init__(layout)
+        size_max = WORD_BYTES_MAX * layout.n_words + OCTET_BYTES_MAX * layout.n_octets
+        self._data = np.zeros(size_max + OCTET_BYTES_MAX * layout.tail_max + 64, np.uint8)
 
     def encode(self, meta: Meta, image: Image, decision: Decision) -> bytes:
         """Payload of the next tick. After an error the encoder is as it was before.
@@ -150,25 +169,28 @@ class TickEncoder:
         LayoutError
             A value of a wrong type or length.
         """
-        words, tail = self._layout.join(meta, image, decision)
-        delta = words ^ self._layout.base(self._before)
-        changed = delta != 0
-        planes = delta[changed].view(np.uint8).reshape(-1, 8).T
-        payload = deflate(np.packbits(changed).tobytes() + planes.tobytes() + tail)
-        self._before = words
-        return payload
+        layout, code, data = self._layout, self._code, self._data
+        kept = keep(layout.decision, decision)
+        words, octets = np.empty(layout.n_words, WORD), np.empty(layout.n_octets, np.uint8)
+        tail = layout.join(meta, image, kept, words, octets)
+        code[coder.SIZE] = data.size
+        _begin(code, data, 0)
+        self._columns(words, octets)
+        if tail:
+            _code_bytes(
+                code, data, self._model, self._plan.tail_base, np.frombuffer(bytearray(tail), "u1")
+            )
+        size = _end(code, data)
+        if code[coder.BAD]:
+            raise AssertionError("a payload is larger than the largest that can be")
+        self._before, self._octets_before = words, octets
+        return data[:size].tobytes()
 
 
-class TickDecoder:
+class TickDecoder(_Coder):
     """Decodes the ticks of one segment in their order."""
 
-    def __init__(self, layout: TickLayout) -> None:
-        self._layout = layout
-        self._before: Words = np.zeros(layout.size, WORD)
-        self._bitmap = (layout.size + 7) // 8
-        self._size_max = self._bitmap + 8 * layout.size + layout.tail_max
-
-    def decode(self, payload: bytes) -> tuple[Meta, Image, Decision]:
+    def decode(self, payload: bytes) -> tuple[Meta, Image, Kept]:
         """Return the next tick; its arrays are read-only.
 
         Raises
@@ -176,18 +198,23 @@ class TickDecoder:
         LayoutError
             A payload that no encoder wrote.
         """
-        data = inflate(payload, self._size_max)
-        bitmap = np.frombuffer(data, np.uint8, min(self._bitmap, len(data)))
-        changed = np.unpackbits(bitmap, count=self._layout.size).view(np.bool_)
-        n_changed = int(np.count_nonzero(changed))
-        end = self._bitmap + 8 * n_changed
-        if bitmap.size != self._bitmap or len(data) < end:
-            raise LayoutError("payload is shorter than its bitmap says")
-        planes = np.frombuffer(data, np.uint8, 8 * n_changed, self._bitmap).reshape(8, n_changed)
-        words = self._layout.base(self._before)
-        words[changed] ^= np.ascontiguousarray(planes.T).view(WORD).reshape(n_changed)
-        ticks = self._layout.split(words, data[end:])
-        self._before = words
+        layout, code = self._layout, self._code
+        data = np.frombuffer(bytearray(payload or b"\0"), np.uint8)
+        self._data = data
+        code[coder.SIZE] = len(payload)
+        _begin(code, data, 1)
+        words, octets = np.zeros(layout.n_words, WORD), np.zeros(layout.n_octets, np.uint8)
+        self._columns(words, octets)
+        sizes = layout.tail_sizes(words)
+        tail = bytearray(sum(sizes))
+        if tail:
+            _code_bytes(
+                code, data, self._model, self._plan.tail_base, np.frombuffer(tail, np.uint8)
+            )
+        if _end(code, data):
+            raise LayoutError("payload is no tick's")
+        ticks = layout.split(words, octets, bytes(tail), sizes)
+        self._before, self._octets_before = words, octets
         return ticks
 
 

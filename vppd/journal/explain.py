@@ -194,7 +194,7 @@ class Explanation:
 
 def explanation(found: Found, why: Why) -> Explanation:
     """Put together what a tick recorded and what `core.explain` says of it."""
-    together = groups(found.header.params, found.record.decision)
+    together = groups(found.header.params, found.decision)
     units = _units(found, why, together)
     reasons = [_held_by(some[0].gate, name, some) for name, some in _grouped(units, "held_by")]
     by_gate = dict(_grouped(units, "gate"))
@@ -249,7 +249,7 @@ def _about(found: Found, why: Why) -> TickAbout:
         dt_s=why.dt_s,
         age_s=found.age_s,
         trigger=_name(Trigger, record.image.trigger),
-        mode=_name(Mode, record.decision.mode),
+        mode=_name(Mode, found.decision.mode),
         order=_name(Order, record.image.order),
         policy=_word(Policy(found.header.params.policy)),
         shadow=found.shadow,
@@ -257,7 +257,7 @@ def _about(found: Found, why: Why) -> TickAbout:
 
 
 def _signal(found: Found, why: Why) -> Signal:
-    image, decision = found.record.image, found.record.decision
+    image, decision = found.record.image, found.decision
     return Signal(
         agc_pu=image.agc_pu,
         age_s=image.now_s - image.agc_received_s,
@@ -272,14 +272,14 @@ def _signal(found: Found, why: Why) -> Signal:
 
 
 def _request(found: Found) -> Request:
-    decision = found.record.decision
+    decision = found.decision
     return Request(
         decision.basepoint_sum_mw, decision.regulation_mw, decision.droop_mw, decision.request_mw
     )
 
 
 def _served(found: Found, why: Why) -> Served:
-    decision = found.record.decision
+    decision = found.decision
     columns = (
         decision.ahead_s, decision.ahead_wanted_mw, decision.ahead_expected_mw,
         decision.ahead_price, why.price,
@@ -296,7 +296,7 @@ def _served(found: Found, why: Why) -> Served:
 
 
 def _certificate(found: Found, units: tuple[Unit, ...]) -> Certificate:
-    decision, difference = found.record.decision, found.difference
+    decision, difference = found.decision, found.difference
     free_mw = (abs(unit.kept_mw) for unit in units if unit.held_by == "NONE")
     return Certificate(
         status=status.NAMES.get(decision.status, str(decision.status)),
@@ -341,7 +341,7 @@ def _known(found: Found, why: Why) -> Columns:
 
 def _decided(found: Found, why: Why) -> Columns:
     """What each unit got, and why."""
-    decision = found.record.decision
+    decision = found.decision
     return {
         "target_mw": _floats(why.target_mw),
         "weight": _floats(why.weight),

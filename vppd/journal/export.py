@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from vppd.core.types import (
-    Decision,
     EventCode,
-    Image,
     Mode,
     Order,
     Quality,
@@ -23,7 +21,9 @@ from vppd.core.types import (
     WriteResult,
 )
 from vppd.journal.errors import DamageError
-from vppd.journal.reader import SegmentEnd, SegmentStart, TickRecord, read
+from vppd.journal.pieces import Tick
+from vppd.journal.reader import SegmentEnd, SegmentStart, read
+from vppd.journal.rerun import WholeTick, rerun
 from vppd.journal.scan import Ending, Progress
 
 Row = dict[str, Any]
@@ -39,11 +39,13 @@ IMAGE_NUMBERS: Final = (
 PROMISES: Final = (
     "promise_s", "promise_up_mw", "promise_down_mw", "promise_firm_up_mw", "promise_firm_down_mw",
 )  # fmt: skip
-DECISION_NUMBERS: Final = ("p_setpoint_mw", "send", "lower_mw", "upper_mw", "expected_mw")
+DECISION_NUMBERS: Final = ("p_setpoint_mw", "send")
+COMPUTED_NUMBERS: Final = ("lower_mw", "upper_mw", "expected_mw")
 
 
 def rows(
     path: Path,
+    tick: Tick,
     *,
     arrays: bool = False,
     skip_damaged: bool = False,
@@ -51,6 +53,9 @@ def rows(
     tell_damage: Callable[[DamageError], None] = lambda _error: None,
 ) -> Iterator[Row]:
     """One dictionary a tick; with `arrays` also lists over the units, and the events.
+
+    What the journal does not hold of a decision comes from the core, `tick`, and is null where that
+    gives other bits than were recorded.
 
     The first row of a segment then has the ids of the units under `units`. `tell_damage` is told
     where a segment is damaged and read no further.
@@ -61,15 +66,16 @@ def rows(
         As `read`.
     """
     ids: Sequence[str] | None = None
-    for record in read(path, skip_damaged=skip_damaged, progress=progress):
+    records = read(path, skip_damaged=skip_damaged, progress=progress)
+    for record in rerun(records, tick):
         if isinstance(record, SegmentStart):
             ids = units = record.header.params.ids
-        elif isinstance(record, TickRecord):
+        elif isinstance(record, WholeTick):
             row = tick_row(record)
             if arrays:
                 if ids is not None:
                     row["units"], ids = list(ids), None
-                row |= array_row(record.image, record.decision, units)
+                row |= array_row(record, units)
             yield row
         elif isinstance(record, SegmentEnd) and record.tail.ending is Ending.DAMAGED:
             tail = record.tail
@@ -79,6 +85,7 @@ def rows(
 def export(
     path: Path,
     out: TextIO,
+    tick: Tick,
     *,
     arrays: bool = False,
     skip_damaged: bool = False,
@@ -89,6 +96,7 @@ def export(
     n = 0
     for row in rows(
         path,
+        tick,
         arrays=arrays,
         skip_damaged=skip_damaged,
         progress=progress,
@@ -99,9 +107,10 @@ def export(
     return n
 
 
-def tick_row(record: TickRecord) -> Row:
+def tick_row(step: WholeTick) -> Row:
     """Single values of a tick."""
-    meta, image, decision = record.meta, record.image, record.decision
+    meta, image, decision = step.record.meta, step.record.image, step.record.decision
+    rest = _rest(step)
     row = {
         "tick": image.tick,
         "now_s": image.now_s,
@@ -118,24 +127,33 @@ def tick_row(record: TickRecord) -> Row:
         "droop_mw": decision.droop_mw,
         "basepoint_sum_mw": decision.basepoint_sum_mw,
         "request_mw": decision.request_mw,
-        "held_mw": decision.held_mw,
+        "held_mw": rest("held_mw"),
         "served_mw": decision.served_mw,
         "unserved_mw": decision.unserved_mw,
-        "headroom_mw": decision.headroom_mw,
-        "footroom_mw": decision.footroom_mw,
+        "headroom_mw": rest("headroom_mw"),
+        "footroom_mw": rest("footroom_mw"),
         "late_s": meta.late_s,
         "freeze_us": meta.freeze_us,
         "tick_us": meta.tick_us,
         "missed_ticks": meta.missed_ticks,
     }
     row = {key: _finite(value) for key, value in row.items()}
-    return row | {name: _numbers(getattr(decision, name)) for name in PROMISES}
+    return row | {name: _numbers(rest(name)) for name in PROMISES}
 
 
-def array_row(image: Image, decision: Decision, ids: Sequence[str]) -> Row:
+def _rest(step: WholeTick) -> Callable[[str], Any]:
+    """Give columns that the journal does not hold: None where the core gives other bits now."""
+    if step.difference is not None:
+        return lambda _name: None
+    return lambda name: getattr(step.computed, name)
+
+
+def array_row(step: WholeTick, ids: Sequence[str]) -> Row:
     """Values over the units, and the events of a tick."""
+    image, decision, rest = step.record.image, step.record.decision, _rest(step)
     row: Row = {name: _numbers(getattr(image, name)) for name in IMAGE_NUMBERS}
     row |= {name: _numbers(getattr(decision, name)) for name in DECISION_NUMBERS}
+    row |= {name: _numbers(rest(name)) for name in COMPUTED_NUMBERS}
     row["quality"] = _names(Quality, image.quality)
     row["write_result"] = _names(WriteResult, image.write_result)
     row["lower_reason"] = _names(Reason, decision.lower_reason)
@@ -167,8 +185,8 @@ def _names(kind: type[IntEnum], values: Any) -> list[str]:
     return [names[value] for value in values.tolist()]
 
 
-def _numbers(values: Any) -> list[Any]:
-    return [_finite(value) for value in values.tolist()]
+def _numbers(values: Any) -> list[Any] | None:
+    return None if values is None else [_finite(value) for value in values.tolist()]
 
 
 def _finite(value: Any) -> Any:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from vppd.core.types import Decision, State
-from vppd.journal.errors import DamageError, JournalError, NoTickError
+from vppd.journal.compare import Difference
+from vppd.journal.errors import DamageError, NoTickError
 from vppd.journal.header import Header
 from vppd.journal.instant import (
     Instant,
@@ -15,15 +16,14 @@ from vppd.journal.instant import (
     instant_s,
     utc_text,
 )
+from vppd.journal.pieces import Tick
 from vppd.journal.reader import (
     EventRecord,
     Record,
-    SegmentStart,
-    StateRecord,
     TickRecord,
     read,
 )
-from vppd.journal.replay import Compare, Difference, Tick
+from vppd.journal.rerun import WholeTick, rerun
 from vppd.journal.scan import Progress, segments
 
 SHOWN_S: Final = 1e-3  # instants are printed to the millisecond: a copy of one is its tick
@@ -36,6 +36,7 @@ class Found:
     segment: str
     header: Header
     record: TickRecord
+    decision: Decision  # all of it, see `rerun.WholeTick`
     before: State  # that it started from
     difference: Difference | None  # between what was recorded and what the core gives now
     first_s: float  # UTC of the journal's first tick
@@ -52,15 +53,6 @@ class _Mark:
     utc_s: float
     number: int
     shadow: bool | None  # where a daemon starts in it
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    segment: str
-    header: Header
-    record: TickRecord
-    before: State
-    computed: Decision
 
 
 def find(path: Path, asked: Instant, tick: Tick, *, progress: Progress | None = None) -> Found:
@@ -86,12 +78,9 @@ def find(path: Path, asked: Instant, tick: Tick, *, progress: Progress | None = 
         at_s = instant_s(asked, marks[0].utc_s, last.meta.utc_s)
         hit, damage = _in_force(marks, last, at_s, tick, progress)
         age_s = max(0.0, at_s - hit.record.meta.utc_s)
-    recorded, shadow = hit.record.decision, _shadow(marks, hit.segment)
-    compare = Compare(hit.segment, hit.header)
-    difference = compare.decision(hit.record.image.tick, recorded, hit.computed)
     return Found(
-        hit.segment, hit.header, hit.record, hit.before, difference,
-        marks[0].utc_s, age_s, shadow, damage,
+        hit.segment, hit.header, hit.record, hit.decision, hit.before, hit.difference,
+        marks[0].utc_s, age_s, _shadow(marks, hit.segment), damage,
     )  # fmt: skip
 
 
@@ -131,7 +120,7 @@ def _shadow(marks: list[_Mark], segment: str) -> bool | None:
 
 def _in_force(
     marks: list[_Mark], last: TickRecord, at_s: float, tick: Tick, progress: Progress | None
-) -> tuple[_Hit, DamageError | None]:
+) -> tuple[WholeTick, DamageError | None]:
     """Last tick that began by `at_s`. DamageError where damage hides whether it is the last one."""
     begun = [mark for mark in marks if mark.utc_s < at_s + SHOWN_S]
     if not begun:
@@ -151,7 +140,7 @@ def _in_force(
 
 def _numbered(
     marks: list[_Mark], last: TickRecord, number: int, tick: Tick, progress: Progress | None
-) -> tuple[_Hit, DamageError | None]:
+) -> tuple[WholeTick, DamageError | None]:
     """Tick of a number; every start of the daemon counts anew, so there may be several."""
     found = []
     for mark, after in zip(marks, [*marks[1:], None], strict=True):
@@ -171,21 +160,9 @@ def _numbered(
     return found[0]
 
 
-def _steps(records: Iterator[Record], tick: Tick) -> Iterator[_Hit]:
+def _steps(records: Iterator[Record], tick: Tick) -> Iterator[WholeTick]:
     """Run the ticks of one segment again, one after the other."""
-    begin: SegmentStart | None = None
-    state: State | None = None
-    for record in records:
-        if isinstance(record, SegmentStart):
-            begin = record
-        elif isinstance(record, StateRecord):
-            state = record.state
-        elif isinstance(record, TickRecord) and begin is not None:
-            if state is None:
-                raise JournalError(f"tick {record.image.tick} has no state to start from")
-            before = state
-            state, computed = tick(before, record.image, begin.header.params)
-            yield _Hit(begin.path.name, begin.header, record, before, computed)
+    return (step for step in rerun(records, tick) if isinstance(step, WholeTick))
 
 
 def _damage_in(records: Iterator[Record]) -> DamageError | None:

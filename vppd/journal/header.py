@@ -25,7 +25,8 @@ from vppd.journal.layout import PER_UNIT, Block, builder
 from vppd.journal.schema import SCHEMA, Schema, schema_from_json
 
 MAGIC: Final = b"VPPDJRNL"
-FORMAT: Final = 1
+FORMAT: Final = 2
+FORMATS: Final = (1, 2)  # of the same frames and chains: all are verified
 UNCHAINED: Final = bytes(32)
 JSON_MAX: Final = 256 << 20
 UNITS_MAX: Final = 1 << 24
@@ -130,6 +131,7 @@ def _pack(
 class RawHeader:
     """Header whose checksum holds, not looked into: all that the chain needs."""
 
+    form: int
     number: int
     first_seq: int
     previous: bytes
@@ -155,7 +157,7 @@ def read_header(file: BinaryIO, size: int) -> RawHeader:
     if len(fixed) < FIXED_SIZE:
         raise TornHeaderError("the file ends within its header")
     _, form, text_size, packed_size, number, first_seq, previous = _PRELUDE.unpack_from(fixed)
-    if form != FORMAT:
+    if form not in FORMATS:
         raise LayoutError(f"format {form} of the file, this version reads {FORMAT}")
     end = FIXED_SIZE + text_size + packed_size
     if text_size > JSON_MAX or end > size:
@@ -165,7 +167,7 @@ def read_header(file: BinaryIO, size: int) -> RawHeader:
     if (crc,) != _CRC.unpack_from(fixed, _PRELUDE.size):
         raise DefectError("checksum")
     chain = hashlib.sha256(fixed + text + packed).digest()
-    return RawHeader(number, first_seq, previous, text, packed, chain, end)
+    return RawHeader(form, number, first_seq, previous, text, packed, chain, end)
 
 
 def parse_header(raw: RawHeader) -> Header:
@@ -174,7 +176,7 @@ def parse_header(raw: RawHeader) -> Header:
     Raises
     ------
     LayoutError
-        Of a layout that this version cannot read, or made by no writer.
+        Of a format or layout that this version cannot read, or made by no writer.
     """
     try:
         data = json.loads(raw.text)
@@ -182,6 +184,12 @@ def parse_header(raw: RawHeader) -> Header:
         raise LayoutError(f"JSON: {error}") from error
     if not isinstance(data, dict):
         raise LayoutError("JSON is no object")
+    if raw.form != FORMAT:
+        writer = _texts(data, "software").get("vppd", "unknown")
+        raise LayoutError(
+            f"its ticks are of format {raw.form}, this version reads {FORMAT}: `vppd verify` checks"
+            f" them all the same; to read or replay them, take vppd {writer} of before 2026-11-28"
+        )
     schema = schema_from_json(data.get("schema"))
     if data.get("layout") != schema.layout_hash():
         raise LayoutError("the layout hash is not the one of the schema")

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from vppd.core.drafts import draft_of, freeze
 from vppd.journal.errors import LayoutError
 
 T = TypeVar("T")
@@ -119,10 +120,34 @@ class Block:
         stored = [*self._scalars, *self._flags, *self._wide, *self._narrow, *self._tail]
         place = {c.name: i for i, c in enumerate([*stored, *self._text])}
         self._order = [place[c.name] for c in self.columns]
+        arrays = [*self._wide, *self._narrow, *self._tail]
+        each = [n] * (len(self._wide) + len(self._narrow)) + [None] * len(self._tail)
+        self._arrays = [(c, DTYPE[c.code], k) for c, k in zip(arrays, each, strict=True)]
+        self._floats = [c.code == "f8" for c in self._wide]
+        self._one_values = [c.name for c in self._scalars]
+        row = [len(columns) for columns in self._lists]
+        ends = [sum(row[: i + 1]) - len(self._tail) for i in range(len(row))]
+        self._list_slices = [
+            slice(len(arrays) + end - k, len(arrays) + end)
+            for end, k in zip(ends, row, strict=True)
+        ]
 
-    def start(self, name: str) -> int:
-        """First word of a column of shape (n,) of 8-byte values."""
-        return self._n_scalars + self.n * [c.name for c in self._wide].index(name)
+    def places(self) -> Iterator[tuple[str, Column | None, int]]:
+        """Name and column of what takes words, with the first word; then likewise for octets.
+
+        A length of a list has the name of its first column, and is no column.
+        """
+        for at, columns in enumerate(self._lists):
+            yield f"#{columns[0].name}", None, at
+        first = len(self._lists)
+        for at, column in enumerate(self._scalars, first):
+            yield column.name, column, at
+        for k, column in enumerate(self._wide):
+            yield column.name, column, self._n_scalars + k * self.n
+        for at, column in enumerate(self._flags):
+            yield column.name, column, at
+        for k, column in enumerate(self._narrow):
+            yield column.name, column, len(self._flags) + k * self.n
 
     def _pick(self, codes: tuple[str, ...], per: str) -> list[Column]:
         return [c for c in self.columns if c.code in codes and c.per == per]
@@ -137,32 +162,46 @@ class Block:
         LayoutError
             A value of another type, dtype or length than the annotation says.
         """
-        tails = [[self._array(record, c, None) for c in columns] for columns in self._lists]
-        for tail in tails:
-            if any(a.shape != tail[0].shape for a in tail):
+        arrays = self._values(record)
+        self._pack_scalars(record, arrays, words.data)
+        f8, i8 = words.view(DTYPE["f8"]), words.view(DTYPE["i8"])
+        n, at = self.n, self._n_scalars
+        for is_float, values in zip(self._floats, arrays, strict=False):
+            (f8 if is_float else i8)[at : at + n] = values
+            at += n
+        at = len(self._flags)
+        octets[:at] = self._bools(record)
+        narrow = len(self._wide) + len(self._narrow)
+        for values in arrays[len(self._wide) : narrow]:
+            octets[at : at + n] = values
+            at += n
+        return b"".join([a.tobytes() for a in arrays[narrow:]])
+
+    def _values(self, record: object) -> list[NDArray[Any]]:
+        """Arrays of a record, each of its type and length: wide ones, narrow ones, lists."""
+        found = []
+        for column, dtype, length in self._arrays:
+            value = getattr(record, column.name)
+            fits = type(value) is np.ndarray and value.dtype == dtype and value.ndim == 1
+            if not fits or (length is not None and len(value) != length):
+                value = self._array(record, column, length)  # says what is wrong
+            found.append(value)
+        for inside in self._list_slices:
+            if len({len(a) for a in found[inside]}) > 1:
                 raise LayoutError(f"{self.name}: arrays of one list differ in length")
-        values = [tail[0].shape[0] for tail in tails]
-        values += [getattr(record, c.name) for c in self._scalars]
+        return found
+
+    def _pack_scalars(self, record: object, arrays: list[NDArray[Any]], to: Any) -> None:
+        """Write lengths and single numbers into a buffer."""
+        values: list[Any] = [len(arrays[inside][0]) for inside in self._list_slices]
+        values += [getattr(record, name) for name in self._one_values]
         try:
-            self._struct.pack_into(words.data, 0, *values)
+            self._struct.pack_into(to, 0, *values)
         except (struct.error, TypeError) as error:
             raise LayoutError(f"{self.name}: {self._wrong_scalar(record)}: {error}") from error
-        self._write_arrays(record, words, octets)
-        return b"".join(a.tobytes() for tail in tails for a in tail)
 
-    def _write_arrays(self, record: object, words: Words, octets: Octets) -> None:
-        f8, i8 = words.view(DTYPE["f8"]), words.view(DTYPE["i8"])
-        at = self._n_scalars
-        for c in self._wide:
-            target = f8 if c.code == "f8" else i8
-            target[at : at + self.n] = self._array(record, c, self.n)
-            at += self.n
-        at = len(self._flags)
-        for i, c in enumerate(self._flags):
-            octets[i] = bool(getattr(record, c.name))
-        for c in self._narrow:
-            octets[at : at + self.n] = self._array(record, c, self.n)
-            at += self.n
+    def _bools(self, record: object) -> list[bool]:
+        return [bool(getattr(record, c.name)) for c in self._flags]
 
     def _array(self, record: object, column: Column, length: int | None) -> NDArray[Any]:
         value = getattr(record, column.name)
@@ -183,9 +222,12 @@ class Block:
 
     def pack(self, record: object) -> bytes:
         """One record as bytes: words, octets, tail."""
-        words, octets = np.empty(self.n_words, WORD), np.empty(self.n_octets, np.uint8)
-        tail = self.write(record, words, octets)
-        return words.tobytes() + octets.tobytes() + tail
+        arrays, one_values = self._values(record), bytearray(self._struct.size)
+        self._pack_scalars(record, arrays, one_values)
+        parts = [a.tobytes() for a in arrays]
+        wide = len(self._wide)
+        flags = bytes(self._bools(record))
+        return b"".join([one_values, *parts[:wide], flags, *parts[wide:]])
 
     def texts(self, record: object) -> dict[str, list[str]]:
         """Text columns of a record, for the header."""
@@ -221,15 +263,15 @@ class Block:
         lengths = pool[: len(self._lists)]
         pool = pool[len(self._lists) :]
         pool += [bool(v) for v in octets[: len(self._flags)].tolist()]
-        f8, i8 = words.view(DTYPE["f8"]), words.view(DTYPE["i8"])
+        f8, i8, n = words.view(DTYPE["f8"]), words.view(DTYPE["i8"]), self.n
         at = self._n_scalars
-        for c in self._wide:
-            pool.append((f8 if c.code == "f8" else i8)[at : at + self.n])
-            at += self.n
+        for is_float in self._floats:
+            pool.append((f8 if is_float else i8)[at : at + n])
+            at += n
         at = len(self._flags)
         for _ in self._narrow:
-            pool.append(octets[at : at + self.n])
-            at += self.n
+            pool.append(octets[at : at + n])
+            at += n
         pool += self._read_tail(tail, lengths)
         pool += [(texts or {})[c.name] for c in self._text]
         return [pool[i] for i in self._order]
@@ -273,7 +315,10 @@ def builder(record: type[T], columns: Sequence[Column]) -> Callable[[Sequence[An
     """
     own = columns_of(record)
     if tuple(columns) == own:
-        return lambda values, _n: record(*values)
+        if record.__bases__ != (object,):  # it has slots of its own beside its fields
+            return lambda values, _n: record(*values)
+        draft = draft_of(record)
+        return lambda values, _n: freeze(draft(*values), record)
     known = {c.name: c for c in own}
     for c in columns:
         if known.get(c.name) != c:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vppd.core.types import Decision, Image, State
+from vppd.core.types import Image, State
 from vppd.journal.codec import StateLayout, TickDecoder, TickLayout
 from vppd.journal.errors import (
     DamagedHeaderError,
@@ -15,6 +15,7 @@ from vppd.journal.errors import (
 )
 from vppd.journal.frames import CONTINUES, Kind
 from vppd.journal.header import DefectError, Header, parse_header
+from vppd.journal.kept import Kept
 from vppd.journal.scan import (
     Ending,
     Frame,
@@ -46,7 +47,7 @@ class TickRecord:
     offset: int
     meta: Meta
     image: Image
-    decision: Decision
+    decision: Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class _Decoder:
     """Turns the frames of one segment into records."""
 
     def __init__(self, header: Header) -> None:
-        self._ticks = TickDecoder(TickLayout(header.schema, header.n))
+        self._ticks = TickDecoder(TickLayout(header.schema, header.params))
         self._states = StateLayout(header.schema, header.n)
 
     def decode(self, frame: Frame) -> Record | None:

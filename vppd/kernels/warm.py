@@ -9,7 +9,7 @@ from importlib import import_module
 
 MODULES = (
     "ahead", "ahead_groups", "ahead_search", "aims", "bands", "certificate", "exact", "fits",
-    "guard",
+    "grid", "guard",
     "headroom", "limits", "merit_order", "participation", "pro_rata", "response", "sides", "sums",
     "tally", "tree", "trust",
 )  # fmt: skip

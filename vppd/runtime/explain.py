@@ -41,7 +41,7 @@ def explained(
     params = found.header.params
     if der is not None and der not in params.ids:
         raise UnknownUnitError(_unknown(der, params.ids))
-    why = explain(found.before, found.record.image, params, found.record.decision)
+    why = explain(found.before, found.record.image, params, found.decision)
     about = explanation(found, why)
     unit = next((unit for unit in about.units if unit.id == der), None)
     return _written(about, unit, as_json=as_json), found.damage

@@ -4,6 +4,7 @@ Devices and signals write into their own slots at their own pace; nothing below 
 value after `freeze`.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +12,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vppd.core.types import F8, U1, Image, Order, Quality
+from vppd.core.types import F8, I8, U1, Image, Order, Quality
 from vppd.devices.base import Reading
+from vppd.kernels.grid import round_all as _round_all
+from vppd.kernels.grid import round_instants as _round_instants
 from vppd.runtime.clock import TickTime
 from vppd.signals.base import AgcValue, FrequencyValue
 
 NAN = float("nan")
+SOC_PER_PU = 1e4
+INSTANT_STEP_US = 1e4
 NEVER = Reading(p_meas_mw=NAN, measured_at_s=NAN, quality=Quality.RESTART)
 
 
@@ -68,47 +73,109 @@ class Standing:
     operator_mw: F8
 
 
-def freeze(
-    when: TickTime,
-    now_s: float,
-    devices: Sequence[Device],
-    signals: Sequence[Heard],
-    standing: Standing,
-) -> Image:
-    """Copy every input into one Image. Arrays are fresh and read-only."""
-    agc = newest_agc(signals)
-    frequency = newest_frequency(signals)
-    newest = _columns([device.latest or NEVER for device in devices])
-    return Image(
-        tick=when.number,
-        now_s=now_s,
-        trigger=when.trigger,
-        agc_pu=agc.pu if agc else NAN,
-        agc_received_s=agc.received_s if agc else NAN,
-        agc_sequence=agc.sequence if agc else -1,
-        agc_transit_s=agc.transit_s if agc else NAN,
-        agc_quality=agc.quality if agc else Quality.RESTART,
-        freq_hz=frequency.freq_hz if frequency else NAN,
-        freq_received_s=frequency.received_s if frequency else NAN,
-        freq_quality=frequency.quality if frequency else Quality.RESTART,
-        order=standing.order,
-        regulation_capacity_up_mw=standing.regulation_capacity_up_mw,
-        regulation_capacity_down_mw=standing.regulation_capacity_down_mw,
-        basepoint_mw=standing.basepoint_mw,
-        p_meas_mw=_numbers(newest.p_meas_mw),
-        measured_at_s=_numbers(newest.measured_at_s),
-        quality=_flags(newest.quality),
-        soc_pu=_numbers(newest.soc_pu),
-        p_avail_min_mw=_numbers(newest.p_avail_min_mw),
-        p_avail_max_mw=_numbers(newest.p_avail_max_mw),
-        accepted_mw=_numbers([device.accepted_mw for device in devices]),
-        accepted_at_s=_numbers([device.accepted_s for device in devices]),
-        write_result=_flags([device.write_result for device in devices]),
-        remote=_flags(newest.remote),
-        connected=_flags([device.connected for device in devices]),
-        locked=standing.locked,
-        operator_mw=standing.operator_mw,
-    )
+class Freezer:
+    """Copies every input into images, rounded to what can be known of it.
+
+    What is measured goes to the grid of its unit, a state of charge to 0.01 %, when something was
+    read or accepted to 10 ms, other instants to 1 us: a journal keeps them as small whole numbers,
+    and a replay begins with the same bits. Rounding keeps the order of two limits, and that of a
+    tick and of what came before or after it.
+
+    Parameters
+    ----------
+    steps_per_mw : shape (n,)
+        Grids of the units, see `Params`.
+    """
+
+    def __init__(self, steps_per_mw: F8) -> None:
+        n = steps_per_mw.size
+        self._per_mw = steps_per_mw
+        self._per_pu = np.full(n, SOC_PER_PU)
+        self._anchor_us = NAN  # the last tick
+        never = np.full(n, NAN)
+        self._measured = self._accepted = never, never  # instants as they came, and as rounded
+
+    def after(self, tick_s: float) -> None:
+        """Go on behind a tick that another has frozen; NaN: there was none."""
+        self._anchor_us = np.rint(tick_s * 1e6)
+
+    def of_plant(self, steps_per_mw: F8, places: I8) -> None:
+        """Go on with other units; `places`: where each was before, -1: nowhere."""
+        n = steps_per_mw.size
+        self._per_mw, self._per_pu = steps_per_mw, np.full(n, SOC_PER_PU)
+
+        def carried(values: F8) -> F8:
+            return np.where(places >= 0, np.append(values, NAN)[places], NAN)
+
+        self._measured = carried(self._measured[0]), carried(self._measured[1])
+        self._accepted = carried(self._accepted[0]), carried(self._accepted[1])
+
+    def freeze(
+        self,
+        when: TickTime,
+        now_s: float,
+        devices: Sequence[Device],
+        signals: Sequence[Heard],
+        standing: Standing,
+    ) -> Image:
+        """Copy every input into one Image. Arrays are fresh and read-only."""
+        agc = newest_agc(signals)
+        frequency = newest_frequency(signals)
+        newest = _columns([device.latest or NEVER for device in devices])
+        now_us = math.floor(now_s * 1e6)
+        if math.isnan(self._anchor_us):
+            self._anchor_us = now_us
+        self._measured = self._instants(newest.measured_at_s, self._measured)
+        self._accepted = self._instants([d.accepted_s for d in devices], self._accepted)
+        self._anchor_us = now_us
+        return Image(
+            tick=when.number,
+            now_s=now_us / 1e6,
+            trigger=when.trigger,
+            agc_pu=agc.pu if agc else NAN,
+            agc_received_s=_whole_us(agc.received_s) if agc else NAN,
+            agc_sequence=agc.sequence if agc else -1,
+            agc_transit_s=agc.transit_s if agc else NAN,
+            agc_quality=agc.quality if agc else Quality.RESTART,
+            freq_hz=frequency.freq_hz if frequency else NAN,
+            freq_received_s=_whole_us(frequency.received_s) if frequency else NAN,
+            freq_quality=frequency.quality if frequency else Quality.RESTART,
+            order=standing.order,
+            regulation_capacity_up_mw=standing.regulation_capacity_up_mw,
+            regulation_capacity_down_mw=standing.regulation_capacity_down_mw,
+            basepoint_mw=standing.basepoint_mw,
+            p_meas_mw=self._rounded(newest.p_meas_mw, self._per_mw),
+            measured_at_s=self._measured[1],
+            quality=_flags(newest.quality),
+            soc_pu=self._rounded(newest.soc_pu, self._per_pu),
+            p_avail_min_mw=self._rounded(newest.p_avail_min_mw, self._per_mw),
+            p_avail_max_mw=self._rounded(newest.p_avail_max_mw, self._per_mw),
+            accepted_mw=_numbers([device.accepted_mw for device in devices]),
+            accepted_at_s=self._accepted[1],
+            write_result=_flags([device.write_result for device in devices]),
+            remote=_flags(newest.remote),
+            connected=_flags([device.connected for device in devices]),
+            locked=standing.locked,
+            operator_mw=standing.operator_mw,
+        )
+
+    def _rounded(self, values: Sequence[float], per: F8) -> F8:
+        out = np.empty(per.size)
+        _round_all(_numbers(values), per, out)
+        out.setflags(write=False)
+        return out
+
+    def _instants(self, values: Sequence[float], before: tuple[F8, F8]) -> tuple[F8, F8]:
+        """Instants as they came, and rounded; those that did not change keep their value."""
+        now_s, out_s = _numbers(values), np.empty(self._per_mw.size)
+        _round_instants(self._anchor_us, INSTANT_STEP_US, now_s, *before, out_s)
+        out_s.setflags(write=False)
+        return now_s, out_s
+
+
+def _whole_us(instant_s: float) -> float:
+    """An instant in whole microseconds, never later than it was; NaN stays NaN."""
+    return math.floor(instant_s * 1e6) / 1e6 if math.isfinite(instant_s) else instant_s
 
 
 def newest_agc(signals: Sequence[Heard]) -> AgcValue | None:

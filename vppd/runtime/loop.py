@@ -1,22 +1,23 @@
 """The control loop: image -> tick -> journal -> devices -> reports, once a tick.
 
-Between `freeze` and the journal there is no suspension point: inputs cannot change meanwhile.
+Between the freezing and the journal nothing is awaited: inputs cannot change meanwhile.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from vppd.core.carry import carry_state
+from vppd.core.carry import carry_state, places
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import Decision, Image, Order, Params, Reason, State, Trigger
 from vppd.journal.schema import Meta
 from vppd.runtime.clock import TickClock, TickTime
-from vppd.runtime.image import NAN, Device, Heard, Standing, freeze, newest_frequency
+from vppd.runtime.image import NAN, Device, Freezer, Heard, Standing, newest_frequency
 from vppd.signals.base import Signal
 
 REACHED_MW = 1e-3  # a unit that is this near its last setpoint has arrived
@@ -131,6 +132,7 @@ class ControlLoop:
         self._change: Callable[[], None] | None = None
         self.gone = Gone()
         self._state = initial_state(params)
+        self._freezer = Freezer(params.steps_per_mw)
 
     @property
     def stopping(self) -> bool:
@@ -150,6 +152,7 @@ class ControlLoop:
         `heard` are the values that it heard last; they stand until newer ones come.
         """
         self._state = state
+        self._freezer.after(state.now_s)
         self._heard = [*self._signals, heard]
 
     def after_tick(self, change: Callable[[], None]) -> None:
@@ -159,6 +162,7 @@ class ControlLoop:
     def of_plant(self, params: Params, standing: Standing, devices: Sequence[Sink]) -> None:
         """Go on with other parameters, orders and devices. Between two ticks: see `after_tick`."""
         self._state = carry_state(self._state, self._params, params)
+        self._freezer.of_plant(params.steps_per_mw, places(self._params, params))
         if self.stopping:
             standing = replace(standing, order=Order.SAFE)
         self._params, self.standing, self._devices = params, standing, devices
@@ -180,7 +184,7 @@ class ControlLoop:
     async def step(self, when: TickTime, state: State) -> tuple[State, Decision]:
         """One tick, from the image to the mailboxes of the devices."""
         started_s = self._clock()
-        image = freeze(when, started_s, self._devices, self._heard, self.standing)
+        image = self._freezer.freeze(when, started_s, self._devices, self._heard, self.standing)
         self._freq_hz = image.freq_hz
         frozen_s = self._clock()
         after, decision = tick(state, image, self._params)
@@ -220,10 +224,10 @@ class ControlLoop:
     def _meta(self, when: TickTime, freeze_s: float, tick_s: float) -> Meta:
         devices: list[Counts] = [*self._devices, self.gone]
         return Meta(
-            utc_s=self._utc(),
-            late_s=when.late_s,
-            freeze_us=1e6 * freeze_s,
-            tick_us=1e6 * tick_s,
+            utc_s=math.floor(self._utc() * 1e6) / 1e6,  # to what they are worth, see `Freezer`
+            late_s=round(when.late_s, 5),
+            freeze_us=float(round(1e6 * freeze_s)),
+            tick_us=float(round(1e6 * tick_s)),
             missed_ticks=self._ticks.missed,
             writes_accepted=sum([device.writes_accepted for device in devices]),
             writes_refused=sum([device.writes_refused for device in devices]),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from vppd.core.types import Decision, Image
 from vppd.journal.errors import NoTickError
 from vppd.journal.instant import At, InstantError, SinceStart, TimeOfDay, instant_s, parse, utc_text
+from vppd.journal.kept import Kept
 from vppd.journal.reader import SegmentStart, TickRecord, read
 from vppd.journal.scan import Progress
 from vppd.kernels.sums import sum_in_order
@@ -108,7 +109,9 @@ def _ticks(path: Path, progress: Progress | None) -> Ticks:
     return Ticks(capacity_mw=capacity_mw, tick_s=tick_s, **named)
 
 
-def row_of(utc_s: float, image: Image, decision: Decision, age_max_s: F8) -> tuple[float, ...]:
+def row_of(
+    utc_s: float, image: Image, decision: Decision | Kept, age_max_s: F8
+) -> tuple[float, ...]:
     """Values of `COLUMNS` of one tick, in their order; `age_max_s` of each unit, shape (n,)."""
     stale = image.now_s - image.measured_at_s > age_max_s
     return (

@@ -1,0 +1,89 @@
+"""A replay by several processes says what one by itself says, of broken journals, too."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+from journal_plant import only_segment
+from test_journal_records import write
+
+from vppd.core.tick import tick
+from vppd.journal.errors import DamageError
+from vppd.journal.replay import replay
+from vppd.journal.scan import segments
+
+
+def other_core(state, image, params):
+    """A core that differs in two ticks, and hands on another state in a third."""
+    after, decision = tick(state, image, params)
+    if image.tick in (13, 27):
+        decision = dataclasses.replace(decision, served_mw=np.nextafter(decision.served_mw, 1e9))
+    if image.tick == 23:  # the last of a segment
+        after = dataclasses.replace(after, mode_since_s=1.0)
+    return after, decision
+
+
+def stale_core(state, image, params):
+    raise ValueError(f"tick {image.tick}")
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory):
+    """Five segments of eight ticks, and then a second start of the daemon."""
+    folder = tmp_path_factory.mktemp("journal")
+    write(folder, 40, segment_s=7.5)
+    write(folder, 10, segment_s=7.5, first=40)
+    return folder
+
+
+@pytest.mark.parametrize("core", [tick, other_core])
+def test_the_report_is_the_same(journal, core):
+    alone = replay(journal, core)
+    assert replay(journal, core, processes=2) == alone
+    assert (alone.ticks, alone.segments, alone.runs) == (50, 7, 2)
+    assert alone.bit_exact is (core is tick)
+    if core is other_core:
+        assert (alone.first_difference.tick, alone.differing) == (13, 3)
+
+
+def test_damage_is_told_the_same(journal, tmp_path):
+    shutil.copytree(journal, tmp_path, dirs_exist_ok=True)
+    third = segments(tmp_path)[2]
+    data = bytearray(third.read_bytes())
+    data[-900] ^= 1
+    third.write_bytes(data)
+    alone = replay(tmp_path, tick, skip_damaged=True)
+    assert replay(tmp_path, tick, skip_damaged=True, processes=3) == alone
+    assert alone.ticks < 50
+    assert alone.unread_ticks > 0
+    said = []
+    for processes in (1, 2):
+        with pytest.raises(DamageError) as error:
+            replay(tmp_path, tick, processes=processes)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    assert third.name in said[0]
+
+
+def test_a_bug_in_the_core_comes_out_where_it_is_asked_for(journal):
+    with pytest.raises(ValueError, match="tick 0"):
+        replay(journal, stale_core, processes=2)
+
+
+def test_one_segment_needs_no_second_process(tmp_path):
+    write(tmp_path, 3)
+    assert only_segment(tmp_path).exists()
+
+    def here(state, image, params):  # could not go to another process
+        return tick(state, image, params)
+
+    assert replay(tmp_path, here, processes=4).bit_exact
+
+
+def test_progress_reaches_the_end(journal):
+    for processes in (1, 2):
+        told: list[tuple[int, int]] = []
+        replay(journal, tick, processes=processes, progress=lambda *way, to=told: to.append(way))
+        assert told[-1][0] == told[-1][1] == sum(p.stat().st_size for p in segments(journal))
+        assert told == sorted(told)

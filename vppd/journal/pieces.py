@@ -1,0 +1,197 @@
+"""A replay in pieces, one a segment, by several processes at a time."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from vppd.core.types import Decision, Image, Params, State
+from vppd.journal.compare import Compare, Difference
+from vppd.journal.errors import JournalError
+from vppd.journal.header import Header
+from vppd.journal.reader import SegmentEnd, SegmentStart, StateRecord, TickRecord, read
+from vppd.journal.scan import Progress, Tail
+
+Tick = Callable[[State, Image, Params], tuple[State, Decision]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One segment to replay."""
+
+    path: Path
+    tick: Tick
+    skip_damaged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the first tick of a segment started from."""
+
+    tick: int
+    state: State
+    continues: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One segment that was replayed by itself."""
+
+    path: Path
+    header: Header | None  # None: it could not be read
+    opening: Opening | None  # None: no tick
+    closing: State | None  # what its last tick hands on
+    ticks: int
+    differing: int
+    first: Difference | None
+    runs: int  # starts and gaps behind its first tick
+    missed_first: int  # the counter at its first tick, and at its last
+    missed_last: int
+    missed: int  # behind its first tick
+    tail: Tail
+
+
+def added(last: int, counter: int) -> int:
+    """Growth of a counter that begins at zero with each start of the daemon."""
+    return counter - last if counter >= last else counter
+
+
+class _Segment:
+    """A segment on its way."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._header: Header | None = None
+        self._compare: Compare
+        self._state: State | None = None
+        self._recorded: StateRecord | None = None
+        self._opening: Opening | None = None
+        self._ticks = self._differing = self._runs = 0
+        self._missed_first = self._missed_last = self._missed = 0
+        self._first: Difference | None = None
+
+    def begin(self, record: SegmentStart) -> None:
+        self._header = record.header
+        self._compare = Compare(record.path.name, record.header)
+
+    def state(self, record: StateRecord) -> None:
+        self._recorded = record
+
+    def tick(self, record: TickRecord, header: Header) -> None:
+        number, counter = record.image.tick, record.meta.missed_ticks
+        before = self._start_of(number)
+        if self._ticks == 0:
+            self._missed_first = self._missed_last = counter
+        self._missed += added(self._missed_last, counter)
+        self._missed_last = counter
+        self._state, decision = self._job.tick(before, record.image, header.params)
+        self._ticks += 1
+        self._note(self._compare.decision(number, record.decision, decision))
+
+    def _start_of(self, number: int) -> State:
+        """State that this tick starts from: the carried one, or the recorded one."""
+        carried, recorded, self._recorded = self._state, self._recorded, None
+        if recorded is None:
+            if carried is None:
+                raise JournalError(f"tick {number} has no state to start from")
+            return carried
+        if carried is None:
+            self._opening = Opening(number, recorded.state, recorded.continues)
+        elif recorded.continues:
+            self._note(self._compare.state(number, recorded.state, carried))
+        else:
+            self._runs += 1
+        return recorded.state
+
+    def _note(self, difference: Difference | None) -> None:
+        if difference is not None:
+            self._first = self._first or difference
+            self._differing += 1
+
+    def piece(self, end: SegmentEnd) -> Piece:
+        return Piece(
+            end.path, self._header, self._opening, self._state, self._ticks, self._differing,
+            self._first, self._runs, self._missed_first, self._missed_last, self._missed, end.tail,
+        )  # fmt: skip
+
+
+def piece_of(job: Job, progress: Progress | None = None) -> Piece:
+    """Replay one segment. Raises as `read`."""
+    segment = _Segment(job)
+    header: Header | None = None
+    for record in read(job.path, skip_damaged=job.skip_damaged, progress=progress):
+        if isinstance(record, TickRecord) and header is not None:
+            segment.tick(record, header)
+        elif isinstance(record, StateRecord):
+            segment.state(record)
+        elif isinstance(record, SegmentStart):
+            header = record.header
+            segment.begin(record)
+        elif isinstance(record, SegmentEnd):
+            return segment.piece(record)
+    raise JournalError(f"{job.path}: read without an end")
+
+
+def pieces(
+    jobs: Sequence[Job], processes: int, progress: Progress | None = None
+) -> Iterator[Piece]:
+    """Replay segments, in their order or several at a time; give the pieces in their order.
+
+    An error comes in the place of the piece that it befell, whoever was first. This process takes
+    its part; the others load the kernels meanwhile, with nothing of its threads and locks.
+    `progress` is told of each segment by itself, where there is but one process.
+    """
+    if processes < 2:
+        for job in jobs:
+            yield piece_of(job, progress)
+        return
+    found: list[Future[Piece]] = [Future() for _ in jobs]
+    waiting = deque(range(len(jobs)))
+    with ProcessPoolExecutor(processes - 1, mp_context=get_context("spawn")) as pool:
+
+        def elsewhere(job: Job) -> Piece:
+            return pool.submit(piece_of, job).result()
+
+        beside = [
+            threading.Thread(target=_work, args=(jobs, waiting, found, elsewhere))
+            for _ in range(processes - 1)
+        ]
+        for thread in beside:
+            thread.start()
+        try:
+            for result in found:
+                while not result.done() and _work_on_next(jobs, waiting, found, piece_of):
+                    pass
+                yield result.result()
+        finally:
+            waiting.clear()
+            for thread in beside:
+                thread.join()
+
+
+Replay = Callable[[Job], Piece]
+
+
+def _work(
+    jobs: Sequence[Job], waiting: deque[int], found: Sequence[Future[Piece]], replay: Replay
+) -> None:
+    while _work_on_next(jobs, waiting, found, replay):
+        pass
+
+
+def _work_on_next(
+    jobs: Sequence[Job], waiting: deque[int], found: Sequence[Future[Piece]], replay: Replay
+) -> bool:
+    """Take the next segment that nobody has; False if there is none."""
+    try:
+        at = waiting.popleft()
+    except IndexError:
+        return False
+    try:
+        found[at].set_result(replay(jobs[at]))
+    except Exception as error:  # noqa: BLE001 - it is raised where its piece is asked for
+        found[at].set_exception(error)
+    return True
