@@ -8,6 +8,7 @@ problems, and all of them are told at once.
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -111,6 +112,18 @@ def lookup(node: yaml.Node, key: str) -> yaml.Node | None:
     return None
 
 
+def _place(node: yaml.Node, key: str) -> yaml.Node:
+    """Node at a dotted key with places in lists, as `events[1].at_s`; as far as it is there."""
+    for step in re.findall(r"[^.\[\]]+", key):
+        below = lookup(node, step)
+        if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+            below = node.value[int(step)]
+        if below is None:
+            break
+        node = below
+    return node
+
+
 def override(root: yaml.Node, dotted: str, text: str) -> None:
     """Put a value (YAML text) at a dotted key, as `--set KEY=VALUE` does."""
     value = compose(text or '""', f"--set {dotted}")
@@ -212,8 +225,7 @@ def _cross(made: Any, node: yaml.Node, path: str, problems: list[Problem]) -> No
     if checks is None:
         return
     for key, message in checks():
-        at = lookup(node, key) or node
-        _blame(at, f"{path}.{key}" if path else key, message, problems)
+        _blame(_place(node, key), f"{path}.{key}" if path else key, message, problems)
 
 
 def _value(kind: Any, rule: Rule, node: yaml.Node, path: str, problems: list[Problem]) -> Any:
@@ -309,6 +321,7 @@ def _wrong(kind: Any, rule: Rule, value: Any) -> str:
         if rule.choices and value not in rule.choices:
             near = difflib.get_close_matches(value, rule.choices, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            return f"must be one of {', '.join(rule.choices)}, is {value!r}{hint}"
+            known = ", ".join(choice for choice in rule.choices if choice)
+            return f"must be one of {known}, is {value!r}{hint}"
         return ""
     return ""  # Any: checked by its reader

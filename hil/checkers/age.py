@@ -29,7 +29,7 @@ def check(evidence: Evidence) -> Found:
     """Check every setpoint that a device took."""
     ticks, orders = evidence.ticks, evidence.orders
     if ticks is None or ticks.now_s.size == 0:
-        return Found(done=False, note="the journal has no ticks")
+        return Found(done=False, lost=True, note="the journal has no ticks")
     limit_s = evidence.settings.setpoint_age_max_s
     decided_s = ticks.now_s + 1e-6 * ticks.tick_us
     left_s = orders.t_s - orders.link_s

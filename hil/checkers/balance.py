@@ -62,7 +62,7 @@ def check(evidence: Evidence) -> Found:
     """Check every tick of the run."""
     ticks, policy = evidence.ticks, evidence.settings.policy
     if ticks is None:
-        return Found(done=False, note="the journal could not be read")
+        return Found(done=False, lost=True, note="the journal could not be read")
     if policy not in POLICIES:
         return Found(done=False, note=f"policy {policy} keeps another balance")
     units = evidence.run.units

@@ -40,7 +40,7 @@ def check(evidence: Evidence) -> Found:
     """Check the log from its first line to its last."""
     path = evidence.out_dir / "daemon.log"
     if not path.exists():
-        return Found(done=False, note="there is no daemon.log")
+        return Found(done=False, lost=True, note="there is no daemon.log")
     found = Found()
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     found.checked = len(lines)

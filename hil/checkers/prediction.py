@@ -39,7 +39,7 @@ def check(evidence: Evidence) -> Found:
     """Check each unit in each tick in which it was out of the split."""
     ticks, units = evidence.ticks, evidence.run.units
     if ticks is None:
-        return Found(done=False, note="the journal could not be read")
+        return Found(done=False, lost=True, note="the journal could not be read")
     row, unit, held, falling, aged = _out(evidence, ticks)
     found = Found(checked=int(row.size))
     if not row.size:

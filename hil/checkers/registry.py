@@ -71,8 +71,12 @@ def figures(evidence: Evidence, report: Report, notes: dict[str, str]) -> dict[s
         if found.note:
             notes[f"checks.by_check.{name}"] = found.note
     violations = report.violations
+    lost = ", ".join(name for name, found in report.found.items() if found.lost)
+    if lost:
+        notes["checks.violations"] = f"not checked, for want of a record: {lost}"
     return {
-        "violations": len(violations),
+        # none found is no 0 where a checker could not look
+        "violations": len(violations) if violations or not lost else None,
         "by_check": {n: len(f.violations) if f.done else None for n, f in report.found.items()},
         "checked": {n: f.checked for n, f in report.found.items()},
         "excused": {n: f.excused for n, f in report.found.items() if f.excused},

@@ -27,7 +27,7 @@ def check(evidence: Evidence) -> Found:
     if last_s is None:
         return Found()
     if evidence.ticks is None:
-        return Found(done=False, note="the journal could not be read")
+        return Found(done=False, lost=True, note="the journal could not be read")
     within_s = evidence.settings.resume_within_s
     if last_s + within_s + STEADY_S > evidence.run.seconds:
         return Found(note=f"the last fault ends at {last_s:g} s, too late in the run to tell")

@@ -27,4 +27,5 @@ class Found:
     violations: list[Violation] = field(default_factory=list)
     note: str = ""  # what could not be checked, and why
     done: bool = True  # False: nothing could be checked
+    lost: bool = False  # nor is it known to hold: a record that every run leaves is not there
     excused: int = 0  # violations that an injected fault explains, see `hil.checkers.excuses`

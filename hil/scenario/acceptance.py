@@ -1,7 +1,10 @@
 """What the figures of a run must be, and by how much they are not."""
 
+import difflib
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+NO_REASON = "no reason given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ def missed(scenario: HasLimits, result: dict[str, Any]) -> list[str]:
 def shortfall(result: dict[str, Any], key: str, limit: Limit) -> str:
     """Say how a figure does not meet its limit; an empty text if it does."""
     value = figure(result, key)
+    if value is None and not _known(result, key):
+        return f"{key}: there is no such figure in result.json{_near(result, key)}"
     if value is None:
         return f"{key}: could not be measured ({_reason(result.get('notes') or {}, key)})"
     if not isinstance(value, int | float):
@@ -107,10 +112,33 @@ def _unless(result: dict[str, Any], other: Other | None, told: str) -> str:
     return f"{told}, and {also}" if also else ""
 
 
+def _known(result: dict[str, Any], key: str) -> bool:
+    """Whether a result has a place for a figure, or says why it has none.
+
+    What is part of something that was not measured, or that did not happen, may be one.
+    """
+    notes = result.get("notes") or {}
+    if _reason(notes, key) != NO_REASON:
+        return True
+    before, _, last = key.rpartition(".")
+    part = figure(result, before) if before else result
+    if isinstance(part, dict) and part:
+        return last in part
+    return last.isdigit() or (bool(before) and _known(result, before))
+
+
+def _near(result: dict[str, Any], key: str) -> str:
+    """Name the figure that may be meant, of those beside where it would stand."""
+    before, _, last = key.rpartition(".")
+    part = figure(result, before) if before else result
+    near = difflib.get_close_matches(last, part, 1) if isinstance(part, dict) else []
+    return f"; did you mean {before}{'.' if before else ''}{near[0]}?" if near else ""
+
+
 def _reason(notes: dict[str, str], key: str) -> str:
     """Find the note on a figure, or on what it is part of."""
     while key:
         if key in notes:
             return notes[key]
         key = key.rpartition(".")[0]
-    return "no reason given"
+    return NO_REASON

@@ -70,9 +70,10 @@ class Scenario:
 
     def cross_checks(self) -> list[tuple[str, str]]:
         """Rules over more than one key."""
-        late = [e for e in self.events if e.at_s >= self.duration_s]
+        late = [(i, e.at_s) for i, e in enumerate(self.events) if e.at_s >= self.duration_s]
         if late:
-            return [("events", f"at_s {late[0].at_s:g} is after the end, {self.duration_s:g} s")]
+            end = f"is after the end, {self.duration_s:g} s"
+            return [(f"events[{i}].at_s", f"{at_s:g} {end}") for i, at_s in late]
         low, high = self.links.latency_ms
         if low > high:
             return [("links", "latency_ms: the lower one comes first")]

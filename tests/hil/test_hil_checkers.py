@@ -13,7 +13,8 @@ from hil import checkers, result
 from hil.checkers import excuses, registry, settings
 from hil.checkers.evidence import episodes
 from hil.checkers.violation import Violation
-from hil.scenario import load
+from hil.scenario import Limit, load
+from hil.scenario.acceptance import shortfall
 
 
 def test_what_is_right_passes_every_checker(tmp_path):
@@ -48,6 +49,19 @@ def test_no_journal_leaves_the_checks_of_the_truth(tmp_path):
         assert not report.found[name].done
         assert "journal" in report.found[name].note
     assert report.found["fallback"].done
+
+
+def test_none_found_is_no_zero_where_a_record_is_not_there(tmp_path):
+    evidence = Scene().evidence(tmp_path)
+    (tmp_path / "daemon.log").unlink(missing_ok=True)
+    notes: dict[str, str] = {}
+    found = checkers.figures(evidence, checkers.run(evidence), notes)
+    assert found["by_check"]["log"] is None
+    assert found["violations"] is None
+    assert notes["checks.violations"] == "not checked, for want of a record: log"
+    lenient = {"checks": found, "notes": notes}
+    told = shortfall(lenient, "checks.violations", Limit(maximum=0))
+    assert told == f"checks.violations: could not be measured ({notes['checks.violations']})"
 
 
 def test_the_figures_say_what_when_and_whom(tmp_path):

@@ -210,10 +210,42 @@ def test_a_limit_that_a_second_figure_may_meet_instead(tmp_path):
     assert missed(made, {"rise_pct": 25.0, "rise_ms": 12.5}) == [
         "rise_pct: 25 is over its limit 20 by 5, and rise_ms: 12.5 is over its limit 10 by 2.5"
     ]
-    assert "rise_ms: could not be measured" in missed(made, {"rise_pct": 25.0})[0]
+    unknown = {"rise_pct": 25.0, "rise_ms": None}
+    assert "rise_ms: could not be measured" in missed(made, unknown)[0]
     text = "{rise_pct: {maximum: 20, unless: {key: rise_ms}}}"
     told = problems("zhejiang", [("acceptance", text)])
     assert told[0].endswith("acceptance.rise_pct.unless.maximum: missing")
+
+
+def test_a_figure_that_no_run_has_is_told_as_a_mistake(tmp_path):
+    limits = (
+        "{tracking.accuracy_pc: {minimum: 95}, tracking.kp.k1: {minimum: 1}, seeed: {minimum: 0}}"
+    )
+    made = load(write(tmp_path, SMALL), [("acceptance", limits)])
+    found = {"seed": 1, "tracking": {"accuracy_pct": 99.0}}
+    assert sorted(missed(made, found)) == [
+        "seeed: there is no such figure in result.json; did you mean seed?",
+        "tracking.accuracy_pc: there is no such figure in result.json;"
+        " did you mean tracking.accuracy_pct?",
+        "tracking.kp.k1: there is no such figure in result.json",
+    ]
+
+
+def test_each_event_after_the_end_is_told_at_its_own_line(tmp_path):
+    events = "".join(
+        f"  - {{kind: agc_cut,\n     at_s: {at_s}, duration_s: 1}}\n" for at_s in (5, 500, 6, 700)
+    )
+    name = write(tmp_path, f"{SMALL}duration_s: 60\nevents:\n{events}")
+    line = SMALL.count("\n") + 2
+    assert problems(name) == [
+        f"{name}:{line + 4}: events[1].at_s: 500 is after the end, 60 s",
+        f"{name}:{line + 8}: events[3].at_s: 700 is after the end, 60 s",
+    ]
+
+
+def test_no_choice_is_not_offered_as_one():
+    (told,) = problems("zhejiang", [("events", "[{at_s: 1, kind: agc_cut, of: cars}]")])
+    assert "must be one of battery, ev_hub," in told
 
 
 def test_guards_go_into_the_daemon_s_configuration():
