@@ -6,12 +6,12 @@ value after `freeze`.
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from vppd.core.types import F8, U1, Image, Order, Quality
+from vppd.core.orders import Standing
+from vppd.core.types import F8, U1, Image, Quality
 from vppd.devices.base import Reading
 from vppd.runtime.clock import TickTime
 from vppd.signals.base import AgcValue, FrequencyValue
@@ -56,18 +56,6 @@ class Device(Protocol):
         """True while its link is up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Inputs that stand until somebody changes them: the plan and the operator's orders."""
-
-    order: Order
-    regulation_capacity_up_mw: float
-    regulation_capacity_down_mw: float
-    basepoint_mw: F8
-    locked: U1
-    operator_mw: F8
-
-
 def freeze(
     when: TickTime,
     now_s: float,
@@ -108,6 +96,7 @@ def freeze(
         connected=_flags([device.connected for device in devices]),
         locked=standing.locked,
         operator_mw=standing.operator_mw,
+        pardon=standing.pardon,
     )
 
 
