@@ -246,9 +246,9 @@ def save(book: Book, params: Params, path: Path) -> None:
         "schema": SCHEMA,
         "next_number": book.next_number,
         "entries": [
-            _written(asdict(e) | {"order": _to_json(e.order, params)}) for e in book.entries
+            asdict(e) | {"order": _to_json(e.order, params)} for e in book.entries
         ],
-        "plans": [_written(asdict(p) | {"order": _to_json(p.order, params)}) for p in book.plans],
+        "plans": [asdict(p) | {"order": _to_json(p.order, params)} for p in book.plans],
     }
     fresh = path.with_name(path.name + ".new")
     with fresh.open("w", encoding="utf-8") as file:
@@ -287,8 +287,22 @@ def load(params: Params, path: Path) -> tuple[Book, tuple[str, ...]]:
         return Book(), (f"{path}: cannot be read ({error}); its orders are not in force",)
 
 
-def _written(row: dict[str, Any]) -> dict[str, Any]:
-    return row
+def rekeyed(book: Book, before: Params, after: Params) -> tuple[Book, tuple[str, ...]]:
+    """Book for another fleet, units found by name; second, what could not be taken over."""
+    lost: list[str] = []
+
+    def moved(order: Given) -> Given | None:
+        return _from_json(_to_json(order, before), after, lost)
+
+    entries = tuple(
+        replace(entry, order=order) for entry in book.entries if (order := moved(entry.order))
+    )
+    plans = tuple(
+        replace(plan, order=order)
+        for plan in book.plans
+        if isinstance(order := moved(plan.order), PlanOrder)
+    )
+    return replace(book, entries=entries, plans=plans, pardons=()), tuple(lost)
 
 
 def _to_json(order: Given, params: Params) -> dict[str, Any]:
