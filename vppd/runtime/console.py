@@ -274,7 +274,8 @@ class Console:
     def _audit(self, request: dict[str, Any]) -> None:
         fields = {key: str(request.get(key, ""))[:300] for key in ("who", "client", "what", "why")}
         self._tell("api_refused", **fields)
-        self._shell.alarms.peer_refused(f"{fields['client']}: {fields['what']}, {fields['why']}"[:200])
+        told = f"{fields['client']}: {fields['what']}, {fields['why']}"
+        self._shell.alarms.peer_refused(told[:200])
 
     def _tell(self, event: str, **fields: str) -> None:
         log.info(event, **fields)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vppd.config.params import build_params
 from vppd.config.schema import Config
+from vppd.core.orders import Standing
 from vppd.core.types import Decision, Image, Params, State
 from vppd.journal.schema import Meta
 from vppd.journal.writer import JournalWriter

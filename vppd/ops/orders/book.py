@@ -245,9 +245,7 @@ def save(book: Book, params: Params, path: Path) -> None:
     document = {
         "schema": SCHEMA,
         "next_number": book.next_number,
-        "entries": [
-            asdict(e) | {"order": _to_json(e.order, params)} for e in book.entries
-        ],
+        "entries": [asdict(e) | {"order": _to_json(e.order, params)} for e in book.entries],
         "plans": [asdict(p) | {"order": _to_json(p.order, params)} for p in book.plans],
     }
     fresh = path.with_name(path.name + ".new")
