@@ -106,10 +106,11 @@ lock: setup  ## pin every dependency anew: requirements.lock (all), -run.lock (t
 	@$(COMPILE) --constraint requirements.lock --extra audit --output-file requirements-audit.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --build-deps-for wheel --output-file requirements-run.lock pyproject.toml
 
-docs: setup  ## write docs/config.md, alarms.md and metrics.md from their sources, and draw docs/pictures/ from two runs
+docs: setup  ## write docs/config.md, alarms.md, metrics.md and api.md from their sources, and draw docs/pictures/ from two runs
 	@$(BIN)/python -m vppd.runtime.reference docs/config.md
 	@$(BIN)/python -m vppd.ops.alarms.page docs/alarms.md
 	@$(BIN)/python -m vppd.ops.metrics_page docs/metrics.md
+	@$(BIN)/python -m vppd.runtime.api_page docs/api.md
 	@$(BIN)/python docs/pictures/draw.py
 
 site: docs  ## build the documentation into build/site: offline, no request leaves it

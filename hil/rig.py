@@ -100,7 +100,8 @@ def check_clock(scenario: Scenario) -> None:
 class Rig:
     """One run. `view` is called twice a second with what there is to show.
 
-    `command`: what asks for this run, for the header of its daemon.yaml.
+    `command`: what asks for this run, for the header of its daemon.yaml; `more_config`: YAML
+    that stands at the end of that file.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Rig:
         base_port: int | None = None,
         vppd: str | None = None,
         command: str = "",
+        more_config: str = "",
     ) -> None:
         self.scenario = scenario
         self.out_dir = out_dir.resolve()
@@ -124,6 +126,7 @@ class Rig:
         self._base_port = base_port
         self._vppd = vppd
         self._command = command
+        self._more_config = more_config
         self._phase = "starting"
         self._started_utc = datetime.now(UTC)
         self._wires: dict[int, Child] = {}
@@ -193,7 +196,7 @@ class Rig:
         plain = ("vppd-hil", "run", self.scenario.name, "--seed", str(self.scenario.seed))
         command = self._command or shlex.join(plain)
         text = daemon_config.text(drawn, self.scenario, state_dir=".", command=command)
-        (self.out_dir / "daemon.yaml").write_text(text)
+        (self.out_dir / "daemon.yaml").write_text(text + self._more_config)
         cuts = tuple(event for event in self.scenario.events if event.kind == "agc_cut")
         tso.Spec(
             port=drawn.tso_port,

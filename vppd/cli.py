@@ -86,6 +86,23 @@ def run(config: Path, shadow: bool) -> None:
 
 
 @main.command()
+@click.argument("name")
+@click.argument("role", type=click.Choice(["viewer", "operator", "engineer"]))
+def user(name: str, role: str) -> None:
+    """Print the line of a user for api.users_file; asks for a password, or reads it."""
+    from vppd.ops.api.users import Role, UsersError, user_line
+
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    try:
+        click.echo(user_line(name, Role[role.upper()], password))
+    except UsersError as error:
+        _fail(str(error), EXIT_BAD)
+
+
+@main.command()
 @click.argument("config", type=PATH)
 def check(config: Path) -> None:
     """Validate a configuration: every problem at once, as file:line: key: message."""

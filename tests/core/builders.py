@@ -118,6 +118,7 @@ def image(n: int = 3, tick: int = 0, now_s: float = 100.0, **changes: Any) -> Im
         connected=flags(1),
         locked=flags(0),
         operator_mw=each(NAN),
+        pardon=-1,
     )
     return dataclasses.replace(base, **changes)
 

@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from builders import params
+from builders import image, params
 from test_core_response import DEAD_S, LAG_S, Plant
 
+from vppd.core.state import initial_state
+from vppd.core.tick import tick
 from vppd.core.types import Policy, Reason
 
 STORE, OTHER, LIAR = 0, 1, 2
@@ -138,3 +140,21 @@ def test_nobody_is_doubted_without_a_limit_or_a_model(changes):
         d, _ = liar.tick()
         assert Reason(d.held_by[LIAR]) not in (Reason.BENCHED, Reason.MODEL)
     assert np.isnan(made.state.benched_s).all()
+
+
+def test_a_pardon_takes_a_benched_unit_back_with_its_past_forgotten():
+    plant = params(2, policy=Policy.RESPONSE_AWARE, trust_error_pu=0.1)
+    doubted = dataclasses.replace(
+        initial_state(plant), now_s=99.0, doubt=np.array([0.5, 0.5]),
+        bench_wait_s=np.array([480.0, 480.0]), p_setpoint_mw=np.zeros(2),
+        out_reason=np.zeros(2, np.uint8),
+    )  # fmt: skip
+    benched, _ = tick(doubted, image(2), plant)
+    assert benched.out_reason.tolist() == [Reason.BENCHED, Reason.BENCHED]
+    after, _ = tick(benched, image(2, tick=1, now_s=101.0, pardon=1), plant)
+    assert after.out_reason.tolist() == [Reason.BENCHED, Reason.NONE]
+    assert after.doubt[1] < 0.1
+    assert after.bench_wait_s[1] == 0.0
+    assert after.bench_wait_s[0] > 480.0
+    again, _ = tick(after, image(2, tick=2, now_s=102.0), plant)
+    assert again.out_reason[1] == Reason.NONE  # a pardon is for good, until it errs anew

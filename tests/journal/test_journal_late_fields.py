@@ -54,13 +54,16 @@ def test_a_state_from_before_the_response_model_is_read_and_goes_on():
 def test_ticks_from_before_it_are_read_and_their_digest_is_of_what_was_then():
     columns, late = before(Decision)
     assert {"expected_mw", "ahead_s", "target_mw"} <= late
-    assert before(Image)[1] == set()
-    schema = dataclasses.replace(SCHEMA, decision=columns)
+    of_image, late_in_image = before(Image)
+    assert late_in_image == {"pardon"}
+    schema = dataclasses.replace(SCHEMA, image=of_image, decision=columns)
     written = record_of(Decision, 3, 2, words_of(4))
     layout = TickLayout(schema, make_params(3))
     encoder, decoder = TickEncoder(layout), TickDecoder(layout)
     for k in range(3):
-        *_, read = decoder.decode(encoder.encode(make_meta(k), make_image(k, 3), written))
+        record = encoder.encode(make_meta(k), make_image(k, 3), written)
+        _, read_image, read = decoder.decode(record)
+        assert read_image.pardon == -1
         assert read.digest == digest_of(Block("Decision", columns, 3), written)
         assert bits(read)["event_value"] == bits(written)["event_value"]
 

@@ -53,6 +53,7 @@ def plant(seed):
         "p_meas_mw": some_nan(rng, rng.choice([-3.0, 2.5, 1e5, -1.1e5, 40.0], N)),
         "accepted_mw": some_nan(rng, rng.uniform(-9.0, 9.0, N)),
         "operator_mw": some_nan(rng, rng.uniform(-9.0, 9.0, N), 0.5),
+        "pardon": -1,
         "p_avail_min_mw": some_nan(rng, rng.uniform(-9.0, 3.0, N)),
         "p_avail_max_mw": some_nan(rng, rng.uniform(-3.0, 9.0, N)),
         "quality": flags(rng, *Quality),

@@ -7,10 +7,11 @@ from builders import image as an_image
 from builders import params
 from virtual_loop import run_virtual
 
+from vppd.core.orders import Standing
 from vppd.core.types import Mode, Order, Trigger, WriteResult
 from vppd.devices.base import Reading
 from vppd.runtime.clock import TickClock
-from vppd.runtime.image import NEVER, Freezer, Standing, newest_agc
+from vppd.runtime.image import NEVER, Freezer, newest_agc
 from vppd.runtime.loop import ControlLoop
 from vppd.runtime.timers import LoopTimer
 from vppd.signals.base import AgcValue, FrequencyValue

@@ -83,6 +83,8 @@ EXPOSED = (
     " ca_file, use 127.0.0.1, or say insecure: true"
 )
 TLS_HALF = "missing; TLS needs it beside {given}"
+API_EXPOSED = "{host} is not loopback: needs {lacks}, or insecure with the words '{words}'"
+INSECURE_WORDS = "must be the words '{words}'"
 
 # --- rules over the file ------------------------------------------------------------------
 ID_TAKEN = "{written} is taken by {path} on line {line}"

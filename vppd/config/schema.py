@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from vppd.config import messages
 from vppd.config.fields import about, number, text
 from vppd.config.sections import (
+    ApiConfig,
     DroopConfig,
     GuardsConfig,
     JournalConfig,
@@ -604,6 +605,9 @@ class Config:
     )
     tracing: TracingConfig | None = field(
         default=None, metadata=about("traces of ticks; absent: none")
+    )
+    api: ApiConfig | None = field(
+        default=None, metadata=about("HTTP API and console (docs/api.md); absent: none")
     )
     templates: Any = field(
         default=None, metadata=about("a place for YAML anchors; its content is not read")

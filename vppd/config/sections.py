@@ -1,13 +1,17 @@
 """Sections of the configuration that stand for themselves: droop, guards, journal,
-metrics, traces.
+metrics, traces, API.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from vppd.config import messages
-from vppd.config.exposure import exposed
+from vppd.config.exposure import exposed, is_loopback
 from vppd.config.fields import about, number, text
+
+# What the configuration has to say to be allowed what is not safe.
+INSECURE = "everybody on this network may read along and steer this plant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +220,79 @@ class TracingConfig:
         tls, host = url.scheme == "https", url.hostname or ""
         found = exposed(host, "HTTP", tls=tls, insecure=self.insecure)
         return [("endpoint", message) for _, message in found]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """HTTP API and console. Anywhere but on loopback it wants TLS and users."""
+
+    CROSS_CHECKS: ClassVar[tuple[str, ...]] = ("words_check", "tls_check", "exposure_check")
+
+    port: int = field(
+        default=8470, metadata=number("", "TCP port; 0: any free one", minimum=0.0, maximum=65535.0)
+    )
+    host: str = field(default="127.0.0.1", metadata=text("address that it listens on"))
+    users_file: str | None = field(
+        default=None,
+        metadata=text(
+            "users with the hashes of their passwords, lines of `vppd user`; relative to this file,"
+            " or the name of a credential (LoadCredential= of systemd). Without users nobody can"
+            " give orders"
+        ),
+    )
+    anonymous: str = field(
+        default="viewer",
+        metadata=text("role of who has not logged in; viewer: sees all", "viewer", "none"),
+    )
+    tls_certificate: str | None = field(
+        default=None, metadata=text("PEM file of the certificate and its chain; as users_file")
+    )
+    tls_key: str | None = field(
+        default=None, metadata=text("PEM file of its private key; as users_file")
+    )
+    hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=text("more names that the console is called by; requests for others are refused"),
+    )
+    session_s: float = field(
+        default=43200.0,
+        metadata=number("s", "a login ends after that time", minimum=60.0, maximum=604800.0),
+    )
+    insecure: str | None = field(
+        default=None,
+        metadata=text(
+            f"the words `{INSECURE}`: then it listens on any address without TLS and users"
+        ),
+    )
+
+    def words_check(self) -> list[tuple[str, str]]:
+        """Who says that it is insecure says so in full."""
+        if self.insecure is None or self.insecure == INSECURE:
+            return []
+        return [("insecure", messages.INSECURE_WORDS.format(words=INSECURE))]
+
+    def tls_check(self) -> list[tuple[str, str]]:
+        """A certificate has a key, and a key a certificate."""
+        if (self.tls_certificate is None) == (self.tls_key is None):
+            return []
+        keys = ("tls_certificate", "tls_key")
+        given, key = keys if self.tls_key is None else keys[::-1]
+        return [(key, messages.TLS_HALF.format(given=given))]
+
+    def exposure_check(self) -> list[tuple[str, str]]:
+        """Anywhere but on loopback: TLS, users, and nobody without a login."""
+        if self.insecure is not None or is_loopback(self.host):
+            return []
+        lacks = []
+        if self.tls_certificate is None:
+            lacks.append("tls_certificate and tls_key")
+        if self.users_file is None:
+            lacks.append("users_file")
+        if self.anonymous != "none":
+            lacks.append("anonymous: none")
+        if not lacks:
+            return []
+        message = messages.API_EXPOSED.format(
+            host=self.host, lacks=" and ".join(lacks), words=INSECURE
+        )
+        return [("host", message)]

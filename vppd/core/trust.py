@@ -3,6 +3,7 @@
 Only the response-aware policy foretells readings; with the others nobody is doubted.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ def judge(
     if params.policy != RESPONSE_AWARE or not params.trust_error_pu > 0.0:
         return None
     n = reason.size
+    state = _pardoned(state, image.pardon)
     doubt, benched_s, wait_s = np.empty(n), np.empty(n), np.empty(n)
     benched = _judge(
         image.now_s, dt_s, params.trust_error_pu, params.p_min_mw, params.p_max_mw,
@@ -45,6 +47,17 @@ def judge(
         state.out_reason, reason, doubt, benched_s, wait_s,
     )  # fmt: skip
     return Judged(benched, doubt, benched_s, wait_s)
+
+
+def _pardoned(state: State, unit: int) -> State:
+    """The same, with the past of the unit forgotten that the operator trusts again."""
+    if not 0 <= unit < state.doubt.size:
+        return state
+    columns = state.doubt.copy(), state.benched_s.copy(), state.bench_wait_s.copy()
+    for column in columns:
+        column[unit] = np.nan
+    doubt, benched_s, bench_wait_s = columns
+    return replace(state, doubt=doubt, benched_s=benched_s, bench_wait_s=bench_wait_s)
 
 
 def shrink(judged: Judged, image: Image, params: Params, reason: U1, box: Box) -> None:

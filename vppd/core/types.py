@@ -293,6 +293,7 @@ class Image:
     connected: U1  # 1: its link is up
     locked: U1  # 1: the operator holds the unit at operator_mw
     operator_mw: F8
+    pardon: int = late(-1)  # unit whose doubt the operator clears in this tick; -1: none
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,7 @@ from vppd.journal.retention import Keep
 from vppd.journal.schema import Meta
 from vppd.journal.segment import OpenSegment, SegmentFile
 
+OnEvent = Callable[[float, str, Mapping[str, Scalar]], None]
 SPARE: Final = 64  # room that the ticks leave for events
 
 
@@ -136,6 +137,7 @@ class JournalWriter:
         self._busy_us = 0.0
         self._closing = False
         self._on_thread_start = on_thread_start
+        self.on_event: OnEvent | None = None  # hears of each event, in the caller's thread
         self._thread: threading.Thread | None = None
         if not inline:
             self._thread = threading.Thread(target=self._run, name="vppd-journal", daemon=True)
@@ -165,6 +167,8 @@ class JournalWriter:
             self._gap += 1
             return False
         self._submit(EventItem(event_payload(utc_s, event, fields)))
+        if self.on_event is not None:
+            self.on_event(utc_s, event, fields)
         return True
 
     def reconfigure(self, params: Params, about: About, utc_s: float) -> None:

@@ -130,6 +130,12 @@ class AlarmFeed:
         self._board.pulse("peer_refused", now_s, detail=detail)
         self._publish(now_s)
 
+    def order_lost(self, detail: str) -> None:
+        """Take in that an order of before the start is not in force any more."""
+        now_s = self._clock()
+        self._board.pulse("order_lost", now_s, detail=detail)
+        self._publish(now_s)
+
     async def watch_disk(self, folder: Path, offload: Offload) -> None:
         """Look at the disk of a folder for ever, in a thread: one that hangs must hold nobody."""
         while True:

@@ -30,6 +30,8 @@ from vppd.ops.log import LogSetup
 from vppd.ops.metrics_http import MetricsServer
 from vppd.ops.status_socket import StatusServer
 from vppd.runtime import keepsake
+from vppd.runtime.console import Console
+from vppd.runtime.console_start import Api, open_api, url_of
 from vppd.runtime.handed import handed, listening_sockets
 from vppd.runtime.heads import HeadTeller
 from vppd.runtime.journal_settings import has_key, heads_path, limits_of, signer_of
@@ -41,13 +43,15 @@ from vppd.runtime.realtime import SlackCollector, apply_realtime, freeze_heap
 from vppd.runtime.reloader import Reloader
 from vppd.runtime.resume import Resumed, resumed
 from vppd.runtime.scrapes import Scrapes, metrics_server
-from vppd.runtime.shell import Shell
+from vppd.runtime.shell import Shell, forget_event
 from vppd.runtime.site import CONTROL_NAME, JOURNAL_NAME, SOCKET_NAME, Site
+from vppd.runtime.supervisor import restarted
 from vppd.runtime.tracing import tick_tracer
 
 log = structlog.get_logger()
 
-STATUS = "status"  # name of the socket, as the manager keeps it
+STATUS, API = "status", "api"  # names of the sockets, as the manager keeps them
+CONSOLE_STOP_S = 1.0  # the api process ends by itself when its pipe does
 
 
 def run_daemon(site: Site, notifier: Notifier, log_setup: LogSetup, *, shadow: bool) -> None:
@@ -85,6 +89,7 @@ class _Daemon:
         self._keepsake = None if shadow else self._open_keepsake()
         self._resume = self._take_up()
         self._late_status: asyncio.Task[None] | None = None
+        self._api: Api | None = None
 
     async def run(self) -> None:
         """Start, tick until a signal of the system, stop."""
@@ -100,9 +105,16 @@ class _Daemon:
         for signal in plant.signals:
             await signal.bind()
         try:
+            if config.api is not None:
+                self._api = open_api(config.api, self._site.base_dir, listening_sockets(API))
+                self._notifier.forget(API)
+                self._notifier.keep(API, self._api.listening.fileno())
             with self._journal() as journal:
                 await self._serve(plant, journal)
         finally:
+            if self._api is not None:
+                self._notifier.forget(API)
+                self._api.listening.close()
             # After a stop units are where they were to go; after a failure nothing is known to be
             # right. Only what is killed is gone on with.
             if self._keepsake is not None:
@@ -147,6 +159,8 @@ class _Daemon:
             if self._late_status is None and self._resume is not None:
                 # who came since the crash has waited for this tick
                 self._late_status = asyncio.create_task(status.start())
+            if console is not None:
+                console.publish(tick)
             scrapes.add(tick)
             if tracer is not None:
                 tracer.add(tick)
@@ -165,6 +179,7 @@ class _Daemon:
             offload=asyncio.to_thread, resume=self._resume,
             keep=forget if self._keepsake is None else self._keepsake.write,
         )  # fmt: skip
+        console = self._console(shell, journal)
         scrapes = Scrapes(shell.teller.status)
         tracing = self._site.config.tracing
         tracer = None if tracing is None else tick_tracer(tracing, site.name, time.time)
@@ -178,9 +193,15 @@ class _Daemon:
         if self._resume is None:
             await status.start()
 
+        def configured(params: Params, about: About) -> None:
+            if self._keepsake is not None:
+                self._keepsake.configure(params, about)
+            if console is not None:
+                console.of_plant(params)
+
         reloader = Reloader(
             self._site, shell, self._notifier, journal, shadow=self._shadow,
-            configured=_ignore if self._keepsake is None else self._keepsake.configure,
+            configured=configured,
         )  # fmt: skip
 
         async def reload(by: str) -> dict[str, Any]:
@@ -194,11 +215,19 @@ class _Daemon:
             self._catch_signals(shell.loop, journal)
             self._catch_hangup(reload)
             self._notifier.ready(counted(len(self._params.ids), "unit"))
-            log.info("ready", status_socket=str(status.path))
+            log.info("ready", status_socket=str(status.path), **about)
 
+        about = {} if self._api is None else {"console": url_of(self._api)}
+        serving = None
+        if console is not None:
+            job = restarted("api", console.run, clock=time.monotonic, tell=shell.alarms.task_failed)
+            serving = asyncio.create_task(job)
         try:
             await shell.run(started)
         finally:
+            if serving is not None:
+                serving.cancel()
+                await asyncio.wait((serving,), timeout=CONSOLE_STOP_S)
             self._notifier.forget(STATUS)
             await control.stop()
             await status.stop()
@@ -212,6 +241,22 @@ class _Daemon:
         if config is None:
             return None
         return metrics_server(config, self._site.base_dir, scrapes, slack_s)
+
+    def _console(self, shell: Shell, journal: JournalWriter | None) -> Console | None:
+        if self._api is None:
+            return None
+        console = Console(
+            self._api,
+            shell,
+            site=self._site.config.site.name,
+            state_dir=self._site.state_dir,
+            journal=None if journal is None else self._site.state_dir / JOURNAL_NAME,
+            utc=time.time,
+            put_event=forget_event if journal is None else journal.put_event,
+        )
+        if journal is not None:
+            journal.on_event = console.hear_event
+        return console
 
     def _catch_signals(self, loop: ControlLoop, journal: JournalWriter | None) -> None:
         def stop(name: str) -> None:
@@ -269,10 +314,6 @@ class _Daemon:
         finally:
             writer.close()
             heads.close()
-
-
-def _ignore(_params: Params, _about: About) -> None:
-    """Nothing is kept."""
 
 
 def tell_recovery(recovery: Recovery | None) -> None:

@@ -7,12 +7,12 @@ value after `freeze`.
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from vppd.core.types import F8, I8, U1, Image, Order, Quality
+from vppd.core.orders import Standing
+from vppd.core.types import F8, I8, U1, Image, Quality
 from vppd.devices.base import Reading
 from vppd.kernels.grid import round_all as _round_all
 from vppd.kernels.grid import round_instants as _round_instants
@@ -59,18 +59,6 @@ class Device(Protocol):
     @property
     def connected(self) -> bool:
         """True while its link is up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Inputs that stand until somebody changes them: the plan and the operator's orders."""
-
-    order: Order
-    regulation_capacity_up_mw: float
-    regulation_capacity_down_mw: float
-    basepoint_mw: F8
-    locked: U1
-    operator_mw: F8
 
 
 class Freezer:
@@ -157,6 +145,7 @@ class Freezer:
             connected=_flags([device.connected for device in devices]),
             locked=standing.locked,
             operator_mw=standing.operator_mw,
+            pardon=standing.pardon,
         )
 
     def _rounded(self, values: Sequence[float], per: F8) -> F8:

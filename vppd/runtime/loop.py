@@ -12,12 +12,13 @@ from typing import Protocol
 import numpy as np
 
 from vppd.core.carry import carry_state, places
+from vppd.core.orders import Standing
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import Decision, Image, Order, Params, Reason, State, Trigger
 from vppd.journal.schema import Meta
 from vppd.runtime.clock import TickClock, TickTime
-from vppd.runtime.image import NAN, Device, Freezer, Heard, Standing, newest_frequency
+from vppd.runtime.image import NAN, Device, Freezer, Heard, newest_frequency
 from vppd.signals.base import Signal
 
 REACHED_MW = 1e-3  # a unit that is this near its last setpoint has arrived
@@ -138,6 +139,10 @@ class ControlLoop:
     def stopping(self) -> bool:
         """True from the first `stop` on."""
         return self._stop_at_s is not None
+
+    def start_now(self) -> None:
+        """Start a tick at once, for what has come to stand."""
+        self._ticks.wake()
 
     def stop(self) -> None:
         """Bring every unit to its last setpoint, within its limits, then end the loop."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from vppd.config.params import basepoints_mw
 from vppd.config.schema import Config, LinkConfig, UnitConfig
+from vppd.core.orders import Standing
 from vppd.core.types import Order
 from vppd.devices.base import Driver
 from vppd.devices.runner import DeviceRunner
 from vppd.links.base import Link
-from vppd.runtime.image import Standing
 from vppd.runtime.registry import Kind, kinds
 from vppd.signals.base import Signal
 

@@ -13,13 +13,13 @@ import yaml
 
 from vppd.config.errors import ConfigError, Problem
 from vppd.config.schema import Config
+from vppd.core.orders import Standing
 from vppd.core.types import Params
 from vppd.journal.header import About
-from vppd.runtime.image import Standing
 from vppd.runtime.plant import Plant
 
 NEEDS_RESTART = "takes a restart: nothing of this file was taken over"
-LEAVES = "signals", "journal", "metrics", "tracing"  # sections that must stay as they are
+LEAVES = "signals", "journal", "metrics", "tracing", "api"  # sections that must stay as they are
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vppd.config.params import build_params
 from vppd.config.schema import Config
+from vppd.core.orders import Standing
 from vppd.core.types import Decision, Image, Params, State
 from vppd.journal.schema import Meta
 from vppd.journal.writer import JournalWriter
@@ -111,6 +112,7 @@ class Shell:
         self._clock = clock
         self._on_done = on_done
         self._journal_dir = journal_dir
+        self._leaving: list[int] = []  # units that a reload is about to take away
         self._offload = offload
         self._resume = resume
         if resume is not None:
@@ -180,13 +182,18 @@ class Shell:
         self.loop.after_tick(swap)
         await swapped
 
+    def with_leaving(self, standing: Standing) -> Standing:
+        """Orders with those that lead units out which a reload takes away."""
+        return led_out(standing, self.params, self._leaving) if self._leaving else standing
+
     async def _lead_out(self, params: Params) -> None:
         """Move units that will go to their safe values; the others take over what they leave."""
         stays = set(params.ids)
         gone = [i for i, unit in enumerate(self.params.ids) if unit not in stays]
         if not gone:
             return
-        self.loop.standing = led_out(self.loop.standing, self.params, gone)
+        self._leaving = gone
+        self.loop.standing = self.with_leaving(self.loop.standing)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.site.stop_timeout_s):
                 arrived = False
@@ -210,6 +217,7 @@ class Shell:
         for name, link in old.links.items():
             if change.plant.links.get(name) is not link:
                 self._end_task(f"link {name}")
+        self._leaving = []
         self.loop.of_plant(change.params, change.standing, change.plant.devices)
         self.teller.of_plant(change.params, change.plant.devices)
         links = [unit.device.link for unit in change.config.fleet]
@@ -273,7 +281,7 @@ def _scores(
 
     return LiveScores(
         products_of(config), params, utc=utc, offload=offload,
-        record=_forget_event if journal is None else journal.put_event,
+        record=forget_event if journal is None else journal.put_event,
     )  # fmt: skip
 
 
@@ -281,7 +289,7 @@ def _no_products() -> tuple[ProductStatus, ...]:
     return ()
 
 
-def _forget_event(utc_s: float, event: str, **fields: Any) -> None:
+def forget_event(utc_s: float, event: str, **fields: Any) -> None:
     """Record nothing."""
 
 

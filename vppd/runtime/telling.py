@@ -148,6 +148,11 @@ class Teller:
             self._changes.tell(done)
         self._feed_watchdog(done)
 
+    @property
+    def units_online(self) -> int:
+        """Number of units that take part."""
+        return self._bench.online
+
     def _feed_watchdog(self, done: Done) -> None:
         line = None
         if done.image.now_s - self._told_manager_s >= STATUS_EVERY_S:

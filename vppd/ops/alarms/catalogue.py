@@ -232,6 +232,14 @@ CATALOGUE: Final = (
         scope=Scope.TASK,
     ),
     Kind(
+        "order_lost", Priority.MEDIUM, "operator",
+        "An operator's order did not survive a restart of the daemon",
+        "Look at what is in force, and give the order again where it is still meant.",
+        "`order_lost` in the log and the journal says which and why: its unit has left the fleet,"
+        " or `orders.json` of the state folder cannot be read.",
+        delays=Delays(0.0, 3600.0),
+    ),
+    Kind(
         "peer_refused", Priority.MEDIUM, "security",
         "Somebody who may not tried to command the plant",
         "Find out who: a master that was not entered, or an intruder.",
@@ -304,6 +312,7 @@ BY_LOG: Final = {
     "task_given_up": "task_given_up",
     "device_lost": "unit_lost",
     "peer_refused": "peer_refused",
+    "order_lost": "order_lost",
 }
 NO_ALARM: Final = {
     "journal_back": "good news",
@@ -320,4 +329,7 @@ NO_ALARM: Final = {
     "resuming": "says that the last daemon was killed; its service manager counts restarts",
     "reload_refused": "who asked has the reasons, and status says so; the old file stays in force",
     "alarm": "the alarms' own line",
+    "api_misbehaves": "its process is started anew; orders that were given stand",
+    "api_ended": "its process is started anew within a second; the plant runs without it",
+    "orders_not_written": "who gave the order is told that it is not in force",
 }

@@ -1,0 +1,282 @@
+"""The page, in a real browser, on a live plant of 210 units.
+
+Pictures of each page at three sizes are left in the folder of the run. Pages are asked by
+`evaluate` in a loop: the console's own policy allows no code from texts, and so no
+`wait_for_function`.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_daemon import Client
+from conftest import LivePlant
+from console_bench import PASSWORD
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+CHROMIUM = next(
+    (
+        path
+        for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser"))
+        if path.exists()
+    ),
+    None,
+)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
+    pytest.mark.timeout(400),
+]
+PAGES = ("overview", "fleet", "orders", "alarms", "events")
+SIZES = {"wall": (1920, 1080), "desk": (1280, 720), "phone": (390, 844)}
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+class Page:
+    """One tab, with what it complained of."""
+
+    def __init__(self, browser: Any, plant: LivePlant, size: str = "desk") -> None:
+        width, height = SIZES[size]
+        self.context = browser.new_context(viewport={"width": width, "height": height})
+        self.tab = self.context.new_page()
+        self.plant = plant
+        self.errors: list[str] = []
+        self.asked: set[str] = set()
+        self.tab.on("console", self._said)
+        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.tab.on("request", lambda request: self.asked.add(request.url))
+        self.tab.goto(f"http://127.0.0.1:{plant.port}/")
+        self.until("(window.vppd?.store.history.utc_s.length ?? 0) > 3")
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
+
+    def get(self, script: str) -> Any:
+        return self.tab.evaluate(script)
+
+    def until(self, script: str, patience_s: float = PATIENCE_S) -> float:
+        """Wait until it is true; how long that took, s."""
+        began_s = time.monotonic()
+        while not self.get(script):
+            assert time.monotonic() - began_s < patience_s, script
+            self.tab.wait_for_timeout(50)
+        return time.monotonic() - began_s
+
+    def open(self, name: str) -> None:
+        self.tab.keyboard.press("Escape")
+        self.tab.evaluate(f"location.hash = '{name}'")
+        self.until(f"!document.getElementById('page-{name}').hidden")
+
+    def log_in(self, name: str) -> None:
+        self.tab.click("#login-button")
+        self.tab.fill("#login-name", name)
+        self.tab.fill("#login-password", PASSWORD)
+        self.tab.click("#login-form button[type=submit]")
+        self.until(f"vppd.store.me.name === '{name}' && document.body.dataset.link === 'live'")
+
+    def rows(self) -> list[str]:
+        """Units in sight, from the top."""
+        return self.get(
+            "[...document.querySelectorAll('.rows .row:not([hidden])')]"
+            ".sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map(r => r.dataset.unit)"
+        )
+
+    def confirm(self, why: str) -> list[str]:
+        """Confirm the order that is shown; what its effect said."""
+        self.until("!document.getElementById('confirm-give').disabled")
+        effect = self.get("[...document.querySelectorAll('#effect li')].map(e => e.textContent)")
+        self.tab.fill("#confirm-why", why)
+        self.tab.click("#confirm-give")
+        self.until("!document.getElementById('confirm').open")
+        return effect
+
+
+@pytest.fixture
+def page(browser, plant) -> Iterator[Callable[..., Page]]:
+    """Makes pages; each is to be left without a complaint."""
+    made: list[Page] = []
+
+    def make(size: str = "desk") -> Page:
+        made.append(Page(browser, plant, size))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.context.close()
+
+
+def test_it_shows_live_regulation(page):
+    shown = page()
+    first = shown.get("vppd.store.now.tick")
+    shown.until(f"vppd.store.now.tick >= {first} + 5")
+    assert shown.get("document.getElementById('mode').textContent") == "REGULATING"
+    asked, delivered = shown.get("[vppd.store.now.request_mw, vppd.store.now.measured_mw]")
+    assert abs(asked - delivered) < 20.0
+    assert shown.tab.inner_text(".tile.delivered b") not in ("", "–")
+    ticks = shown.get("vppd.store.history.utc_s.slice(-5).map((t, k, a) => k ? t - a[k-1] : 1)")
+    assert max(ticks) < 3.0
+    assert shown.errors == []
+
+
+def test_no_request_leaves_the_machine(page, plant):
+    shown = page()
+    for name in PAGES:
+        shown.open(name)
+    assert all(url.startswith(f"http://127.0.0.1:{plant.port}/") for url in shown.asked)
+
+
+def test_210_units_are_sorted_and_filtered(page):
+    shown = page("wall")
+    shown.open("fleet")
+    shown.until("vppd.store.units !== null")
+    assert shown.tab.inner_text("#shown") == "210 of 210 units"
+    assert shown.get("document.querySelectorAll('.rows .row').length") < 80  # only those in sight
+    shown.tab.click("[data-sort=id]")
+    assert shown.rows()[0] > shown.rows()[1]  # downwards
+    shown.tab.click("[data-sort=setpoint]")
+    shown.until(
+        "(() => { const p = vppd.fleet.order.map(i => vppd.store.units.setpoint[i]);"
+        " return p.every((x, k) => !k || p[k-1] <= x + 0.5); })()"
+    )
+    shown.tab.fill("#filter", "bat")
+    assert shown.tab.inner_text("#shown") == "14 of 210 units"
+    assert all(name.startswith("bat") for name in shown.rows())
+    shown.tab.fill("#filter", "")
+    shown.tab.select_option("#kind", "pv")
+    assert shown.tab.inner_text("#shown") == "20 of 210 units"
+    shown.tab.select_option("#kind", "")
+    shown.tab.click("#tree [role=treeitem]:has-text('hvac')")
+    assert shown.tab.inner_text("#shown") == "60 of 210 units"
+    assert shown.errors == []
+
+
+def test_the_keyboard_reaches_a_unit_and_its_gates(page):
+    shown = page()
+    shown.tab.keyboard.press("2")
+    shown.until("!document.getElementById('page-fleet').hidden")
+    shown.tab.keyboard.press("/")
+    shown.tab.keyboard.type("bat003")
+    shown.tab.focus("#rows")
+    shown.tab.keyboard.press("Enter")
+    shown.until("document.querySelectorAll('.gate').length === 3")
+    assert "bat003" in shown.tab.inner_text("#why-title")
+    gates = shown.get("[...document.querySelectorAll('.gate')].map(g => g.dataset.gate)")
+    assert gates == ["physics", "market", "operations"]
+    assert "gives the same bits" in shown.tab.inner_text("#why-body pre")
+    shown.tab.keyboard.press("Escape")
+    shown.until("!document.getElementById('why').open")
+    assert shown.errors == []
+
+
+def test_a_locked_out_unit_goes_and_the_others_take_over_within_two_ticks(page, plant):
+    shown = page()
+    shown.log_in("otto")
+    shown.open("fleet")
+    shown.until("vppd.store.units !== null")
+    unit = "bat003"
+    at = f"vppd.store.site.units.id.indexOf('{unit}')"
+    shown.tab.fill("#filter", unit)
+    shown.tab.click(f".row[data-unit={unit}] input")
+    shown.tab.click("[data-act=lock_out]")
+    effect = shown.confirm("smells of smoke")
+    assert effect[0].startswith("1 unit:")
+    tick = shown.get("vppd.store.now.tick")
+    shown.until(f"(vppd.store.units.flags[{at}] & 8) !== 0")
+    assert shown.get("vppd.store.now.tick") <= tick + 2
+    # The plant delivers what is asked without it: the others have its share.
+    assert abs(shown.get("vppd.store.now.unserved_mw")) < 0.5
+    shown.until(f"Math.abs(vppd.store.units.setpoint[{at}]) < 0.01")  # its safe value
+    shown.open("orders")
+    shown.until(f"document.getElementById('in-force').textContent.includes('{unit}')")
+    shown.tab.click("#in-force button")
+    shown.confirm("it was a toaster")
+    shown.until(f"(vppd.store.units.flags[{at}] & 8) === 0 || vppd.store.orders.length === 0")
+    shown.open("events")
+    shown.until("document.getElementById('events').textContent.includes('smells of smoke')")
+    assert shown.errors == []
+
+
+def test_an_alarm_is_acknowledged(page, plant):
+    row = "vppd.store.alarms().find(a => a.id === 'peer_refused')"
+    shown = page()
+    shown.log_in("otto")
+    shown.open("alarms")
+    stranger = Client(plant.port)
+    assert stranger.preview(kind="emergency_stop").status == 401  # which raises one
+    shown.until(f"{row}?.state === 'unacknowledged'")
+    shown.tab.click("tr[data-key=peer_refused] [data-verb=acknowledge]")
+    shown.until(f"{row} === undefined || {row}.state === 'acknowledged'")
+    shown.open("events")
+    shown.until("document.getElementById('events').textContent.includes('who: otto')")
+    assert shown.errors == []
+
+
+def test_a_viewer_is_refused(page):
+    shown = page()
+    shown.log_in("vera")
+    shown.open("orders")
+    assert shown.get("document.querySelector('[data-order=emergency_stop]').disabled")
+    # And by the API, whatever the page says:
+    code = shown.get(
+        "fetch('/api/orders/preview', {method: 'POST', headers: {'content-type':"
+        " 'application/json'}, body: '{\"kind\": \"emergency_stop\"}'}).then(a => a.status)"
+    )
+    assert code == 403
+    shown.open("events")
+    shown.until("document.getElementById('events').textContent.includes('vera is a viewer')")
+
+
+def test_it_survives_a_restart_of_the_daemon_and_says_that_data_are_old(page, plant):
+    shown = page()
+    shown.get("window.same = true")
+    before = shown.get("vppd.store.history.utc_s.length")
+    plant.kill_daemon()
+    shown.until("!document.getElementById('stale').hidden", 30.0)
+    assert "Old data" in shown.tab.inner_text("#stale")
+    assert shown.get("document.body.dataset.link") != "live"
+    shown.until("document.getElementById('stale').hidden", 120.0)
+    assert shown.get("window.same")  # no reload
+    assert shown.get("vppd.store.history.utc_s.length") >= before  # and nothing forgotten
+    shown.until("vppd.store.name('mode', vppd.store.now.mode) === 'REGULATING'", 60.0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_page_fits_and_has_no_serious_barrier(page, size, request):
+    shown = page(size)
+    folder = Path(request.config.rootpath) / "build" / "console"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PAGES:
+        shown.open(name)
+        shown.tab.wait_for_timeout(1200)  # a frame, so that the picture has something on it
+        shown.tab.screenshot(path=str(folder / f"{size}-{name}.png"))
+        wide, inner = shown.get("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= inner, f"{name} is wider than the screen"
+        cut = shown.get(
+            "[...document.querySelectorAll('button, .tile b, h2')].filter(e => e.offsetParent"
+            " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.textContent)"
+        )
+        assert cut == [], name
+        found = axe.Axe().run(shown.tab).response["violations"]
+        serious = [
+            (each["id"], each["nodes"][0]["html"][:200])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], f"{size} {name}"
+    assert shown.errors == []
+
+
+def test_the_page_is_the_same_for_who_may_not_see_the_plant(plant):
+    assert Client(plant.port)("GET", "/").status == 200

@@ -1,0 +1,107 @@
+"""The newest frame to all viewers, encoded once; and what was, for those who come later."""
+
+import asyncio
+import json
+from collections import deque
+from typing import Any, Final
+
+import numpy as np
+
+from vppd.ops.api.frame import HEAD, SCALARS, without_units
+
+HISTORY_TICKS: Final = 7200
+EVENTS_MAX: Final = 5000
+
+
+class Viewer:
+    """One WebSocket. Holds the newest frame and what text waits; a slow one misses frames."""
+
+    def __init__(self) -> None:
+        self.units = True
+        self.awake = asyncio.Event()
+        self.missed = 0
+        self._frame: bytes | None = None
+        self._texts: deque[str] = deque(maxlen=100)
+
+    def offer(self, frame: bytes) -> None:
+        """Leave a frame; one that was not taken is replaced."""
+        self.missed += self._frame is not None
+        self._frame = frame
+        self.awake.set()
+
+    def tell(self, text: str) -> None:
+        """Leave a text."""
+        self._texts.append(text)
+        self.awake.set()
+
+    async def next(self) -> tuple[list[str], bytes | None]:
+        """Wait, and take all there is."""
+        await self.awake.wait()
+        self.awake.clear()
+        texts, frame = list(self._texts), self._frame
+        self._texts.clear()
+        self._frame = None
+        return texts, frame
+
+
+class Hub:
+    """What came from the daemon, and who looks at it."""
+
+    def __init__(self) -> None:
+        self.viewers: set[Viewer] = set()
+        self.frame: bytes | None = None
+        self.frame_units: bytes | None = None  # the newest with units
+        self.status: dict[str, Any] = {}
+        self.status_text = ""
+        self.events: deque[dict[str, Any]] = deque(maxlen=EVENTS_MAX)
+        self._rows = np.full((HISTORY_TICKS, len(SCALARS)), np.nan, dtype=np.float64)
+        self._count = 0
+
+    @property
+    def wants_units(self) -> bool:
+        """Whether anybody looks at units."""
+        return any(viewer.units for viewer in self.viewers)
+
+    def take_frame(self, frame: bytes) -> None:
+        """Hand on a frame."""
+        self.frame = frame
+        scalars_only = frame
+        if len(frame) > HEAD.size:
+            self.frame_units = frame
+            scalars_only = without_units(frame)
+        self._rows[self._count % HISTORY_TICKS] = HEAD.unpack_from(frame)[2:]
+        self._count += 1
+        for viewer in self.viewers:
+            viewer.offer(frame if viewer.units else scalars_only)
+
+    def take_status(self, data: bytes) -> None:
+        """Hand on a status."""
+        self.status = json.loads(data)
+        self.status_text = '{"type":"status","data":' + data.decode() + "}"
+        for viewer in self.viewers:
+            viewer.tell(self.status_text)
+
+    def take_events(self, data: bytes) -> None:
+        """Hand on what happened."""
+        rows = json.loads(data)
+        self.events.extend(rows)
+        text = '{"type":"events","data":' + data.decode() + "}"
+        for viewer in self.viewers:
+            viewer.tell(text)
+
+    def history(self, names: list[str], seconds: float) -> dict[str, list[float | None]]:
+        """Columns of the last so many seconds, oldest first; what is not known is null."""
+        kept = min(self._count, HISTORY_TICKS)
+        order = np.arange(self._count - kept, self._count) % HISTORY_TICKS
+        rows = self._rows[order]
+        utc_s = rows[:, SCALARS.index("utc_s")]
+        if kept:
+            rows = rows[utc_s >= utc_s[-1] - seconds]
+        columns = {}
+        for name in names:
+            column = rows[:, SCALARS.index(name)]
+            digits = 3 if name == "utc_s" else 5
+            columns[name] = [
+                round(value, digits) if value - value == 0.0 else None for value in column.tolist()
+            ]
+        return columns

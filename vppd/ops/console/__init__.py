@@ -1,0 +1,1 @@
+"""The console: a page of static files, served by the API."""

@@ -1,0 +1,49 @@
+// Alarms and the journal.
+import { $, element, day, time } from "./store.js";
+import { call } from "./link.js";
+import { mark } from "./overview.js";
+
+const HIDDEN = ["suppressed", "shelved", "out_of_service"];
+const LEFT_OUT = new Set(["utc_s", "event"]), SHOWN = 400;
+
+export class Alarms {
+  constructor(store, toast) { this.store = store; this.toast = toast; $("show-hidden").addEventListener("change", () => this.draw()); }
+  draw() {
+    const all = this.store.alarms(), open = all.filter((a) => ["unacknowledged", "returned"].includes(a.state)).length, can = this.store.may("operator");
+    $("alarm-count").hidden = !open; $("alarm-count").textContent = String(open); $("alarm-count").setAttribute("aria-label", `${open} not acknowledged`);
+    const hidden = all.filter((a) => HIDDEN.includes(a.state)).length, shown = all.filter((a) => $("show-hidden").checked || !HIDDEN.includes(a.state));
+    $("hidden-count").textContent = `${hidden} hidden`;
+    const key = JSON.stringify([shown.map((a) => [a.id, a.state, a.detail, a.count]), can]);
+    if (this.drawn === key) return; // a button must not vanish under a finger
+    this.drawn = key;
+    if (!shown.length) { $("alarms").replaceChildren(element("p", { class: "none" }, "No alarms.")); return; }
+    const rows = shown.map((a) => element("tr", { "data-key": a.id }, element("td", { class: `p-${a.priority.toLowerCase()}` }, mark(a.priority)), element("td", { class: "mono" }, time(this.store.statusUtc() - a.since_s)),
+      element("td", {}, `${a.first_out ? "first: " : ""}${a.title}${a.subject ? `: ${a.subject}` : ""}`, element("br"), element("small", { class: "hint" }, [a.detail, a.action].filter(Boolean).join(" · "))), element("td", {}, a.state.toLowerCase().replaceAll("_", " "), a.who ? element("small", { class: "hint" }, ` by ${a.who}`) : null),
+      element("td", {}, ...this.buttons(a, can))));
+    $("alarms").replaceChildren(element("table", {}, element("thead", {}, element("tr", {}, ...["priority", "since", "alarm", "state", "do"].map((t) => element("th", { scope: "col" }, t)))), element("tbody", {}, ...rows)));
+  }
+  buttons(a, can) {
+    const button = (verb, label, body = {}) => element("button", { type: "button", disabled: !can, title: can ? "" : "for an operator: log in", "data-verb": verb, "aria-label": `${label}: ${a.id}`, onclick: () => this.act(a.id, verb, body) }, label);
+    const all = [];
+    if (["unacknowledged", "returned"].includes(a.state)) all.push(button("acknowledge", "Acknowledge"));
+    if (a.state === "shelved") all.push(button("unshelve", "Unshelve"));
+    else if (a.state === "out_of_service") all.push(button("return_to_service", "Return to service"));
+    else if (a.shelve_max_s > 0) all.push(" ", button("shelve", "Shelve 1 h", { for_s: Math.min(3600, a.shelve_max_s), why: "shelved from the console" }));
+    return all;
+  }
+  async act(id, verb, body) {
+    try { await call("POST", `/api/alarms/${encodeURIComponent(id)}/${verb}`, body); } catch (error) { this.toast(error.message); }
+  }
+}
+
+export class Events {
+  constructor(store) { this.store = store; $("event-filter").addEventListener("input", () => this.draw()); }
+  draw() {
+    if ($("page-events").hidden) return;
+    const word = $("event-filter").value.toLowerCase();
+    const found = this.store.events.filter((row) => !word || JSON.stringify(row).toLowerCase().includes(word));
+    $("event-count").textContent = `${found.length} events`;
+    $("events").replaceChildren(...found.slice(0, SHOWN).map((row) => element("tr", {}, element("td", { class: "mono" }, day(row.utc_s)), element("td", {}, row.event), element("td", {}, about(row)))));
+  }
+}
+const about = (row) => Object.entries(row).filter(([key, value]) => !LEFT_OUT.has(key) && value !== null && value !== "").map(([key, value]) => `${key.replaceAll("_", " ")}: ${value}`).join(" · ");
