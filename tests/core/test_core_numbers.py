@@ -59,7 +59,7 @@ def test_every_reason_belongs_to_a_gate():
 MISSING = {
     "participation": 1.0, "look_ahead_s": 1.0, "firm_pu": 1.0, "unit_group": -1,
     "group_parent": -1, "group_ids": (), "settle_s": 8.0, "slow_s": 3.0, "soc_recovery_s": 7200.0,
-    "soc_error_pu": 0.02, "switches_per_day": math.inf, "sent": 1,
+    "soc_error_pu": 0.02, "switches_per_day": math.inf, "sent": 1, "pardon": -1,
 }  # fmt: skip
 UNKNOWN = {
     "band_lower_mw", "band_upper_mw", "p_model_mw", "p_seen_s", "told_mw", "side_since_s",

@@ -165,6 +165,12 @@ def failing_task(times):
     return bench
 
 
+def lost_order():
+    bench = after(0)
+    bench.feed.order_lost("hold of u9: the fleet has no such unit")
+    return bench
+
+
 def flood():
     bench = after(0)
     for k in range(12):
@@ -201,6 +207,7 @@ PROVOKED = {
     "task_failed:device u0": lambda: failing_task(0.1),
     "task_given_up:device u0": lambda: failing_task(10),
     "peer_refused": refused_peer,
+    "order_lost": lost_order,
     "log_dropped": lambda: changed(dropped=7),
     "alarm_flood": flood,
 }  # fmt: skip
