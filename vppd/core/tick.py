@@ -120,8 +120,8 @@ def look_at(state: State, image: Image, params: Params) -> None:
     if not fits.image_fits(
         n, image.basepoint_mw, image.p_meas_mw, image.measured_at_s, image.soc_pu,
         image.p_avail_min_mw, image.p_avail_max_mw, image.accepted_mw, image.accepted_at_s,
-        image.operator_mw, image.quality, image.write_result, image.remote, image.connected,
-        image.locked,
+        image.operator_mw, image.energy_mwh, image.energy_at_s, image.quality,
+        image.write_result, image.remote, image.connected, image.locked,
     ):  # fmt: skip
         raise ValueError(f"the arrays of the image are not of {n} units")
     if not fits.state_fits(

@@ -292,6 +292,8 @@ class Image:
     connected: U1  # 1: its link is up
     locked: U1  # 1: the operator holds the unit at operator_mw
     operator_mw: F8
+    energy_mwh: F8 = late(NAN)  # by the unit's meter, injected less absorbed; NaN: not reported
+    energy_at_s: F8 = late(NAN)  # when the meter was read: now and then
 
 
 @dataclass(frozen=True, slots=True)

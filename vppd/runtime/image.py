@@ -108,6 +108,8 @@ def freeze(
         connected=_flags([device.connected for device in devices]),
         locked=standing.locked,
         operator_mw=standing.operator_mw,
+        energy_mwh=_numbers(newest.energy_mwh),
+        energy_at_s=_numbers(newest.energy_at_s),
     )
 
 

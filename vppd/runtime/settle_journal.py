@@ -103,7 +103,7 @@ class _UnitLogs:
         self._ticks: list[TickRecord] = []
         self._before: Image | None = None
         self._parts: dict[str, list[list[tuple[F8, F8]]]] = {
-            name: [] for name in ("readings", "accepted", "basepoints", "counted")
+            name: [] for name in ("readings", "accepted", "basepoints", "counted", "meter")
         }
 
     def add(self, record: TickRecord) -> None:
@@ -122,7 +122,8 @@ class _UnitLogs:
             readings = UnitSeries(
                 t_s, p_mw, accepted_s, accepted_mw, float(params.dead_time_s[i]),
                 float(params.lag_s[i]), float(params.telemetry_age_max_s[i]),
-                *_rising(self._parts["counted"], i),
+                *_rising(self._parts["counted"], i), *_rising(self._parts["meter"], i),
+                max(abs(float(params.p_min_mw[i])), abs(float(params.p_max_mw[i]))),
             )  # fmt: skip
             basepoints = Steps(*_rising(self._parts["basepoints"], i))
             range_mw = float(params.p_max_mw[i] - params.p_min_mw[i])
@@ -155,6 +156,11 @@ class _UnitLogs:
         is_counted = np.asarray([record.decision.send for record in self._ticks]) == 0
         is_counted &= np.isfinite(counted_mw) & ~is_read
         self._keep("counted", at_utc_s, counted_mw, is_counted)
+        metered_s = np.asarray([image.energy_at_s for image in images])
+        metered_mwh = np.asarray([image.energy_mwh for image in images])
+        is_counted = np.isfinite(metered_s) & np.isfinite(metered_mwh)
+        is_counted &= _new(metered_s, before.energy_at_s, first)
+        self._keep("meter", metered_s + (utc_s - now_s), metered_mwh, is_counted)
         self._before, self._ticks = images[-1], []
 
     def _keep(self, name: str, t_s: F8, value: F8, is_new: NDArray[np.bool_]) -> None:
