@@ -97,13 +97,24 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     Raises nothing for bad data: that is refused, held, or counted by prediction, with a reason.
     Arrays that are not those of the units are no data (`look_at`).
     """
+    after, decision, _ = tick_foreseen(state, image, params)
+    return after, decision
+
+
+def tick_foreseen(
+    state: State, image: Image, params: Params
+) -> tuple[State, Decision, Foresight | None]:
+    """As `tick`, and what it foresaw: for those who ask afterwards why. Raises as `tick`."""
     look_at(state, image, params)
     dt_s = elapsed_s(state, image, params)
     asked, able, ahead = before_the_split(state, image, params, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
     done, dropped_mw = second_guard(done, held, able, image, params, ahead, dt_s)
     promise = what_is_promised(image, params, asked, able, ahead)
-    return conclude(state, image, params, asked, able, ahead, done, held, dropped_mw, promise)
+    after, decision = conclude(
+        state, image, params, asked, able, ahead, done, held, dropped_mw, promise
+    )
+    return after, decision, ahead
 
 
 def look_at(state: State, image: Image, params: Params) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vppd.core.types import Image, Params, Quality
 from vppd.journal.errors import NoTickError
-from vppd.journal.reader import SegmentStart, TickRecord, read
+from vppd.journal.reader import Record, SegmentStart, TickRecord, read
 from vppd.journal.scan import Progress
 from vppd.market.attribution import signal_mw
 from vppd.market.settlement.energy import UnitSeries
@@ -36,19 +36,34 @@ def read_plant(path: Path, progress: Progress | None = None) -> Plant:
     JournalError
         As `journal.reader.read`.
     """
-    params: Params | None = None
-    plant, units = _PlantLog(), _UnitLogs()
+    log = SettleLog()
     for record in read(path, progress=progress):
+        log.add(record)
+    return log.plant()
+
+
+class SettleLog:
+    """What is settled of each tick, while a journal is read."""
+
+    def __init__(self) -> None:
+        self._params: Params | None = None
+        self._plant, self._units = _PlantLog(), _UnitLogs()
+
+    def add(self, record: Record) -> None:
+        """Take in one record. Raises SettlementError where the units change."""
         if isinstance(record, SegmentStart):
-            if params is not None and params.ids != record.header.params.ids:
+            if self._params is not None and self._params.ids != record.header.params.ids:
                 raise SettlementError(f"the units change at {record.path.name}: settle each part")
-            params = record.header.params
+            self._params = record.header.params
         elif isinstance(record, TickRecord):
-            plant.add(record)
-            units.add(record)
-    if params is None or not plant.utc_s:
-        raise NoTickError("no whole tick in this journal")
-    return plant.as_plant(units.as_units(params))
+            self._plant.add(record)
+            self._units.add(record)
+
+    def plant(self) -> Plant:
+        """All so far. Raises NoTickError where there is no tick."""
+        if self._params is None or not self._plant.utc_s:
+            raise NoTickError("no whole tick in this journal")
+        return self._plant.as_plant(self._units.as_units(self._params))
 
 
 @dataclass(slots=True)
