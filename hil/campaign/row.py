@@ -68,7 +68,6 @@ def judged(
     measured: Measured,
     errors: Sequence[object],
     digest: str,
-    *,
     unsound: str = "",
 ) -> Row:
     """Row of a seed whose figures are known, held against the limits of its scenario.

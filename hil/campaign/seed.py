@@ -81,7 +81,7 @@ class SeedRunner:
             measured,
             simulation.errors,
             digest(folder / "raw"),
-            unsound=unsound(folder / "journal"),
+            unsound(folder / "journal"),
         )
         return row, measured
 

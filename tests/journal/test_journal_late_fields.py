@@ -52,13 +52,15 @@ def test_a_state_from_before_the_response_model_is_read_and_goes_on():
 def test_ticks_from_before_it_are_read():
     columns, late = before(Decision)
     assert {"expected_mw", "ahead_s", "target_mw"} <= late
-    assert before(Image)[1] == set()
-    schema = dataclasses.replace(SCHEMA, decision=columns)
+    image_columns, image_late = before(Image)
+    assert image_late == {"energy_mwh", "energy_at_s"}
+    schema = dataclasses.replace(SCHEMA, decision=columns, image=image_columns)
     written = record_of(Decision, 3, 2, words_of(4))
     encoder, decoder = TickEncoder(TickLayout(schema, 3)), TickDecoder(TickLayout(schema, 3))
     for k in range(3):
-        *_, read = decoder.decode(encoder.encode(make_meta(k), make_image(k, 3), written))
+        _, seen, read = decoder.decode(encoder.encode(make_meta(k), make_image(k, 3), written))
         assert [name for name in late if not as_missing(read, name)] == []
+        assert [name for name in image_late if not as_missing(seen, name)] == []
         assert bits(read)["event_value"] == bits(written)["event_value"]
 
 
