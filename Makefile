@@ -101,7 +101,7 @@ COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-
 
 lock: setup  ## pin every dependency anew: requirements.lock (all), -run.lock (the daemon), -mutate.lock, -audit.lock
 	@$(BIN)/python -m pip install --quiet pip-tools
-	@$(COMPILE) --extra hil --extra dev --extra parquet --extra otel --extra docs --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra hil --extra dev --extra parquet --extra otel --extra docs --extra questions --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --extra mutate --output-file requirements-mutate.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --extra audit --output-file requirements-audit.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --build-deps-for wheel --output-file requirements-run.lock pyproject.toml

@@ -30,6 +30,10 @@ RELOAD_TIME_S = 90.0  # above `stop_timeout_s`: units that go are led out first
 
 PATH = click.Path(path_type=Path)
 DATE = click.DateTime(formats=["%Y-%m-%d"])
+SINCE = click.option(
+    "--since", metavar="TIME", help="Leave out what is before: as --at of `explain`."
+)
+UNTIL = click.option("--until", metavar="TIME", help="Leave out this instant and all after it.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -333,8 +337,14 @@ def _print_public(public_key: bytes) -> None:
 @click.argument("journal", type=PATH)
 @click.option("--arrays", is_flag=True, help="With setpoint, reading and reason of each unit.")
 @click.option("--skip-damaged", is_flag=True, help="Go on at the segment after a damaged one.")
-def export(journal: Path, arrays: bool, skip_damaged: bool) -> None:
-    """Print the ticks of a journal as JSON lines."""
+@click.option("--parquet", "out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Write closed segments as tables instead, those that are not in DIR yet.",
+)  # fmt: skip
+def export(journal: Path, arrays: bool, skip_damaged: bool, out: Path | None) -> None:
+    """Print the ticks of a journal as JSON lines, or write it as Parquet (docs/reading.md)."""
+    if out is not None:
+        _roll(journal, out)
+        return
     from vppd.core.tick import tick
     from vppd.journal.errors import DamageError
     from vppd.journal.export import export as export_journal
@@ -392,8 +402,8 @@ def explain(journal: Path, at: str, der: str | None, as_json: bool) -> None:
 )  # fmt: skip
 @click.option("--market", required=True, metavar="NAME", help="The market, or `list`.")
 @click.option("--param", "words", multiple=True, metavar="KEY=VALUE", help="One of its parameters.")
-@click.option("--since", metavar="TIME", help="Leave out what is before: as --at of `explain`.")
-@click.option("--until", metavar="TIME", help="Leave out this instant and all after it.")
+@SINCE
+@UNTIL
 @AS_JSON
 def score(
     journal: Path | None,
@@ -437,8 +447,8 @@ def score(
 
 @main.command()
 @click.argument("journal", type=PATH)
-@click.option("--since", metavar="TIME", help="Leave out what is before: as --at of `explain`.")
-@click.option("--until", metavar="TIME", help="Leave out this instant and all after it.")
+@SINCE
+@UNTIL
 @AS_JSON
 def attribute(journal: Path, since: str | None, until: str | None, as_json: bool) -> None:
     """Give each lost MW.s of tracking to units and causes; the parts sum to the whole.
@@ -494,8 +504,8 @@ def _list_markets(as_json: bool) -> None:
     help="CSV: since_utc, prices by the names of the market's parameters, energy_EUR_per_mwh.",
 )  # fmt: skip
 @click.option("--param", "words", multiple=True, metavar="KEY=VALUE", help="One of its parameters.")
-@click.option("--since", metavar="TIME", help="Leave out what is before: as --at of `explain`.")
-@click.option("--until", metavar="TIME", help="Leave out this instant and all after it.")
+@SINCE
+@UNTIL
 @AS_JSON
 def settle(
     journal: Path,
@@ -536,6 +546,49 @@ def settle(
     write(out, found.rows)
     document = json.dumps(settling.as_json(found, out, given.notes), allow_nan=False)
     click.echo(document if as_json else settling.render(found, out, given.notes))
+
+
+@main.command()
+@click.argument("journal", type=PATH)
+@click.option("--out", required=True, metavar="FILE.html", help="Where the page goes.",
+    type=click.Path(dir_okay=False, path_type=Path),
+)  # fmt: skip
+@click.option("--day", type=DATE, help="This day alone, UTC.")
+@SINCE
+@UNTIL
+@click.option("--market", "markets", multiple=True, metavar="NAME",
+    help="Score by these rules (default: what was scored while it ran).",
+)  # fmt: skip
+@click.option("--param", "words", multiple=True, metavar="KEY=VALUE", help="A parameter of it.")
+def report(
+    journal: Path,
+    out: Path,
+    day: datetime | None,
+    since: str | None,
+    until: str | None,
+    markets: tuple[str, ...],
+    words: tuple[str, ...],
+) -> None:
+    """Write a day of a journal as one HTML page, which opens without a network.
+
+    Exits with 1 where the journal does not hold; the page says what.
+    """
+    from vppd.journal.instant import InstantError
+    from vppd.runtime.report import write
+
+    try:
+        with _journal_errors(hint=""), _progress("reading") as progress:
+            span = write.span_of(journal, f"{day:%Y-%m-%d}" if day else None, since, until)
+            found = write.made(journal, span, markets, words, progress)
+    except (InstantError, ValueError) as error:
+        _fail(str(error), EXIT_BAD)
+    try:
+        out.write_text(write.as_html(found), encoding="utf-8")
+    except OSError as error:
+        _fail(f"{out}: {(error.strerror or str(error)).lower()}", EXIT_COULD_NOT)
+    click.echo(str(out))
+    if not found.verified.ok:
+        _fail(f"DOES NOT HOLD: {found.verified.fault}", EXIT_FALSE)
 
 
 @main.command()
@@ -614,6 +667,26 @@ def _journal_errors(
         _fail(str(error), EXIT_FALSE)
     except JournalError as error:
         _fail(str(error), EXIT_COULD_NOT)
+
+
+def _roll(journal: Path, out: Path) -> None:
+    """Write the segments of a journal as Parquet, and say what became of them."""
+    from vppd.core.tick import tick
+    from vppd.journal.parquet import ParquetError, roll
+    from vppd.ops.counted import counted
+
+    try:
+        with _journal_errors(hint=""), _progress("writing") as progress:
+            rolled = roll(journal, out, tick, progress)
+    except ParquetError as error:
+        _fail(str(error), EXIT_BAD)
+    except OSError as error:
+        _fail(f"{out}: {(error.strerror or str(error)).lower()}", EXIT_COULD_NOT)
+    more = [f"{len(rolled.there)} there already"] if rolled.there else []
+    more += [f"{name} is still open" for name in rolled.open]
+    click.echo("; ".join([f"{out}: {counted(len(rolled.written), 'segment')} written", *more]))
+    if rolled.damaged:
+        _fail("written up to the damage: " + "; ".join(map(str, rolled.damaged)), EXIT_FALSE)
 
 
 @contextlib.contextmanager

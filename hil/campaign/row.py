@@ -17,6 +17,7 @@ DIED, TIMED_OUT = "died", "timed out"  # its process
 UNEXPECTED = "unexpected error"  # of the bench
 NOT_MEASURED = "not measured"
 REPLAY = "replay differs"
+ATTRIBUTION = "attribution does not sum up"
 BROKEN = (DIED, TIMED_OUT, UNEXPECTED, VPPD_FAILED, NO_RUN, NOT_MEASURED)  # there are no figures
 TEXT_LENGTH = 4000
 
@@ -62,12 +63,22 @@ def failure(seed: int, what: str, text: str, spent_s: float = 0.0) -> Row:
     return Row(seed, (Reason(what, text),), spent_s=spent_s)
 
 
-def judged(scenario: Scenario, measured: Measured, errors: Sequence[object], digest: str) -> Row:
-    """Row of a seed whose figures are known, held against the limits of its scenario."""
+def judged(
+    scenario: Scenario,
+    measured: Measured,
+    errors: Sequence[object],
+    digest: str,
+    unsound: str = "",
+) -> Row:
+    """Row of a seed whose figures are known, held against the limits of its scenario.
+
+    `unsound`: what is wrong with the attribution of its losses; empty: nothing.
+    """
     result = measured.result
+    wrong = [Reason(ATTRIBUTION, unsound)] if unsound else []
     return Row(
         seed=scenario.seed,
-        reasons=tuple(_reasons(scenario, result)),
+        reasons=(*wrong, *_reasons(scenario, result)),
         figures=_figures(measured),
         checks=_checks(result),
         fault_kinds=dict(result["faults"]["kinds"]),

@@ -22,6 +22,7 @@ from hil.campaign.row import (
 from hil.result import Measured
 from hil.running import MISSED, RunError
 from hil.scenario import applicable
+from hil.sim.attribution import unsound
 from hil.sim.replay import replay as replay_journal
 from hil.sim.run import Simulation
 
@@ -75,7 +76,14 @@ class SeedRunner:
         except (OSError, ValueError, KeyError) as error:
             text = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
             return failure(seed, NOT_MEASURED, text), None
-        return judged(scenario, measured, simulation.errors, digest(folder / "raw")), measured
+        row = judged(
+            scenario,
+            measured,
+            simulation.errors,
+            digest(folder / "raw"),
+            unsound(folder / "journal"),
+        )
+        return row, measured
 
     def _keep(self, row: Row, folder: Path, measured: Measured | None) -> str:
         """Write what a run by itself would leave; return where, below the campaign's folder."""

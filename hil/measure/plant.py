@@ -12,6 +12,7 @@ from hil.thinning import EXTREMES
 
 F8 = NDArray[np.float64]
 STEP_S = recording.PHYSICS_STEP_S
+EDGE_S = 1e-6  # of instants that are sums of steps
 GAP_MAX_S = 0.5  # rows that far apart are joined by a line: a late step of the bench, not a loss
 
 
@@ -123,12 +124,23 @@ def traces(run: Recording, processes: list[Process]) -> Traces:
 
 
 def second_means(run: Recording, t_s: F8, value: F8) -> F8:
-    """Mean of a trace of 0.1 s over each second of the run; NaN where it has a hole."""
-    second = np.floor(t_s - run.t0_s + 1e-6).astype(np.int64)
-    inside = (second >= 0) & (second < run.seconds)
-    sums = np.bincount(second[inside], weights=value[inside], minlength=run.seconds)
-    counts = np.bincount(second[inside], minlength=run.seconds)
-    return np.asarray(sums / counts)
+    """Mean of a trace of 0.1 s, straight between its rows, over each second of the run.
+
+    NaN where it has a hole of more than the piece to the next row. The mean of the rows in a second
+    would be that of a time half a row earlier: 0.05 s of 100 MW of movement are 1.4 kWh.
+    """
+    known, lasts_s = np.isfinite(value[:-1] + value[1:]), np.diff(t_s)
+    parts = np.where(known, 0.5 * (value[:-1] + value[1:]) * lasts_s, 0.0)
+    sums = np.concatenate(([0.0], np.cumsum(parts)))
+    known_s = np.concatenate(([0.0], np.cumsum(np.where(known, lasts_s, 0.0))))
+    edges_s = run.edges_s
+    k = np.clip(np.searchsorted(t_s, edges_s, side="right") - 1, 0, t_s.size - 2)
+    into_s = edges_s - t_s[k]
+    slope = np.where(known[k], (value[k + 1] - value[k]) / lasts_s[k], 0.0)
+    at_edge = np.where(known[k], value[k] + 0.5 * slope * into_s, 0.0) * into_s
+    known_s = np.diff(np.interp(edges_s, t_s, known_s))
+    whole = known_s > 1.0 - STEP_S - EDGE_S
+    return np.where(whole, np.diff(sums[k] + at_edge), np.nan) / np.where(whole, known_s, 1.0)
 
 
 def _summed(

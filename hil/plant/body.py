@@ -29,6 +29,9 @@ MOTION: Fields = [
     ("droop_mw", "f8"),  # what the frequency adds
     ("permit_pu", "f8"),  # share of the rated power that protection leaves
     ("p_mw", "f8"),  # at the terminals
+    ("metered_mw", "f8"),  # there, when its meter was moved on
+    ("injected_mwh", "f8"),  # registers of the meter, since the start; both only rise
+    ("absorbed_mwh", "f8"),
 ]
 TRUTH: Fields = [  # nan where it does not apply
     ("soc_pu", "f8"),
@@ -68,6 +71,6 @@ def bodies(units: Sequence[Unit], step_s: float) -> Records:
 
 def rest(body: Records, p_mw: F8) -> None:
     """Put all units at rest at these powers, MW."""
-    for name in ("target_mw", "mean_mw", "reference_mw", "ordered_mw", "p_mw"):
+    for name in ("target_mw", "mean_mw", "reference_mw", "ordered_mw", "p_mw", "metered_mw"):
         body[name] = p_mw
     body["droop_mw"] = 0.0

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.fleet import Unit
-from hil.plant import actuator
+from hil.plant import actuator, meter
 from hil.plant.battery import Batteries
 from hil.plant.body import bodies, column, rest
 from hil.plant.ev_hub import Hubs
@@ -75,6 +75,8 @@ class Plant:
         self.owed_mwh: F8 = self._body["owed_mwh"]  # by hubs to the cars that are there
         self.departure_missed_mwh: F8 = self._body["departure_missed_mwh"]  # since the start
         self.switches: F8 = self._body["switches"]  # starts and stops, since the start
+        self.injected_mwh: F8 = self._body["injected_mwh"]  # by its meter, since the start
+        self.absorbed_mwh: F8 = self._body["absorbed_mwh"]
         self.state: U1 = np.full(n, AUTONOMOUS, dtype=np.uint8)
         self._orders = Orders(n)
         self._dead_s = [unit.dead_time_true_s for unit in units]
@@ -178,6 +180,7 @@ class Plant:
         actuator.move(self._body)
         for kind in self._kinds:
             kind.step(end_s)
+        meter.turn(self._body, self._step_s)
         self._steps += 1
 
     def _expire(self, until_s: float) -> None:

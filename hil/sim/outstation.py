@@ -25,7 +25,7 @@ from vppd.links.turn import Turn
 
 Outputs = dict[int, float]
 Inputs = dict[int, tuple[float, int]]
-Request = Outputs | None  # None: a poll
+Request = Outputs | None | tuple[()]  # None: a poll of the inputs; (): of the counters
 
 
 class MemoryOutstation:
@@ -74,6 +74,8 @@ class MemoryOutstation:
         """Carry out a request, at the device; None: there is no answer."""
         if outputs is None:
             return self.points.flagged()
+        if isinstance(outputs, tuple):
+            return self.points.counted()
         statuses = self.points.command(outputs)
         return None if self.points.swallowed else statuses
 
@@ -132,9 +134,16 @@ class MemoryPointLink(LinkState):
 
     async def read_analog_inputs(self) -> Inputs:
         """All analog inputs: index -> (value, DNP3 flags octet). Raises LinkError."""
+        return await self._read(None)
+
+    async def read_counters(self) -> Inputs:
+        """All counters: index -> (value, DNP3 flags octet). Raises LinkError."""
+        return await self._read(())
+
+    async def _read(self, request: Request) -> Inputs:
         if not self._turn.take():
             await self._turn.wait_to_read()
-        inputs: Inputs | None = await self._ask(None)
+        inputs: Inputs | None = await self._ask(request)
         if inputs is None:
             raise LinkError(f"no answer within {self._config.timeout_s:g} s")
         self._backoff.reset()

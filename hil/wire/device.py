@@ -17,6 +17,9 @@ OVERLOAD = 1.001  # a setpoint beyond nameplate is refused; rounding of a regist
 LOST, OFFLINE = int(SetpointFlag.LOST), int(SetpointFlag.OFFLINE)
 KEEP_ALIVE, VOID = int(SetpointFlag.KEEP_ALIVE), int(SetpointFlag.VOID)
 STATE_READY, STATE_FAULT = 1, 2
+# What the meters of a new run show: as if the units had run for long, each as long as it likes.
+METER_MWH, METER_MORE_MWH = 1000.0, 37.0
+SECONDS_PER_HOUR = 3600.0
 
 
 def normal(rng: random.Random) -> Iterator[float]:
@@ -81,6 +84,10 @@ class Device:
         # of the slot; the arrays change with every step, and stay where they are
         self._p_mw, self._soc_pu = plant.p_mw.item, plant.soc_pu.item
         self._low_mw, self._high_mw = plant.low_mw.item, plant.high_mw.item
+        self._injected_mwh = plant.injected_mwh.item
+        self._absorbed_mwh = plant.absorbed_mwh.item
+        self._meter_mwh = METER_MWH + METER_MORE_MWH * unit.index
+        self._stopped_mwh: tuple[float, float] | None = None  # registers while frozen
         self._most_mw = unit.rated_mw * OVERLOAD
         self._on_boot: list[Callable[[], None]] = []
         self._armed = plant.watchdog(slot)
@@ -106,6 +113,25 @@ class Device:
         low_mw, high_mw, soc_pu = self._low_mw, self._high_mw, self._soc_pu
         # past the constructor, which is Python
         return tuple.__new__(Reading, (p_mw, low_mw(slot), high_mw(slot), soc_pu(slot)))
+
+    def energy_mwh(self) -> tuple[float, float]:
+        """Registers of its meter now, injected and absorbed, MWh. NaN: they are not there.
+
+        The meter has no noise: it counts what the power is, not what is shown of it.
+        """
+        if self.faults.absent:
+            return math.nan, math.nan
+        return self._stopped_mwh or self._counted_mwh()
+
+    def _counted_mwh(self) -> tuple[float, float]:
+        """What the meter has counted, up to this instant: since the last step at its power."""
+        slot, since_s = self._slot, self.clock() - self._plant.now_s
+        more_mwh = self._p_mw(slot) * since_s / SECONDS_PER_HOUR
+        injected_mwh = self._meter_mwh + self._injected_mwh(slot)
+        absorbed_mwh = self._meter_mwh + self._absorbed_mwh(slot)
+        if more_mwh > 0.0:
+            return injected_mwh + more_mwh, absorbed_mwh
+        return injected_mwh, absorbed_mwh - more_mwh
 
     def admit(self, p_mw: float | None) -> Fate | None:
         """Say what becomes of a write before it has any effect; None: it may have it.
@@ -195,6 +221,8 @@ class Device:
         """Have a fault (`device_…`), from now on."""
         p_mw = float(self._plant.p_mw[self._slot])
         self.faults.begin(fault, self.clock(), p_mw, self._measured())
+        if self.faults.frozen is not None and self._stopped_mwh is None:
+            self._stopped_mwh = self._counted_mwh()
         if fault.kind == "device_reboot":
             self._boot()
         self._hold()
@@ -202,6 +230,8 @@ class Device:
     def end(self, fault: Fault) -> None:
         """Be rid of it."""
         self.faults.end(fault)
+        if self.faults.frozen is None:
+            self._stopped_mwh = None
         if fault.kind == "device_old_setpoint" and self.following:
             self._order(self.setpoint_mw, self.clock())  # nobody told it to
         self._hold()

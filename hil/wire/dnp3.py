@@ -5,6 +5,7 @@ can be late or lost on their way.
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,24 +14,34 @@ from typing import cast
 from py1815 import Session, UnknownObject
 from py1815.application import ObjectHeader
 from py1815.control import AnalogOutput, CommandStatus
-from py1815.objects import AnalogPoint, AnalogVariation, analog_range
+from py1815.objects import (
+    AnalogPoint,
+    AnalogVariation,
+    CounterPoint,
+    analog_range,
+    counter_range,
+)
 from py1815.session import Control
 
 from hil.recording import LinkChange
 from hil.wire.device import Device, Fate
 from hil.wire.line import Line, reset
 
-ONLINE = 0x01
+ONLINE, RESTART = 0x01, 0x02
 REMOTE = 1
 OUTSTATION_ADDRESS, MASTER_ADDRESS = 1024, 1
 CLASS_OBJECTS, CLASS_0 = 60, 1
-ANALOG_INPUT, ANALOG_OUTPUT_COMMAND = 30, 41
+ANALOG_INPUT, ANALOG_OUTPUT_COMMAND, COUNTER = 30, 41, 20
+COUNTER_WITH_FLAG = 1  # 32 bits
 ANY_VARIATION, FLOAT32 = 0, 5
 
 
 @dataclass(frozen=True, slots=True)
 class PointMap:
-    """Points of one maker: outputs from `first_ao` on (setpoint, mode, watchdog, fallback)."""
+    """Points of one maker: outputs from `first_ao` on (setpoint, mode, watchdog, fallback).
+
+    One counter, with the index of the first input: energy drawn, Wh.
+    """
 
     first_ao: int
     first_ai: int  # power, two limits, state, control; mode, watchdog, fallback in force
@@ -42,6 +53,7 @@ INDUSTRIAL = PointMap(0, 0, -1e3, limits_swapped=True)
 HVAC = PointMap(10, 10, 1e6, limits_swapped=False)
 N_INPUTS, N_OUTPUTS = 8, 4
 FLAGS = (ONLINE,) * N_INPUTS
+COUNTS = 1 << 32  # a counter begins anew after these
 
 
 class LoadPoints:
@@ -60,7 +72,11 @@ class LoadPoints:
     def _block(self, header: ObjectHeader) -> bytes:
         if header.group == CLASS_OBJECTS:
             # there are no events: classes 1 to 3 are empty
-            return self._inputs(0, N_INPUTS) if header.variation == CLASS_0 else b""
+            if header.variation != CLASS_0:
+                return b""
+            return self._counters() + self._inputs(0, N_INPUTS)
+        if header.group == COUNTER and header.variation in (ANY_VARIATION, COUNTER_WITH_FLAG):
+            return self._counters()
         if header.group != ANALOG_INPUT or header.variation not in (ANY_VARIATION, FLOAT32):
             raise UnknownObject(f"group {header.group} variation {header.variation}")
         first = self._map.first_ai
@@ -77,6 +93,18 @@ class LoadPoints:
             [AnalogPoint(value, ONLINE) for value in values],
             variation=AnalogVariation.FLOAT32_WITH_FLAG,
         )
+
+    def _counters(self) -> bytes:
+        """Its one counter, whatever range of them is asked for."""
+        ((index, (value, flags)),) = self.counted().items()
+        return counter_range(index, [CounterPoint(int(value), flags)])
+
+    def counted(self) -> dict[int, tuple[float, int]]:
+        """Counters as they are now, with their flags, by index."""
+        _, absorbed_mwh = self._device.energy_mwh()
+        if math.isnan(absorbed_mwh):
+            return {self._map.first_ai: (0.0, RESTART)}
+        return {self._map.first_ai: (float(int(absorbed_mwh * 1e6) % COUNTS), ONLINE)}
 
     def measured(self) -> list[float]:
         """Analog inputs as they are now."""

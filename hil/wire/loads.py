@@ -3,6 +3,7 @@
 Load positive, as the makers count; the sign is turned here.
 """
 
+import math
 import struct
 from typing import NamedTuple
 
@@ -22,13 +23,16 @@ class Layout(NamedTuple):
     floating: bool  # float32 with the low word first; else int32, big endian
     load: int  # offsets from `first`; the limits follow the load
     extra: int
+    energy: int  # energy drawn, 2 words, in `ENERGY_KWH`
     control: int  # setpoint (2 words), mode, watchdog, load after the watchdog (2 words)
 
 
-MAKER_A = Layout(0, 0x4556, 106, 0.1, floating=False, load=10, extra=16, control=100)
-MAKER_B = Layout(200, 0x4843, 106, 1.0, floating=True, load=10, extra=16, control=100)
+MAKER_A = Layout(0, 0x4556, 106, 0.1, floating=False, load=10, extra=16, energy=20, control=100)
+MAKER_B = Layout(200, 0x4843, 106, 1.0, floating=True, load=10, extra=16, energy=20, control=100)
 CONTROL_WORDS = 6
 KW_PER_CAR = 11.0
+ENERGY_KWH = 0.01  # of one count
+NO_ENERGY = 0xFFFFFFFF
 ROOM_C = 24.0
 
 
@@ -52,6 +56,8 @@ class LoadRegisters:
             struct.Struct(f"{order}4{kind}").pack, struct.Struct(f"{order}8H").unpack
         )  # fmt: skip
         self._power = struct.Struct(f"{order}{kind}"), struct.Struct(f"{order}2H")
+        self._count = struct.Struct(f"{order}I").pack, struct.Struct(f"{order}2H").unpack
+        self._energy = layout.energy
         self._dead_man: tuple[float, float] | None = None  # as in the memory
 
     def read(self, address: int, count: int) -> list[int]:
@@ -73,12 +79,21 @@ class LoadRegisters:
             words = unpack(pack(round(load), round(lowest), round(highest), round(told)))
         memory[1] = device.state
         memory[first : first + 6] = words[:6]
+        memory[self._energy : self._energy + 2] = self._energy_words()
         memory[control : control + 2] = words[6:]
         memory[control + 2] = int(device.following)
         if (dead_man := device.watchdog()) is not self._dead_man:
             self._dead_man = dead_man
             memory[control + 3 : control + CONTROL_WORDS] = self._dead_man_words(*dead_man)
         return memory[start : start + count]
+
+    def _energy_words(self) -> tuple[int, ...]:
+        """Whole counts of energy drawn; after the last one comes 0."""
+        _, absorbed_mwh = self._device.energy_mwh()
+        pack, unpack = self._count
+        if math.isnan(absorbed_mwh):
+            return unpack(pack(NO_ENERGY))
+        return unpack(pack(int(absorbed_mwh * 1000.0 / ENERGY_KWH) % NO_ENERGY))
 
     def _dead_man_words(self, watchdog_s: float, fallback_mw: float) -> tuple[int, ...]:
         power, words = self._power

@@ -97,6 +97,7 @@ class Depot:
             "telemetry",
             {
                 "p_kw": _load_kw(reading.p_mw),
+                "e_kwh": _load_kw(0.0 - device.energy_mwh()[1]),
                 "min_kw": _load_kw(reading.high_mw),
                 "max_kw": _load_kw(reading.low_mw),
                 "remote": True,

@@ -16,12 +16,14 @@ from hil.wire.modbus import Code, RefusalError
 BASE = 40000
 NONE16 = 0xFFFF
 NONE_INT16 = 0x8000
+UINT64, UINT64_WORDS = struct.Struct(">Q").pack, struct.Struct(">4H").unpack
 WORD = 1 << 16  # divides a 32-bit number into its words
 OPERATING, CONNECTED, REMOTE = 1, 1, 0
 OFF, DISCONNECTED = 0, 0
 AC_DISCONNECT = 1 << 2  # of 701 Alrm
 MOST_INT16 = 32767
 KW = 3  # scale factor of 701 and 702: powers in kW
+WH = 0  # of 701, its energies: in Wh
 W100 = 2  # of 704 WSet: 100 W
 W_PER_COUNT = 10.0**W100
 PCT100 = -2  # of percentages: 0.01 %
@@ -44,6 +46,13 @@ def int16(value: float) -> int:
 def words32(value: int) -> tuple[int, int]:
     """High and low word of a 32-bit number, signed or not."""
     return (value >> 16) & 0xFFFF, value & 0xFFFF
+
+
+def watt_hours(energy_mwh: float) -> tuple[int, ...]:
+    """Whole Wh as uint64; all ones, "not implemented", for nan."""
+    if math.isnan(energy_mwh):
+        return (NONE16,) * 4
+    return UINT64_WORDS(UINT64(int(energy_mwh * 1e6)))
 
 
 def int32(high: int, low: int) -> int:
@@ -72,6 +81,7 @@ class SunSpecRegisters:
             self.memory += [model, LENGTH[model], *([NONE16] * LENGTH[model])]
         self.memory += [0xFFFF, 0]
         self._power_at = self.at[701] + 10
+        self._energy_at = self.at[701] + 19
         self._shows_trip: bool | None = None  # None: its states are not written yet
         self._describe()
         device.on_boot(self._describe)
@@ -94,6 +104,7 @@ class SunSpecRegisters:
         self.put(1, 34, *text_words("", 8), *text_words("1.0", 8), *text_words(unit.id, 16), 1)
         self.show_power(0.0)
         self.put(701, 116, KW)
+        self.put(701, 120, WH)
         self.put(702, 2, rated_kw)
         self.put(702, 26, rated_kw)
         self.put(702, 45, KW)
@@ -106,6 +117,9 @@ class SunSpecRegisters:
     def show_power(self, p_mw: float) -> None:
         """Write power and state into model 701."""
         self.memory[self._power_at] = int16(p_mw * 1000.0)
+        at = self._energy_at
+        injected_mwh, absorbed_mwh = self.device.energy_mwh()
+        self.memory[at : at + 8] = *watt_hours(injected_mwh), *watt_hours(absorbed_mwh)
         tripped = self.device.faults.tripped
         if tripped is self._shows_trip:
             return

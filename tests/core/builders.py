@@ -119,6 +119,8 @@ def image(n: int = 3, tick: int = 0, now_s: float = 100.0, **changes: Any) -> Im
         locked=flags(0),
         operator_mw=each(NAN),
         pardon=-1,
+        energy_mwh=each(NAN),
+        energy_at_s=each(NAN),
     )
     return dataclasses.replace(base, **changes)
 

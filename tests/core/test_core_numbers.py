@@ -64,7 +64,7 @@ MISSING = {
 UNKNOWN = {
     "band_lower_mw", "band_upper_mw", "p_model_mw", "p_seen_s", "told_mw", "side_since_s",
     "switches_left", "recovery_mw", "doubt", "benched_s", "bench_wait_s", "target_mw",
-    "expected_mw",
+    "expected_mw", "energy_mwh", "energy_at_s",
 }  # fmt: skip
 
 

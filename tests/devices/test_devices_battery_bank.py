@@ -142,7 +142,7 @@ def test_it_costs_no_transaction_where_it_stands_beside_713():
         begun = len(peer.frames)
         assert begun == 8  # one a model, one for the mark
         await driver.read()
-        assert [(f.address, f.count) for f in peer.frames[begun:]] == [(40073, 114), (40299, 125)]
+        assert [(f.address, f.count) for f in peer.frames[begun:]] == [(40073, 118), (40299, 125)]
 
     run_with(banked_image(), battery_driver, scenario)
 

@@ -17,6 +17,7 @@ from vppd.points.dnp3_table import load_table, quality_of
 from vppd.points.table import TableError
 
 CONFIG = Dnp3LoadConfig(link="d", table="industrial")
+OBJECT_UNKNOWN = b"\x00\x02"  # IIN2.1
 
 
 class Outstation:
@@ -27,10 +28,19 @@ class Outstation:
         self.flags = dict.fromkeys(inputs, 0x01)
         self.status = status
         self.written: list[dict[int, float]] = []
+        self.counters: dict[int, tuple[int, int]] = {}  # value, flags; without one it refuses
 
     def answer(self, request: Request) -> bytes:
         objects = request.objects
-        if request.function == READ:
+        if request.function == READ and objects == bytes([20, 0, 6]):
+            if not self.counters:
+                return fragment(response(request.sequence, b"", iin=OBJECT_UNKNOWN))
+            body = b"".join(
+                bytes([index]) + struct.pack("<BI", flags, value)
+                for index, (value, flags) in self.counters.items()
+            )
+            objects = bytes([20, 1, 0x17, len(self.counters)]) + body
+        elif request.function == READ:
             assert objects == bytes([30, 5, 6])  # all of group 30 as 32-bit floats
             body = b"".join(
                 bytes([index]) + struct.pack("<Bf", self.flags[index], value)

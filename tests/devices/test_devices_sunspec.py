@@ -164,7 +164,7 @@ def test_start_and_polls_take_few_transactions_and_stay_inside_the_chain():
         await driver.start()
         assert len(peer.frames) == 7  # one a model, one for the mark
         await driver.read()
-        assert [(f.address, f.count) for f in peer.frames[7:]] == [(40073, 114), (40299, 61)]
+        assert [(f.address, f.count) for f in peer.frames[7:]] == [(40073, 118), (40299, 61)]
 
     run_with(battery_image(), battery_driver, scenario)
 

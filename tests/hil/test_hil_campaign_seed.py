@@ -14,6 +14,7 @@ from hil.campaign.row import DIED, NO_RUN, UNEXPECTED, VPPD_FAILED, Reason, fail
 from hil.campaign.seed import SeedRunner
 from hil.scenario import EventConfig
 from hil.sim.replay import replay
+from vppd.market.blame import Blame
 from vppd.runtime import loop
 
 
@@ -61,6 +62,14 @@ def test_a_missed_limit_fails_the_seed(plan, tmp_path):
     (reason,) = SeedRunner(failing, tmp_path)(Job(1, NONE)).reasons
     assert reason.what == "tracking.accuracy_pct"
     assert "is under its limit 100 by" in reason.text
+
+
+def test_an_attribution_that_does_not_sum_up_fails_the_seed(plan, tmp_path, monkeypatch):
+    whole = Blame.missed_mws.fget
+    monkeypatch.setattr(Blame, "missed_mws", property(lambda blame: whole(blame) + 2e-6))
+    (reason,) = SeedRunner(plan, tmp_path)(Job(1, NONE)).reasons
+    assert reason.what == "attribution does not sum up"
+    assert "the parts miss 2.000e-06" in reason.text
 
 
 def test_a_journal_that_does_not_replay_fails_the_seed(plan, tmp_path, monkeypatch):

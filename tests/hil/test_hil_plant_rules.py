@@ -77,7 +77,7 @@ def test_kernels_are_compiled_at_import_and_never_again():
     assert {(module, name) for module, name, _ in kernels} == {
         ("actuator", "move"), ("battery", "step"), ("ev_hub", "step"), ("hvac", "step"),
         ("ieee1547", "step"), ("industrial", "step"), ("machines", "step"), ("orders", "file"),
-        ("orders", "take"), ("pv", "step"),
+        ("orders", "take"), ("pv", "step"), ("meter", "turn"),
     }  # fmt: skip
     for _, _, kernel in kernels:
         assert len(kernel.signatures) == 1

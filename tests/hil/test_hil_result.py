@@ -13,6 +13,7 @@ from hil.measure import inputs, limits, plant
 from hil.tiles import tiles
 
 AVAILABLE = ("p_avail_min_mw", "p_avail_max_mw")
+HALF_ROW_S = 0.05  # the plant is a straight line from row to row of its trace
 
 
 def figures(run: Run, tmp_path) -> dict:
@@ -88,9 +89,9 @@ def test_what_the_daemon_was_granted_is_not_guessed(tmp_path):
 
 def test_a_plant_four_seconds_late_misses_four_of_twenty(tmp_path):
     # The signal swings by 2 x 10 MW each 20 s; the first 15 s are left out, so swings at 20, 40,
-    # 60 and 80 s count: 4 x 4 s x 20 MW over 85 s.
+    # 60 and 80 s count: 4 x 4 s x 20 MW over 85 s, less half of the row in which the plant goes.
     found = figures(Run(), tmp_path)["tracking"]
-    mae_mw = 4 * 4 * 20.0 / 85
+    mae_mw = 4 * (4 - HALF_ROW_S) * 20.0 / 85
     assert found["basis_mw"] == REGULATION_MW
     assert found["mae_mw"] == pytest.approx(mae_mw, abs=1e-6)
     assert found["accuracy_pct"] == pytest.approx(100 * (1 - mae_mw / REGULATION_MW), abs=1e-5)
@@ -98,8 +99,10 @@ def test_a_plant_four_seconds_late_misses_four_of_twenty(tmp_path):
 
 
 def test_a_plant_without_lag_is_exact(tmp_path):
+    """But for the rows in which it goes, half of it early: at 20, 40, 60, 80 and 100 s."""
     found = figures(Run(lag_s=0.0), tmp_path)["tracking"]
-    assert found["accuracy_pct"] == pytest.approx(100.0)
+    mae_mw = 5 * HALF_ROW_S * 20.0 / 85
+    assert found["accuracy_pct"] == pytest.approx(100 * (1 - mae_mw / REGULATION_MW), abs=1e-5)
 
 
 def test_long_runs_leave_out_a_minute(tmp_path):
@@ -124,7 +127,10 @@ def test_the_trace_has_the_request_as_it_was_sent(tmp_path):
     assert found["request_mw"] == pytest.approx(
         BASE_SUM_MW + found["signal_pu"] * REGULATION_MW, abs=1e-5
     )
-    assert found["plant_mw"][[23, 24]] == pytest.approx([BASE_SUM_MW - 10, BASE_SUM_MW + 10])
+    swing_mw = HALF_ROW_S * 20.0  # within the second before, on the way to its last row
+    assert found["plant_mw"][[22, 23, 24]] == pytest.approx(
+        [BASE_SUM_MW - 10, BASE_SUM_MW - 10 + swing_mw, BASE_SUM_MW + 10]
+    )
     assert np.isnan(found["frequency_hz"]).all()
     assert found["unserved_mw"][5] == 0.25
 
@@ -403,7 +409,9 @@ def test_a_killed_process_gives_null_and_a_note(tmp_path):
     assert tracked["seconds_not_measured"] == 10
     assert found["timing"]["left_out"]["not_received"] == 0
     # outside of the hole: swings at 20, 40 and 80 s, and the one at 60 s, over 75 s
-    assert tracked["measured_seconds_only"]["mae_mw"] == pytest.approx(4 * 4 * 20.0 / 75)
+    assert tracked["measured_seconds_only"]["mae_mw"] == pytest.approx(
+        4 * (4 - HALF_ROW_S) * 20.0 / 75
+    )
     assert np.isnan(trace(tmp_path)["plant_mw"]).sum() == 10
 
 

@@ -1,7 +1,7 @@
 """`vppd settle` of a run on `regd-day`, against the simulated physics in its `trace.csv`.
 
 A tenth of the fleet, so a tenth of 1 kWh is what 1 kWh is to the whole of it: by straight lines
-between readings it would be missed.
+between readings it would be missed, and with the scenario's faults by readings altogether.
 """
 
 import csv
@@ -23,20 +23,31 @@ from vppd.runtime.settle_journal import read_plant
 
 VIRTUAL_UTC_S = 1_767_225_600.0  # 2026-01-01T00:00:00Z: the wall clock at 0 of the virtual one
 SECONDS = 600
+TROUBLED_SECONDS = 900
 KWH = 1e-3  # in MWh
+TROUBLED_KWH = 0.2  # a unit that is off line at the end weighs as much as in the whole plant
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run without faults; the settlement and the trace of it."""
-    out = tmp_path_factory.mktemp("regd")
-    changes = [*FEW.items(), ("duration_s", str(SECONDS)), ("faults", "none")]
+    return settled_run(tmp_path_factory.mktemp("regd"), SECONDS, [("faults", "none")])
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory):
+    """The same with the faults of the scenario: noise, lost writes, links down, wrong models."""
+    return settled_run(tmp_path_factory.mktemp("troubled"), TROUBLED_SECONDS, [])
+
+
+def settled_run(out, seconds, more):
+    changes = [*FEW.items(), ("duration_s", str(seconds)), *more]
     simulation = Simulation(load("regd-day", changes), out)
     simulation.make()
     result.measure(out, ticks=simulation.ticks, replay=lambda _: REPLAYED)
     t0_s = json.loads((out / "raw" / "run.json").read_text())["t0_s"]
     since = utc_text(VIRTUAL_UTC_S + t0_s)
-    until = utc_text(VIRTUAL_UTC_S + t0_s + SECONDS)
+    until = utc_text(VIRTUAL_UTC_S + t0_s + seconds)
     for name in ("first.csv", "second.csv", "first.parquet", "second.parquet"):
         done = CliRunner().invoke(
             main,
@@ -69,12 +80,34 @@ def test_energy_is_that_of_the_physics(made):
     )
 
 
+def test_with_faults_it_is_that_of_the_physics_by_the_meters(troubled):
+    traced_kwh = 1e3 * traced_mwh(troubled, "plant_mw")
+    metered_kwh = 1e3 * np.array([float(r["metered_mwh"]) for r in settled(troubled, "plant")])
+    (total,) = settled(troubled, "total")
+    print("kWh off by intervals", metered_kwh - traced_kwh)
+    assert metered_kwh == pytest.approx(traced_kwh, abs=TROUBLED_KWH)
+    assert 1e3 * float(total["metered_mwh"]) == pytest.approx(traced_kwh.sum(), abs=TROUBLED_KWH)
+    units = len({row["unit"] for row in settled(troubled, "unit")})
+    assert float(total["counted_unit_s"]) > 0.95 * units * TROUBLED_SECONDS
+    readings_kwh = 1e3 * readings_mwh(troubled, TROUBLED_SECONDS)
+    print("kWh off by readings", readings_kwh - traced_kwh)
+    assert np.abs(readings_kwh - traced_kwh).max() > TROUBLED_KWH  # else the meters are no use
+
+
+def readings_mwh(out, seconds):
+    """Energy of the plant by interval, by its readings alone."""
+    edges_s = VIRTUAL_UTC_S + json.loads((out / "raw" / "run.json").read_text())["t0_s"]
+    edges_s = edges_s + np.arange(0.0, seconds + 1.0, 300.0)
+    units = read_plant(out / "journal").units
+    return sum(interval_energy(unit.readings, edges_s).readings_mwh for unit in units)
+
+
 def test_straight_lines_would_not_do(made):
     """Else the test above could not fail."""
     edges_s = VIRTUAL_UTC_S + json.loads((made / "raw" / "run.json").read_text())["t0_s"]
     edges_s = edges_s + np.arange(0.0, SECONDS + 1.0, 300.0)
     lines = [
-        interval_energy(dataclasses.replace(unit.readings, lag_s=0.0), edges_s)[0]
+        interval_energy(dataclasses.replace(unit.readings, lag_s=0.0), edges_s).readings_mwh
         for unit in read_plant(made / "journal").units
     ]
     off = np.abs(np.sum(lines, axis=0) - traced_mwh(made, "plant_mw"))

@@ -24,6 +24,8 @@ def filled(record, n, rng):
             values[name] = 0
         elif name in ("ids", "kinds"):
             values[name] = tuple(f"u{i}" for i in range(n))
+        elif record is Image and name.startswith("energy_"):  # of no meter
+            values[name] = np.full(n, NAN)
         else:
             values[name] = rng.uniform(-9.0, 9.0, n)
     return values

@@ -21,7 +21,7 @@ def unit(t_s, p_mw, accepted=(), dead_time_s=0.0, lag_s=0.0, age_max_s=10.0) -> 
 
 def mws(one: UnitSeries, *edges_s: float) -> list[float]:
     """Energy by interval, MW s."""
-    return (3600.0 * interval_energy(one, np.asarray(edges_s))[0]).tolist()
+    return (3600.0 * interval_energy(one, np.asarray(edges_s)).energy_mwh).tolist()
 
 
 def test_the_trapezoid():
@@ -34,7 +34,8 @@ def test_the_trapezoid():
 
 def test_a_hole_is_counted_and_has_a_straight_line():
     one = unit([0, 1, 21, 22], [1, 1, 3, 3])
-    energy_mwh, hole_s = interval_energy(one, np.array([0.0, 11.0, 22.0, 40.0]))
+    found = interval_energy(one, np.array([0.0, 11.0, 22.0, 40.0]))
+    energy_mwh, hole_s = found.energy_mwh, found.estimated_s
     # 1 s of 1 MW, 10 s of 1 to 2; 10 s of 2 to 3, 1 s of 3; 18 s of 3
     assert (3600.0 * energy_mwh).tolist() == pytest.approx([16.0, 28.0, 54.0])
     # 20 s without a reading are a hole; 18 s beyond the last are 8 s longer than it may be old
@@ -42,15 +43,29 @@ def test_a_hole_is_counted_and_has_a_straight_line():
 
 
 def test_a_hole_has_what_the_unit_was_counted_with():
-    one = unit([0, 1, 21, 22], [1, 1, 3, 3], [(2.0, 9.0)], 0.0, 0.3)
+    one = unit([0, 1, 21, 22], [1, 1, 3, 3], [(2.0, 9.0)], 0.0, 0.0)
     one = dataclasses.replace(one, counted_s=np.array([0.5, 5.0, 15.0, 21.5, 30.0, 40.0]),
                               counted_mw=np.array([7.0, 5.0, 5.0, 7.0, 7.0, 2.0]))  # fmt: skip
-    energy_mwh, hole_s = interval_energy(one, np.array([0.0, 5.0, 21.0, 22.0, 50.0]))
+    found = interval_energy(one, np.array([0.0, 5.0, 21.0, 22.0, 50.0]))
+    energy_mwh, hole_s = found.energy_mwh, found.estimated_s
     # 1 MW s, then 4 s from 1 to 5; 10 s of 5, 6 s from 5 to 3; 3 MW s, where no hole is;
     # beyond the last reading: 8 s from 3 to 7, 10 s from 7 to 2, 10 s of 2
     expected = [1.0 + 12.0, 50.0 + 24.0, 3.0, 40.0 + 45.0 + 20.0]
     assert (3600.0 * energy_mwh).tolist() == pytest.approx(expected)
     assert hole_s.tolist() == pytest.approx([4.0, 16.0, 0.0, 18.0])
+
+
+def test_in_a_hole_the_unit_goes_where_it_was_counted_as_fast_as_it_can():
+    """From 1 MW, read at 1 s; counted with 1, from 11 s on with 5; dead time 2 s, lag 4 s."""
+    one = unit([0, 1, 41, 42], [1, 1, 5, 5], [(0.0, 1.0)], 2.0, 4.0)
+    at = np.arange(2.0, 41.0)
+    counted = {"counted_s": at, "counted_mw": np.where(at < 11.0, 1.0, 5.0)}
+    found = interval_energy(dataclasses.replace(one, **counted), np.array([1.0, 13.0, 41.0]))
+    # until 13 s nothing; then 5 - 4 exp(-t / 4) for 28 s: 140 - 16 (1 - exp(-7)) MW s, less some
+    # hundredths for lines in place of the curve
+    assert 3600.0 * found.energy_mwh[0] == pytest.approx(12.0)
+    assert 3600.0 * found.energy_mwh[1] == pytest.approx(140.0 - 16.0 * (1 - math.exp(-7)), abs=0.1)
+    assert found.estimated_s.tolist() == pytest.approx([12.0, 28.0])
 
 
 def test_nothing_is_said_of_what_was_before_the_first_reading():
@@ -127,7 +142,10 @@ def histories(draw) -> UnitSeries:
     p_mw = draw(st.lists(power, min_size=n, max_size=n))
     sent = draw(st.lists(st.tuples(st.floats(-5.0, 60.0), power), max_size=8))
     sent = sorted({round(at, 3): mw for at, mw in sent}.items())
-    return unit(np.cumsum(gaps), p_mw, sent, draw(st.floats(0.0, 20.0)), draw(st.floats(0.0, 40.0)))
+    one = unit(np.cumsum(gaps), p_mw, sent, draw(st.floats(0.0, 20.0)), draw(st.floats(0.0, 40.0)))
+    counted = draw(st.lists(st.tuples(st.floats(-5.0, 60.0), st.floats(0.0, 1.0)), max_size=5))
+    at, mwh = np.asarray(sorted(dict(counted).items()), dtype=np.float64).reshape(-1, 2).T
+    return dataclasses.replace(one, meter_s=at, meter_mwh=mwh, most_mw=60.0)
 
 
 @given(histories(), st.integers(1, 7))
@@ -136,8 +154,9 @@ def test_parts_sum_up_to_the_whole(one, parts):
     edges = np.linspace(first, last, parts + 1)
     whole = interval_energy(one, edges[[0, -1]])
     split = interval_energy(one, edges)
-    for a, b in zip(whole, split, strict=True):
-        assert math.fsum(b) == pytest.approx(a[0], abs=1e-9)
+    for name in ("energy_mwh", "readings_mwh", "counted_s", "estimated_s"):
+        parts_of, all_of = getattr(split, name), getattr(whole, name)
+        assert math.fsum(parts_of) == pytest.approx(all_of[0], abs=1e-9), name
 
 
 @given(histories(), st.floats(-20.0, 20.0))
@@ -146,7 +165,7 @@ def test_energy_is_of_the_readings_and_moves_with_them(one, more_mw):
     edges = np.array([one.t_s[0], one.t_s[-1] + 1.0])
     moved = UnitSeries(one.t_s, one.p_mw + more_mw, one.accepted_s, one.accepted_mw + more_mw,
                        one.dead_time_s, one.lag_s, one.age_max_s)  # fmt: skip
-    before, after = (interval_energy(u, edges)[0][0] for u in (one, moved))
+    before, after = (interval_energy(u, edges).readings_mwh[0] for u in (one, moved))
     assert 3600.0 * (after - before) == pytest.approx(
         more_mw * (edges[1] - edges[0]), rel=1e-6, abs=1e-6 * float(edges[1])
     )

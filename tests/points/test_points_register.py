@@ -17,6 +17,7 @@ BY_HAND = [
     (Register("p", 0, "int32", "kW", word_order="low_first"), -2.0, [0xFFFE, 0xFFFF]),
     (Register("p", 0, "uint32", "s"), 65546.0, [1, 10]),
     (Register("p", 0, "uint32", "s", word_order="low_first"), 65546.0, [10, 1]),
+    (Register("e", 0, "uint64", "MWh", 1e-6), 4294.967297, [0, 1, 0, 1]),  # Wh
     (Register("p", 0, "float32", "kW"), 1.5, [0x3FC0, 0]),
     (Register("p", 0, "float32", "kW", word_order="low_first"), 1.5, [0, 0x3FC0]),
     (Register("p", 0, "float32", "MW", 1e-3, -1), -0.0015, [0x3FC0, 0]),

@@ -16,6 +16,7 @@ EV_HUB = {
     "p_meas": (10, [0, 1500], -0.15),
     "p_avail_max": (12, [0, 0], 0.0),  # lowest load
     "p_avail_min": (14, [0, 3300], -0.33),  # highest load
+    "energy_absorbed": (20, [0x0001, 0x86A0], -1.0),  # 100,000 of 0.01 kWh, drawn
     "p_setpoint": (100, [0, 1500], -0.15),
     "mode": (102, [1], 1),
     "watchdog": (103, [10], 10.0),
@@ -28,6 +29,7 @@ HVAC = {
     "p_meas": (210, [0, 0x4316], -0.15),  # 150.0 is 0x43160000
     "p_avail_max": (212, [0, 0x42C8], -0.1),  # 100.0, lowest load
     "p_avail_min": (214, [0, 0x4348], -0.2),  # 200.0, highest load
+    "energy_absorbed": (220, [0x86A0, 0x0001], -1.0),
     "p_setpoint": (300, [0, 0x4316], -0.15),
     "mode": (302, [1], 1),
     "watchdog": (303, [10], 10.0),
@@ -63,7 +65,7 @@ def test_every_problem_is_reported_with_its_line():
 word_order: middle_first
 gapmax: 3
 registers:
-  a: {address: 1, format: int32, unit: kWh, scale: -1, sign: 0}
+  a: {address: 1, format: int32, unit: kWp, scale: -1, sign: 0}
   b: {address: 2, format: int31}
   b: {address: 3}
   c: 3
@@ -75,11 +77,12 @@ registers:
     assert problems(text, "p_meas") == [
         "t.yaml:2: table.gapmax: unknown key; did you mean gap_max?",
         "t.yaml:1: word_order: must be one of high_first, low_first, is 'middle_first'",
-        "t.yaml:4: registers.a.unit: must be one of W, kW, MW, s, pu, %, none, is 'kWh'",
+        "t.yaml:4: registers.a.unit: must be one of W, kW, MW, Wh, kWh, MWh, s, pu, %, none,"
+        " is 'kWp'",
         "t.yaml:4: registers.a.scale: must be a number above 0, is -1",
         "t.yaml:4: registers.a.sign: must be 1 or -1, is 0",
         "t.yaml:5: registers.b.format: must be one of int16, uint16, int32, uint32, float32,"
-        " is 'int31'",
+        " uint64, is 'int31'",
         "t.yaml:6: registers.b: given twice, first on line 5",
         "t.yaml:7: registers.c: must be a mapping",
         "t.yaml:8: registers.d.valus: unknown key; did you mean values?",
@@ -88,7 +91,7 @@ registers:
         "t.yaml:9: registers.e.values.on: must be a whole number, is 'x'",
         "t.yaml:10: registers.f.address: must be 0 to 65534, is 65535",
         "t.yaml:11: registers.g.format: must be one of int16, uint16, int32, uint32, float32,"
-        " is 'a mapping'",
+        " uint64, is 'a mapping'",
         "t.yaml:11: registers.g.address: must be a whole number, is 'a list'",
         "t.yaml:11: registers.g.scale: must be a number above 0, is nan",
         "t.yaml:4: registers.p_meas: missing",

@@ -98,6 +98,14 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     Raises nothing for bad data: that is refused, held, or counted by prediction, with a reason.
     Arrays that are not those of the units are no data (`look_at`).
     """
+    after, decision, _ = tick_foreseen(state, image, params)
+    return after, decision
+
+
+def tick_foreseen(
+    state: State, image: Image, params: Params
+) -> tuple[State, Decision, Foresight | None]:
+    """As `tick`, and what it foresaw: for those who ask afterwards why. Raises as `tick`."""
     look_at(state, image, params)
     dt_s = elapsed_s(state, image, params)
     asked, able, ahead = before_the_split(state, image, params, dt_s)
@@ -105,7 +113,10 @@ def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
     done = on_the_grid(done, able, params, ahead)
     done, dropped_mw = second_guard(done, held, able, image, params, ahead, dt_s)
     promise = what_is_promised(image, params, asked, able, ahead)
-    return conclude(state, image, params, asked, able, ahead, done, held, dropped_mw, promise)
+    after, decision = conclude(
+        state, image, params, asked, able, ahead, done, held, dropped_mw, promise
+    )
+    return after, decision, ahead
 
 
 def look_at(state: State, image: Image, params: Params) -> None:
@@ -122,8 +133,8 @@ def look_at(state: State, image: Image, params: Params) -> None:
     if not fits.image_fits(
         n, image.basepoint_mw, image.p_meas_mw, image.measured_at_s, image.soc_pu,
         image.p_avail_min_mw, image.p_avail_max_mw, image.accepted_mw, image.accepted_at_s,
-        image.operator_mw, image.quality, image.write_result, image.remote, image.connected,
-        image.locked,
+        image.operator_mw, image.energy_mwh, image.energy_at_s, image.quality,
+        image.write_result, image.remote, image.connected, image.locked,
     ):  # fmt: skip
         raise ValueError(f"the arrays of the image are not of {n} units")
     if not fits.state_fits(

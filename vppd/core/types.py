@@ -294,6 +294,8 @@ class Image:
     locked: U1  # 1: the operator holds the unit at operator_mw
     operator_mw: F8
     pardon: int = late(-1)  # unit whose doubt the operator clears in this tick; -1: none
+    energy_mwh: F8 = late(NAN)  # by the unit's meter, injected less absorbed; NaN: not reported
+    energy_at_s: F8 = late(NAN)  # when the meter was read: now and then
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Reading(NamedTuple):
     quality: int = 0  # core.types.Quality
     following: bool = True  # False: its mode or dead man fell back since it was last asserted
     reason: str = ""  # why it cannot do what it is told, in words; empty if it can
+    energy_mwh: float = NAN  # by its meter, injected less absorbed, since whenever
+    energy_at_s: float = NAN  # when the meter was read
 
 
 def full_reading(values: Iterable[Any]) -> Reading:

@@ -152,6 +152,8 @@ class SunspecBattery(SunspecDriver):
                 REFERENCE_ERR if math.isnan(p_meas_mw) else ONLINE,
                 self._is_following(),
                 reason,
+                self._meter.energy_mwh,
+                self._meter.at_s,
             )
         )
 
@@ -172,8 +174,8 @@ def create(
     link: RegisterLink,
     clock: Callable[[], float],
     *,
-    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every driver is created by the same call
+    utc: Callable[[], float] = time.time,
     base_dir: Path = Path(),  # noqa: ARG001 - every driver is created by the same call
 ) -> Driver:
     """Create the driver of a unit. Raises ValueError if it cannot be spoken to like this."""
-    return SunspecBattery(config, unit, link, clock)
+    return SunspecBattery(config, unit, link, clock, utc)

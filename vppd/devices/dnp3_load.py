@@ -19,7 +19,8 @@ from vppd.config.fields import text
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.core.types import Quality
 from vppd.devices.base import NAN, Reading, full_reading
-from vppd.links.base import Answer, LinkError, PointLink
+from vppd.devices.meter import Meter
+from vppd.links.base import Answer, LinkError, PointLink, RefusedError
 from vppd.points.dnp3_table import ONLINE as FLAG_ONLINE
 from vppd.points.dnp3_table import TOLD, Dnp3Table, load_table, quality_of
 from vppd.points.shared import loaded_once
@@ -60,12 +61,21 @@ class Dnp3Load:
     """Driver of one load."""
 
     def __init__(
-        self, table: Dnp3Table, unit: UnitConfig, link: PointLink, clock: Callable[[], float]
+        self,
+        table: Dnp3Table,
+        unit: UnitConfig,
+        link: PointLink,
+        clock: Callable[[], float],
+        utc: Callable[[], float] = time.time,
     ) -> None:
         inputs = [(n, p.index, p.factor) for n, p in table.inputs.items()]
         self._inputs = [each for each in inputs if each[0] not in TOLD]
         self._tellable = [each for each in inputs if each[0] in TOLD]
         self._outputs = table.outputs
+        counters = [(p.index, p.factor) for p in table.counters.values()]
+        self._counters = counters if hasattr(link, "read_counters") else []  # an older link
+        self._meter = Meter(unit, utc)
+        self._counts = False  # it is started, and has them, for all that is known
         self._link = link
         self._clock = clock
         fallback_mw = unit.basepoint_mw if unit.fallback_mw is None else unit.fallback_mw
@@ -82,8 +92,10 @@ class Dnp3Load:
 
         The mode goes out with the first setpoint: before it, the device would follow an old one.
         """
+        self._counts = False
         await self.read()
         self._assert_mode = True
+        self._counts = bool(self._counters)
         if read_only:
             return
         answer = await self._operate(self._dead_man)
@@ -115,6 +127,8 @@ class Dnp3Load:
         raw = await self._link.read_analog_inputs()
         measured_at_s = 0.5 * (asked_s + self._clock())
         value, bad = self._decoded(raw)
+        if self._counts and self._meter.is_due():
+            await self._read_meter()
         reason = _reason(value)
         raw_told = [raw.get(index) for _, index, _ in self._tellable]
         if raw_told != self._raw_told:  # they seldom change
@@ -131,8 +145,22 @@ class Dnp3Load:
                 int(next((bad[n] for n in VITAL if n in bad), ONLINE)) if bad else ONLINE,
                 bool(reason) or self._assert_mode or self._in_force,
                 reason,
+                self._meter.energy_mwh,
+                self._meter.at_s,
             )
         )
+
+    async def _read_meter(self) -> None:
+        """Read the counters, when they are due; without an answer, the next will do."""
+        asked_s = self._clock()
+        try:
+            raw = await self._link.read_counters()
+        except RefusedError:  # of older firmware: it is not asked again on this connection
+            self._counts, raw = False, {}
+        except LinkError:
+            raw = {}
+        at_s = 0.5 * (asked_s + self._clock())
+        self._meter.take(_energy_mwh(raw, self._counters), at_s)
 
     def _is_in_force(self, name: str) -> bool:
         """False if the device tells another value than the one that it was told."""
@@ -184,6 +212,15 @@ def _told(
     return told
 
 
+def _energy_mwh(raw: dict[int, tuple[float, int]], counters: list[tuple[int, float]]) -> float:
+    """Sum of the counters, each in its direction; NaN if one is not there, or not good."""
+    energy_mwh = 0.0
+    for index, factor in counters:
+        number, flags = raw.get(index, (NAN, FLAG_ONLINE))
+        energy_mwh += number * factor if flags == FLAG_ONLINE else NAN
+    return energy_mwh
+
+
 def _reason(value: dict[str, float]) -> str:
     """Say why the device takes no orders; empty if it does."""
     if value["state"] != READY:
@@ -197,9 +234,9 @@ def create(
     link: PointLink,
     clock: Callable[[], float],
     *,
-    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every driver is created by the same call
+    utc: Callable[[], float] = time.time,
     base_dir: Path = Path(),
 ) -> Dnp3Load:
     """Create the driver of a configuration record. Raises ValueError, OSError: a bad table."""
     path = TABLES / f"dnp3_{config.table}.yaml" if config.table in BUILT_IN else None
-    return Dnp3Load(_table(path or base_dir / config.table), unit, link, clock)
+    return Dnp3Load(_table(path or base_dir / config.table), unit, link, clock, utc)

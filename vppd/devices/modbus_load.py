@@ -14,6 +14,7 @@ from vppd.config.fields import number, text
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.core.types import Quality
 from vppd.devices.base import NAN, Driver, Reading, full_reading
+from vppd.devices.meter import Meter
 from vppd.links.base import Answer, ExpiredError, LinkError, RefusedError, RegisterLink
 from vppd.points.decoder import Decoder, joined, picker
 from vppd.points.encoder import Encoder
@@ -27,6 +28,8 @@ REQUIRED = ("p_meas", "p_setpoint")
 DEAD_MAN = ("watchdog", "fallback")
 POLLED = ("p_meas", "p_avail_min", "p_avail_max")
 POWERS = ("p_meas", "p_avail_min", "p_avail_max", "p_setpoint", "fallback")
+ENERGIES = ("energy_injected", "energy_absorbed")  # what there is of them
+UNITS_OF = {False: "W, kW or MW", True: "Wh, kWh or MWh"}
 ONLINE, REFERENCE_ERR = int(Quality.ONLINE), int(Quality.REFERENCE_ERR)
 Words16 = dict[str, list[int]]  # raw registers by our names
 
@@ -60,6 +63,7 @@ class ModbusLoad:
         unit: UnitConfig,
         link: RegisterLink,
         clock: Callable[[], float],
+        utc: Callable[[], float] = time.time,
     ) -> None:
         self._unit_id = config.unit_id
         self._table = table
@@ -68,6 +72,8 @@ class ModbusLoad:
         self._clock = clock
         self._gap_max = table.gap_max
         self._powers = table.get(*POLLED)
+        self._energies = table.get(*ENERGIES)
+        self._meter = Meter(unit, utc)
         self._states = table.get("state", "control", "mode", *DEAD_MAN)
         self._judged_by: Any = None  # words of the states; they seldom change
         self._plan_polls()
@@ -134,6 +140,9 @@ class ModbusLoad:
         powers_mw = decode_powers(words)
         powers_mw.append(NAN)  # for those that the table has not got
         at_meas, at_min, at_max = self._power_at
+        meter = self._meter
+        if self._energies and meter.is_due():
+            meter.take(sum(self._decode_energies(words)), measured_at_s)
         p_meas_mw, reason = powers_mw[at_meas], self._reason
         return full_reading(
             (
@@ -146,6 +155,8 @@ class ModbusLoad:
                 ONLINE if math.isfinite(p_meas_mw) else REFERENCE_ERR,
                 bool(reason) or self._assert_mode or self._armed,
                 reason,
+                meter.energy_mwh,
+                meter.at_s,
             )
         )
 
@@ -177,27 +188,33 @@ class ModbusLoad:
         """Read as few spans as the device allows: some refuse addresses that they have not got.
 
         Each refusal costs the widest gap; it remembers which. A device that refuses even without
-        gaps has other reasons.
+        gaps may have no meter; one that refuses then has other reasons.
         """
+        self._energies = self._table.get(*ENERGIES)
         while True:
             try:
                 await self._read_spans(self._plan)
             except RefusedError:
-                widest = widest_gap((*self._powers, *self._states), self._plan)
+                widest = widest_gap(self._polled, self._plan)
                 self._gap_max = widest - 1 if widest else self._table.gap_max
-                self._plan_polls()
-                if not widest:
+                if not widest and not self._energies:
+                    self._plan_polls()
                     raise
+                if not widest:
+                    self._energies = []
+                self._plan_polls()
             else:
                 return
 
     def _plan_polls(self) -> None:
         """Join the reads as far as the device allows, and prepare what becomes of the answers."""
-        plan = plan_reads((*self._powers, *self._states), gap_max=self._gap_max)
+        self._polled = (*self._powers, *self._energies, *self._states)
+        plan = plan_reads(self._polled, gap_max=self._gap_max)
         self._plan = plan
         names = [register.name for register in self._powers]
         self._power_at = [names.index(name) if name in names else -1 for name in POLLED]
         self._decode_powers = Decoder(self._powers, plan).decode
+        self._decode_energies = Decoder(self._energies, plan).decode
         self._decode_states = Decoder(self._states, plan).decode
         self._pick_states, _ = picker(self._states, plan)
         self._judged_by = None
@@ -287,19 +304,22 @@ def create(
     link: RegisterLink,
     clock: Callable[[], float],
     *,
-    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every driver is created by the same call
+    utc: Callable[[], float] = time.time,
     base_dir: Path = Path(),
 ) -> Driver:
     """Create the driver of a unit. Raises ValueError: a bad table, or one that does not fit."""
     built_in = config.table in BUILT_IN
     path = TABLES / f"{config.table}.yaml" if built_in else base_dir / config.table
-    return ModbusLoad(config, _table(path), unit, link, clock)
+    return ModbusLoad(config, _table(path), unit, link, clock, utc)
 
 
 @loaded_once
 def _table(path: Path) -> RegisterTable:
     table = load_table(path, REQUIRED)
     bare = [register.name for register in table.get(*POWERS) if register.unit != "MW"]
+    bare += [register.name for register in table.get(*ENERGIES) if register.unit != "MWh"]
     if bare:
-        raise TableError([f"{path}: registers.{n}.unit: must be W, kW or MW" for n in bare])
+        raise TableError(
+            [f"{path}: registers.{n}.unit: must be {UNITS_OF[n in ENERGIES]}" for n in bare]
+        )
     return table

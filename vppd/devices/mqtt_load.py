@@ -23,7 +23,8 @@ import structlog
 
 from vppd.config.fields import number, text
 from vppd.config.schema import DeviceConfig, UnitConfig
-from vppd.devices.base import Reading
+from vppd.devices.base import NAN, Reading
+from vppd.devices.meter import Meter
 from vppd.links.base import Answer, LinkError, TopicLink
 from vppd.points import messages
 from vppd.points.messages import MessageError, parse_object
@@ -101,6 +102,7 @@ class MqttLoad:
         self._assert_mode = True  # before the next setpoint
         self._asserted_s = -math.inf
         self._tells_mode = False
+        self._meter = Meter(unit, wall)
         self._log = log.bind(device=unit.id)
         self._state = ""  # as said; empty: nothing yet
         self._rated_mw = math.nan
@@ -219,13 +221,19 @@ class MqttLoad:
             raise MessageError("remote is not true or false")
         in_force = self._mode_in_force(document)
         now_s = self._clock()
+        measured_at_s = now_s - max(0.0, age_s)
+        if self._meter.is_due():
+            told = document.get("e_kwh") is not None
+            self._meter.take(messages.DEPOT_ENERGY.decode(document) if told else NAN, measured_at_s)
         self._reading = Reading(
             p_meas_mw=messages.DEPOT_P_MEAS.decode(document),
-            measured_at_s=now_s - max(0.0, age_s),
+            measured_at_s=measured_at_s,
             p_avail_min_mw=messages.DEPOT_P_AVAIL_MIN.decode(document),
             p_avail_max_mw=messages.DEPOT_P_AVAIL_MAX.decode(document),
             remote=remote,
             reason="" if remote else "local control",
+            energy_mwh=self._meter.energy_mwh,
+            energy_at_s=self._meter.at_s,
         )
         self._note_mode(in_force, remote=remote)
         self._heard_s = now_s

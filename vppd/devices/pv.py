@@ -97,6 +97,8 @@ class SunspecPv(SunspecDriver):
             quality=REFERENCE_ERR if math.isnan(p_meas_mw) else ONLINE,
             following=self._is_following(),
             reason=self._reason,
+            energy_mwh=self._meter.energy_mwh,
+            energy_at_s=self._meter.at_s,
         )
 
     def _has_mode(self) -> bool:
@@ -115,8 +117,8 @@ def create(
     link: RegisterLink,
     clock: Callable[[], float],
     *,
-    utc: Callable[[], float] = time.time,  # noqa: ARG001 - every driver is created by the same call
+    utc: Callable[[], float] = time.time,
     base_dir: Path = Path(),  # noqa: ARG001 - every driver is created by the same call
 ) -> Driver:
     """Create the driver of a unit. Raises ValueError if it cannot be spoken to like this."""
-    return SunspecPv(config, unit, link, clock)
+    return SunspecPv(config, unit, link, clock, utc)

@@ -23,6 +23,7 @@ END_MODEL = 0xFFFF
 MODELS_MAX = 64  # a longer chain is no chain
 EXPONENT_MAX = 10  # of scale factors, SunSpec Information Model Specification, 4.2.8
 TO_MW = -6  # exponent: W to MW
+TO_MWH = -6  # exponent: Wh to MWh
 TO_PU = -2  # exponent: % to pu
 
 # Type of a point -> how its registers are read, and the raw value that says "not implemented".
@@ -34,6 +35,7 @@ FORMATS: dict[str, tuple[str, int | None]] = {
     "bitfield16": ("uint16", 0xFFFF),
     "int32": ("int32", -0x80000000),
     "uint32": ("uint32", 0xFFFFFFFF),
+    "uint64": ("uint64", 0xFFFFFFFFFFFFFFFF),
     "enum32": ("uint32", 0xFFFFFFFF),
     "bitfield32": ("uint32", 0xFFFFFFFF),
     "float32": ("float32", None),  # NaN already

@@ -5,6 +5,7 @@ device that takes our setpoint also knows when to leave it. Nothing is written b
 """
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from typing import ClassVar
 from vppd.config.fields import number
 from vppd.config.schema import DeviceConfig, UnitConfig
 from vppd.devices.base import NAN, Reading
-from vppd.devices.sunspec import PolledPoints, SunspecPoint, scan
+from vppd.devices.meter import Meter
+from vppd.devices.sunspec import TO_MWH, PolledPoints, SunspecPoint, scan
 from vppd.links.base import Answer, LinkError, RegisterLink
 from vppd.points.decoder import joined, picker
 from vppd.points.encoder import Encoder
@@ -25,6 +27,10 @@ CONNECTED = 1
 REMOTE = 0  # 715 LocRemCtl
 ENABLED = 1
 Wanted = Mapping[str, tuple[int, str, int]]
+ENERGIES: Wanted = {  # optional, both or none
+    "injected": (701, "TotWhInj", TO_MWH),
+    "absorbed": (701, "TotWhAbs", TO_MWH),
+}
 TIMER_MAX_S = 0xFFFFFFFE
 
 
@@ -96,6 +102,7 @@ class SunspecDriver:
         unit: UnitConfig,
         link: RegisterLink,
         clock: Callable[[], float],
+        utc: Callable[[], float] = time.time,
     ) -> None:
         problems = unit_problems(unit)
         if problems:
@@ -107,6 +114,8 @@ class SunspecDriver:
         self._fallback_mw = unit.basepoint_mw if unit.fallback_mw is None else unit.fallback_mw
         self._watchdog_s = int(unit.watchdog_s)
         self._points: dict[str, SunspecPoint] = {}
+        self._energies: dict[str, SunspecPoint] = {}
+        self._meter = Meter(unit, utc)
         self._plan: tuple[Span, ...] = ()
         self._polled: PolledPoints
         self._pick_kept: Callable[[Sequence[int]], Sequence[int]]
@@ -131,6 +140,7 @@ class SunspecDriver:
         )
         self._points = points = {n: chain.point(*where) for n, where in self.WANTED.items()}
         points |= chain.all_or_none(self.OPTIONAL)
+        self._energies = chain.all_or_none(ENERGIES)
         self._nameplate_mw = points["nameplate"].value(words)
         self._check_nameplate(points["nameplate"].exponent(words))
         self._look(words)
@@ -146,7 +156,8 @@ class SunspecDriver:
 
     def _plan_polls(self) -> None:
         points, not_seen = self._points, (*self.AT_START, *self.WRITTEN, *self.KEPT)
-        polled = (p for name, p in points.items() if name not in self.AT_START)
+        polled = [p for name, p in points.items() if name not in self.AT_START]
+        polled += self._energies.values()
         self._plan = plan_reads((r for p in polled for r in p.registers), gap_max=GAP_MAX)
         self._polled = PolledPoints(
             {name: p for name, p in points.items() if name not in not_seen},
@@ -178,7 +189,18 @@ class SunspecDriver:
         self._kept = self._pick_kept(words)
         if self._polled.take_in(words):
             self._note_states()
+        if self._energies and self._meter.is_due():
+            self._meter.take(self._energy_mwh(words), measured_at_s)
         return self._reading(measured_at_s)
+
+    def _energy_mwh(self, words: Sequence[int]) -> float:
+        """Energy injected less absorbed; NaN: not implemented. It stands in the first span, too."""
+        answers, at = Words(), 0
+        for span in self._plan:
+            answers.add(span, words[at : at + span.count])
+            at += span.count
+        injected, absorbed = (self._energies[name].value(answers) for name in ENERGIES)
+        return injected - absorbed
 
     def _note_states(self) -> None:
         """Judge what seldom changes."""

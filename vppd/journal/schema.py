@@ -103,6 +103,8 @@ CODING: Final = (
     Coding("image.accepted_mw", "like", "unit", ("kept.p_setpoint_mw", "image.accepted_at_s")),
     Coding("image.basepoint_mw", "hold", "unit"),
     Coding("image.operator_mw", "hold", "unit"),
+    Coding("image.energy_at_s", "since", _US),
+    Coding("image.energy_mwh", "hold", "1000000"),
     Coding("kept.p_setpoint_mw", "move", "unit"),
     Coding("kept.held_by", "hold", "", ("kept.p_setpoint_mw",)),
 )  # fmt: skip

@@ -10,11 +10,11 @@ with TypeError before the kernel begins.
 from vppd.kernels.jit import F8, I8, IN, IN_I8, IN_U1, U1, b1, i8, kernel
 
 
-@kernel(b1(i8, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN_U1, IN_U1))
+@kernel(b1(i8, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN_U1, IN_U1))
 def image_fits(
     n: int, basepoint_mw: F8, p_meas_mw: F8, measured_at_s: F8, soc_pu: F8, p_avail_min_mw: F8,
-    p_avail_max_mw: F8, accepted_mw: F8, accepted_at_s: F8, operator_mw: F8, quality: U1,
-    write_result: U1, remote: U1, connected: U1, locked: U1,
+    p_avail_max_mw: F8, accepted_mw: F8, accepted_at_s: F8, operator_mw: F8, energy_mwh: F8,
+    energy_at_s: F8, quality: U1, write_result: U1, remote: U1, connected: U1, locked: U1,
 ) -> bool:  # fmt: skip
     """Whether all arrays of an image are those of n units."""
     return (
@@ -22,6 +22,7 @@ def image_fits(
         and n == p_avail_min_mw.size == p_avail_max_mw.size == accepted_mw.size
         and n == accepted_at_s.size == operator_mw.size == quality.size == write_result.size
         and n == remote.size == connected.size == locked.size
+        and n == energy_mwh.size == energy_at_s.size
     )
 
 

@@ -91,6 +91,12 @@ class PointLink(Link, Protocol):
     async def read_analog_inputs(self) -> dict[int, tuple[float, int]]:
         """All analog inputs: index -> (value, DNP3 flags octet). Raises LinkError."""
 
+    async def read_counters(self) -> dict[int, tuple[float, int]]:
+        """All counters (group 20): index -> (value, DNP3 flags octet).
+
+        Raises RefusedError where the outstation has none and says so, else LinkError.
+        """
+
 
 class TopicLink(Link, Protocol):
     """MQTT: messages by topic."""

@@ -35,6 +35,7 @@ FLOAT32 = 3
 
 # What a poll asks of group 30. Not class 0: it may hold groups that py1815 cannot read, and its
 # analog inputs come as integers from many outstations.
+COUNTERS = all_objects_header(20, 0)
 POLLS = {"float": all_objects_header(30, 5), "default": all_objects_header(30, 0)}
 
 IIN2_REFUSED = {
@@ -169,10 +170,25 @@ class Dnp3Link(LinkState):
 
     async def read_analog_inputs(self) -> dict[int, tuple[float, int]]:
         """All analog inputs: index -> (value, DNP3 flags octet). Raises LinkError, RefusedError."""
+        values = await self._read(POLLS[self._config.poll], PointType.ANALOG_INPUT)
+        if not values:
+            raise self._broken("malformed answer: no analog inputs in it")
+        self._backoff.reset()
+        return values
+
+    async def read_counters(self) -> dict[int, tuple[float, int]]:
+        """All counters: index -> (value, DNP3 flags octet). Raises LinkError, RefusedError.
+
+        None at all: the outstation has no counters, and does not mind being asked.
+        """
+        return await self._read(COUNTERS, PointType.COUNTER)
+
+    async def _read(self, poll: bytes, kind: PointType) -> dict[int, tuple[float, int]]:
+        """Values of one kind in the answer to a poll."""
         if not self._turn.take():
             await self._turn.wait_to_read()
         try:
-            exchange = await self._ask(FunctionCode.READ, POLLS[self._config.poll])
+            exchange = await self._ask(FunctionCode.READ, poll)
         finally:
             self._turn.give()
         if exchange is None:
@@ -182,18 +198,14 @@ class Dnp3Link(LinkState):
             raise RefusedError(f"poll refused: {refusal}")
         if exchange.undecoded:
             raise self._broken(f"malformed answer: {exchange.undecoded[0].problem}")
-        values = {
+        return {
             each.index: (float(each.value), ONLINE if each.flags is None else each.flags)
             for each in exchange.objects
-            if each.point is PointType.ANALOG_INPUT
+            if each.point is kind
             and not each.event
             and each.index is not None
             and each.value is not None
         }
-        if not values:
-            raise self._broken("malformed answer: no analog inputs in it")
-        self._backoff.reset()
-        return values
 
     async def _session(self) -> str:
         """One connection, from its making to its loss. Returns why it was lost."""

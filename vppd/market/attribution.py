@@ -45,7 +45,7 @@ from vppd.market.causes import CAUSE_BY_NUMBER, Cause
 PLANT: Final = -1  # row of what belongs to no unit
 FAILED: Final = (status.BAD_INPUT, status.MISMATCH)
 UNSERVED: Final = (status.UNSERVED_UP, status.UNSERVED_DOWN)
-LOST_WRITES: Final = (WriteResult.REFUSED, WriteResult.UNKNOWN)
+LOST_WRITES: Final = (int(WriteResult.REFUSED), int(WriteResult.UNKNOWN))
 CAUSE_OF_MODE: Final = {
     Mode.STARTING: Cause.STARTING,
     Mode.SAFE: Cause.OPERATOR,
@@ -92,7 +92,13 @@ def signal_mw(image: Image) -> float:
 
 
 def attribute(
-    before: State, after: State, image: Image, params: Params, decision: Decision, follow: Follow
+    before: State,
+    after: State,
+    image: Image,
+    params: Params,
+    decision: Decision,
+    follow: Follow,
+    foreseen: Foresight | None = None,
 ) -> tuple[Lost | None, Follow]:
     """Give the loss of one tick to units and causes.
 
@@ -102,6 +108,8 @@ def attribute(
         That the tick started from, and that it left.
     follow : Follow
         As this function returned it for the tick before; `NOTHING_FOLLOWED` at the first.
+    foreseen : Foresight, optional
+        Of the tick, where its policy has one (`core.tick.tick_foreseen`): it is not made again.
 
     Returns
     -------
@@ -109,7 +117,7 @@ def attribute(
         The loss, None where a unit or the signal was never read (unknown is not zero); and what
         the next call needs.
     """
-    ahead = _foretold(before, image, params, follow)
+    ahead = foreseen or _foretold(before, image, params, follow)
     follow = _followed(ahead, params, decision, follow)
     asked_mw = sum_in_order(image.basepoint_mw) + signal_mw(image) + decision.droop_mw
     delivered_mw = sum_in_order(image.p_meas_mw)
@@ -174,7 +182,7 @@ def _add_unserved(
         return
     why = explain(before, image, params, decision)
     units = np.arange(len(params.ids))
-    np.add.at(part_mw, (units, CAUSE_BY_NUMBER[why.cause]), why.missing_mw)
+    part_mw[units, CAUSE_BY_NUMBER[why.cause]] += why.missing_mw  # each unit once
     left_mw = _give(part_mw, Cause.DOUBTED, _benched_mw(image, params, decision), why.beyond_mw)
     left_mw = _give(part_mw, Cause.LATE, _coming_mw(decision), left_mw)
     part_mw[PLANT, Cause.SATURATED] += left_mw
@@ -219,7 +227,8 @@ def _add_not_there(
     )
     missing_mw = expected_mw - image.p_meas_mw
     cause = CAUSE_BY_NUMBER[after.out_reason]  # LATE of those that take part
-    lost = (after.out_reason == Reason.NONE) & np.isin(image.write_result, LOST_WRITES)
+    refused, unknown = (image.write_result == result for result in LOST_WRITES)
+    lost = (after.out_reason == Reason.NONE) & (refused | unknown)
     cause = np.where(lost, Cause.UNREACHABLE, cause)
     unexplained_mw = np.zeros_like(missing_mw)
     if off_mw is not None:
@@ -228,5 +237,5 @@ def _add_not_there(
         less_mw = np.where(np.abs(short_mw) < np.abs(missing_mw), short_mw, missing_mw)
         unexplained_mw = np.where(alike, less_mw, 0.0)
     units = np.arange(missing_mw.size)
-    np.add.at(part_mw, (units, cause), missing_mw - unexplained_mw)
+    part_mw[units, cause] += missing_mw - unexplained_mw  # each unit once
     part_mw[:PLANT, Cause.UNEXPLAINED] += unexplained_mw

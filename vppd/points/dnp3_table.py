@@ -1,12 +1,13 @@
 """DNP3 points of a device, as data: index, unit, scale and sign, read from a YAML table.
 
-A table has two sections, `inputs` (analog inputs, group 30) and `outputs` (analog outputs, group
-41). Each point: `index`, `unit` (kW, W, MW, s or none) and `sign` (-1 where the maker counts a load
+A table has the sections `inputs` (analog inputs, group 30), `outputs` (analog outputs, group 41)
+and, where the device has a meter, `counters` (group 20). Each point: `index`, `unit` (kW, W, MW, s,
+or none; kWh, Wh, MWh) and `sign` (-1 where the maker counts a load
 as positive). Sign and scale stand here and nowhere else; `Point` turns raw into MW and back.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,16 @@ _QUALITY_OF_FLAG = (
 )
 
 MW_PER = {"MW": 1.0, "kW": 1e-3, "W": 1e-6}  # powers become MW
-UNITS = {**MW_PER, "s": 1.0, "": 1.0}
+MWH_PER = {"MWh": 1.0, "kWh": 1e-3, "Wh": 1e-6}  # energies MWh
+UNITS = {**MW_PER, **MWH_PER, "s": 1.0, "": 1.0}
 
 VITAL_INPUTS = ("p_meas", "p_avail_min", "p_avail_max", "state", "control")
 TOLD = ("mode", "watchdog", "fallback")  # outputs that may be read back, if the device tells them
 INPUTS = (*VITAL_INPUTS, *TOLD)
 OUTPUTS = ("p_setpoint", "mode", "watchdog", "fallback")
-SECTIONS = {"inputs": INPUTS, "outputs": OUTPUTS}
-NEEDED = {"inputs": len(VITAL_INPUTS), "outputs": len(OUTPUTS)}  # the first of them
+COUNTERS = ("energy_injected", "energy_absorbed")  # what there is of them
+SECTIONS = {"inputs": INPUTS, "outputs": OUTPUTS, "counters": COUNTERS}
+NEEDED = {"inputs": len(VITAL_INPUTS), "outputs": len(OUTPUTS), "counters": 0}  # the first of them
 
 
 def quality_of(flags: int) -> Quality:
@@ -81,6 +84,7 @@ class Dnp3Table:
 
     inputs: dict[str, Point]
     outputs: dict[str, Point]
+    counters: dict[str, Point] = field(default_factory=dict)  # energies, MWh
 
 
 def load_table(path: Path) -> Dnp3Table:
@@ -91,7 +95,7 @@ def load_table(path: Path) -> Dnp3Table:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TableError([f"{path}: {error}"]) from error
     reader = _Reader(str(path))
-    sections = reader.entries(node, "table", tuple(SECTIONS))
+    sections = reader.entries(node, "table", tuple(SECTIONS), needed=2)
     table = Dnp3Table(*(reader.points(sections.get(name), name) for name in SECTIONS))
     if reader.problems:
         raise TableError(reader.problems)
@@ -135,7 +139,10 @@ class _Reader:
         if node is None:
             return {}  # complained of already
         nodes = self.entries(node, section, SECTIONS[section], NEEDED[section])
-        found = {name: self._point(each, f"{section}.{name}") for name, each in nodes.items()}
+        units = MWH_PER if section == "counters" else UNITS
+        found = {
+            name: self._point(each, f"{section}.{name}", units) for name, each in nodes.items()
+        }
         taken: dict[int, str] = {}
         for name, point in found.items():
             other = taken.setdefault(point.index, name)
@@ -143,18 +150,20 @@ class _Reader:
                 self._blame(nodes[name], f"{section}.{name}.index", f"is that of {other}")
         return found
 
-    def _point(self, node: yaml.Node, key: str) -> Point:
+    def _point(self, node: yaml.Node, key: str, units: dict[str, float]) -> Point:
         given = self.entries(node, key, ("index", "unit", "sign"), needed=1)
         values = {name: _scalar(each) for name, each in given.items()}
         index, unit, sign = values.get("index", 0), values.get("unit", ""), values.get("sign", 1)
         if type(index) is not int or not 0 <= index <= 65535:
             self._blame(given["index"], f"{key}.index", f"must be 0 to 65535, is {index!r}")
-        if not isinstance(unit, str) or unit not in UNITS:
-            self._blame(given["unit"], f"{key}.unit", f"must be MW, kW, W, s or none, is {unit!r}")
-            unit = ""
+        if not isinstance(unit, str) or unit not in units:
+            *most, last = (each or "none" for each in units)
+            known = f"{', '.join(most)} or {last}"
+            self._blame(given.get("unit", node), f"{key}.unit", f"must be {known}, is {unit!r}")
+            unit = next(iter(units))
         if type(sign) is not int or sign not in (1, -1):
             self._blame(given["sign"], f"{key}.sign", f"must be 1 or -1, is {sign!r}")
-        return Point(index, UNITS[unit], sign)
+        return Point(index, units[unit], sign)
 
 
 def _scalar(node: yaml.Node) -> Any:

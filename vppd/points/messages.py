@@ -71,6 +71,7 @@ class JsonPower:
 DEPOT_P_MEAS = JsonPower("p_kw", 1e-3, -1)
 DEPOT_P_AVAIL_MAX = JsonPower("min_kw", 1e-3, -1)
 DEPOT_P_AVAIL_MIN = JsonPower("max_kw", 1e-3, -1)
+DEPOT_ENERGY = JsonPower("e_kwh", 1e-3, -1)  # MWh
 DEPOT_SETPOINT = JsonPower("p_kw", 1e-3, -1)
 DEPOT_FALLBACK = JsonPower("fallback_kw", 1e-3, -1)
 DEPOT_RATED = JsonPower("rated_kw", 1e-3, -1)  # full load, so our lowest power

@@ -9,8 +9,10 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-FORMATS = {"int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "float32": "f"}
-COUNTS = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2}  # registers
+FORMATS = {"int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "float32": "f",
+           "uint64": "Q"}  # fmt: skip
+COUNTS = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2,
+          "uint64": 4}  # registers  # fmt: skip
 RAW = {kind: struct.Struct(f">{code}") for kind, code in FORMATS.items()}
 WORDS = {kind: struct.Struct(f">{count}H") for kind, count in COUNTS.items()}
 WORD_ORDERS = ("high_first", "low_first")
@@ -27,7 +29,7 @@ class Register:
     unit: str = ""
     scale: float = 1.0  # > 0
     sign: int = 1  # -1 where the maker counts the other way round
-    word_order: str = "high_first"  # of 32-bit values; each word itself is big endian
+    word_order: str = "high_first"  # of 32- and 64-bit values; each word itself is big endian
     missing: int | None = None  # raw value that says: not implemented
 
     @property

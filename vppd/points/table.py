@@ -6,8 +6,9 @@
       p_meas: {address: 10, format: int32, unit: kW, scale: 0.1, sign: -1}
       mode: {address: 102, format: uint16, values: {autonomous: 0, follow: 1}}
 
-`unit` and `scale` are the maker's (0.1 kW a count); powers become MW on loading. Every problem is
-reported at once, as `file:line: key: message`.
+`unit` and `scale` are the maker's (0.1 kW a count); powers become MW on loading, energies MWh.
+`missing` is the raw value that says: not there. Every problem is reported at once, as
+`file:line: key: message`.
 """
 
 import difflib
@@ -21,13 +22,14 @@ from typing import Any
 
 import yaml
 
-from vppd.points.register import FORMATS, WORD_ORDERS, Register
+from vppd.points.register import COUNTS, FORMATS, WORD_ORDERS, Register
 
 MW_PER = {"W": 1e-6, "kW": 1e-3, "MW": 1.0}
-UNITS = (*MW_PER, "s", "pu", "%", "")
+MWH_PER = {"Wh": 1e-6, "kWh": 1e-3, "MWh": 1.0}
+UNITS = (*MW_PER, *MWH_PER, "s", "pu", "%", "")
 PU_PER = {"pu": 1.0, "%": 1e-2}
 TOP_KEYS = ("word_order", "gap_max", "registers")
-REGISTER_KEYS = ("address", "format", "unit", "scale", "sign", "values")
+REGISTER_KEYS = ("address", "format", "unit", "scale", "sign", "values", "missing")
 
 
 class TableError(ValueError):
@@ -124,7 +126,7 @@ class _Reader:
         key = f"registers.{name}"
         given = dict(self.entries(node, key, REGISTER_KEYS))
         kind = self.choice(given.get("format"), f"{key}.format", tuple(FORMATS), None, node)
-        last = 65535 - (1 if kind.endswith("32") else 0)
+        last = 65536 - COUNTS[kind]
         address = self.integer(given.get("address"), f"{key}.address", 0, last, None, node)
         unit = self.choice(given.get("unit"), f"{key}.unit", UNITS, "")
         scale = self.scale(given.get("scale"), f"{key}.scale")
@@ -138,9 +140,14 @@ class _Reader:
         }
         if unit in MW_PER:
             unit, scale = "MW", scale * MW_PER[unit]
+        elif unit in MWH_PER:
+            unit, scale = "MWh", scale * MWH_PER[unit]
         elif unit in PU_PER:
             unit, scale = "pu", scale * PU_PER[unit]
-        return Register(name, address, kind, unit, scale, sign, order), codes
+        missing = None
+        if "missing" in given:
+            missing = self.integer(given["missing"], f"{key}.missing", -(1 << 31), (1 << 64) - 1, 0)
+        return Register(name, address, kind, unit, scale, sign, order, missing), codes
 
     def entries(
         self, node: yaml.Node | None, key: str, known: tuple[str, ...] | None

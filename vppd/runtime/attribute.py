@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from vppd.core.tick import tick
+from vppd.core.tick import tick_foreseen
 from vppd.core.types import State
 from vppd.journal.errors import JournalError, NoTickError
 from vppd.journal.find import span_s
@@ -92,9 +92,9 @@ class _Run:
         if self.header is None or self._state is None:
             raise JournalError(f"tick {record.image.tick} has no state to start from")
         before, params = self._state, self.header.params
-        self._state, decision = tick(before, record.image, params)
+        self._state, decision, foreseen = tick_foreseen(before, record.image, params)
         lost, self._follow = attribute(
-            before, self._state, record.image, params, decision, self._follow
+            before, self._state, record.image, params, decision, self._follow, foreseen
         )
         self._count(record.meta.utc_s)
         self._waits = _Pending(self.header, record, lost)

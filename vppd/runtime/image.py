@@ -21,6 +21,7 @@ from vppd.signals.base import AgcValue, FrequencyValue
 
 NAN = float("nan")
 SOC_PER_PU = 1e4
+PER_MWH = 1e6  # counters count Wh, or more
 INSTANT_STEP_US = 1e4
 NEVER = Reading(p_meas_mw=NAN, measured_at_s=NAN, quality=Quality.RESTART)
 
@@ -64,10 +65,10 @@ class Device(Protocol):
 class Freezer:
     """Copies every input into images, rounded to what can be known of it.
 
-    What is measured goes to the grid of its unit, a state of charge to 0.01 %, when something was
-    read or accepted to 10 ms, other instants to 1 us: a journal keeps them as small whole numbers,
-    and a replay begins with the same bits. Rounding keeps the order of two limits, and that of a
-    tick and of what came before or after it.
+    What is measured goes to the grid of its unit, a state of charge to 0.01 %, a counter to 1 Wh,
+    when something was read or accepted to 10 ms, other instants to 1 us: a journal keeps them as
+    small whole numbers, and a replay begins with the same bits. Rounding keeps the order of two
+    limits, and that of a tick and of what came before or after it.
 
     Parameters
     ----------
@@ -78,10 +79,11 @@ class Freezer:
     def __init__(self, steps_per_mw: F8) -> None:
         n = steps_per_mw.size
         self._per_mw = steps_per_mw
-        self._per_pu = np.full(n, SOC_PER_PU)
+        self._per_pu, self._per_mwh = np.full(n, SOC_PER_PU), np.full(n, PER_MWH)
         self._anchor_us = NAN  # the last tick
         never = np.full(n, NAN)
-        self._measured = self._accepted = never, never  # instants as they came, and as rounded
+        # instants as they came, and as rounded
+        self._measured = self._accepted = self._metered = never, never
 
     def after(self, tick_s: float) -> None:
         """Go on behind a tick that another has frozen; NaN: there was none."""
@@ -91,12 +93,14 @@ class Freezer:
         """Go on with other units; `places`: where each was before, -1: nowhere."""
         n = steps_per_mw.size
         self._per_mw, self._per_pu = steps_per_mw, np.full(n, SOC_PER_PU)
+        self._per_mwh = np.full(n, PER_MWH)
 
         def carried(values: F8) -> F8:
             return np.where(places >= 0, np.append(values, NAN)[places], NAN)
 
         self._measured = carried(self._measured[0]), carried(self._measured[1])
         self._accepted = carried(self._accepted[0]), carried(self._accepted[1])
+        self._metered = carried(self._metered[0]), carried(self._metered[1])
 
     def freeze(
         self,
@@ -115,6 +119,7 @@ class Freezer:
             self._anchor_us = now_us
         self._measured = self._instants(newest.measured_at_s, self._measured)
         self._accepted = self._instants([d.accepted_s for d in devices], self._accepted)
+        self._metered = self._instants(newest.energy_at_s, self._metered)
         self._anchor_us = now_us
         return Image(
             tick=when.number,
@@ -146,6 +151,8 @@ class Freezer:
             locked=standing.locked,
             operator_mw=standing.operator_mw,
             pardon=standing.pardon,
+            energy_mwh=self._rounded(newest.energy_mwh, self._per_mwh),
+            energy_at_s=self._metered[1],
         )
 
     def _rounded(self, values: Sequence[float], per: F8) -> F8:

@@ -23,7 +23,7 @@ from vppd.core.types import Decision, Image
 from vppd.journal.errors import NoTickError
 from vppd.journal.instant import At, InstantError, SinceStart, TimeOfDay, instant_s, parse, utc_text
 from vppd.journal.kept import Kept
-from vppd.journal.reader import SegmentStart, TickRecord, read
+from vppd.journal.reader import Record, SegmentStart, TickRecord, read
 from vppd.journal.scan import Progress
 from vppd.kernels.sums import sum_in_order
 from vppd.market.attribution import signal_mw
@@ -75,7 +75,14 @@ def read_journal(
     JournalError
         As `journal.reader.read`.
     """
-    ticks = _ticks(path, progress)
+    log = TickLog()
+    for record in read(path, progress=progress):
+        log.add(record)
+    return input_of(log.ticks(), form, since, until)
+
+
+def input_of(ticks: Ticks, form: Form, since: str | None, until: str | None) -> Input:
+    """What is scored, on a grid of whole seconds. Raises SeriesError, InstantError."""
     first_s, last_s = float(ticks.utc_s[0]), float(ticks.utc_s[-1])
     since_s = asked_utc_s(since, first_s, last_s, first_s)
     until_s = asked_utc_s(until, first_s, last_s, last_s)
@@ -88,25 +95,33 @@ def read_journal(
     return Input(series, True, ticks.capacity_mw, _stale_note(ticks, at_s))
 
 
-def _ticks(path: Path, progress: Progress | None) -> Ticks:
-    rows: list[tuple[float, ...]] = []
-    sold: set[tuple[float, float]] = set()
-    age_max_s, tick_s = np.zeros(0), math.nan
-    for record in read(path, progress=progress):
+class TickLog:
+    """What is scored of each tick, while a journal is read."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[float, ...]] = []
+        self._sold: set[tuple[float, float]] = set()
+        self._age_max_s, self._tick_s = np.zeros(0), math.nan
+
+    def add(self, record: Record) -> None:
+        """Take in one record."""
         if isinstance(record, SegmentStart):
-            age_max_s = record.header.params.telemetry_age_max_s
-            tick_s = record.header.params.tick_s
+            self._age_max_s = record.header.params.telemetry_age_max_s
+            self._tick_s = record.header.params.tick_s
         elif isinstance(record, TickRecord):
             image = record.image
-            sold.add((image.regulation_capacity_up_mw, image.regulation_capacity_down_mw))
-            rows.append(row_of(record.meta.utc_s, image, record.decision, age_max_s))
-    if not rows:
-        raise NoTickError("no whole tick in this journal")
-    alike = {up for up, down in sold if up == down}
-    capacity_mw = alike.pop() if len(sold) == 1 and alike else math.nan
-    columns = np.ascontiguousarray(np.asarray(rows).T)
-    named = dict(zip(COLUMNS, columns, strict=True))
-    return Ticks(capacity_mw=capacity_mw, tick_s=tick_s, **named)
+            self._sold.add((image.regulation_capacity_up_mw, image.regulation_capacity_down_mw))
+            self._rows.append(row_of(record.meta.utc_s, image, record.decision, self._age_max_s))
+
+    def ticks(self) -> Ticks:
+        """All ticks so far. Raises NoTickError where there is none."""
+        if not self._rows:
+            raise NoTickError("no whole tick in this journal")
+        alike = {up for up, down in self._sold if up == down}
+        capacity_mw = alike.pop() if len(self._sold) == 1 and alike else math.nan
+        columns = np.ascontiguousarray(np.asarray(self._rows).T)
+        named = dict(zip(COLUMNS, columns, strict=True))
+        return Ticks(capacity_mw=capacity_mw, tick_s=self._tick_s, **named)
 
 
 def row_of(

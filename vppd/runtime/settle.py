@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vppd.journal.instant import utc_text
+from vppd.journal.reader import read
 from vppd.journal.scan import Progress
 from vppd.market.parameters import ParameterError, rules_from
 from vppd.market.record import AnyMarket, Scored
@@ -11,8 +12,8 @@ from vppd.market.settlement.record import Plant, Prices, Row
 from vppd.market.settlement.settle import Settlement, settle
 from vppd.ops.counted import counted
 from vppd.runtime.score import Input
-from vppd.runtime.score_journal import GRID_S, read_journal
-from vppd.runtime.settle_journal import read_plant
+from vppd.runtime.score_journal import GRID_S, TickLog, input_of
+from vppd.runtime.settle_journal import SettleLog
 
 
 def read_both(
@@ -22,8 +23,15 @@ def read_both(
     until: str | None,
     progress: Progress | None = None,
 ) -> tuple[Input, Plant]:
-    """Read what is scored, and what is settled beside it. Raises as the two that it calls."""
-    return read_journal(path, market.form, since, until, progress), read_plant(path, progress)
+    """Read what is scored, and what is settled beside it, at one go.
+
+    Raises as `read_journal` and `read_plant`.
+    """
+    scored, settled_ = TickLog(), SettleLog()
+    for record in read(path, progress=progress):
+        scored.add(record)
+        settled_.add(record)
+    return input_of(scored.ticks(), market.form, since, until), settled_.plant()
 
 
 def settled(

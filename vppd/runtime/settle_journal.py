@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vppd.core.types import Image, Params, Quality
 from vppd.journal.errors import NoTickError
-from vppd.journal.reader import SegmentStart, TickRecord, read
+from vppd.journal.reader import Record, SegmentStart, TickRecord, read
 from vppd.journal.scan import Progress
 from vppd.market.attribution import signal_mw
 from vppd.market.settlement.energy import UnitSeries
@@ -36,19 +36,34 @@ def read_plant(path: Path, progress: Progress | None = None) -> Plant:
     JournalError
         As `journal.reader.read`.
     """
-    params: Params | None = None
-    plant, units = _PlantLog(), _UnitLogs()
+    log = SettleLog()
     for record in read(path, progress=progress):
+        log.add(record)
+    return log.plant()
+
+
+class SettleLog:
+    """What is settled of each tick, while a journal is read."""
+
+    def __init__(self) -> None:
+        self._params: Params | None = None
+        self._plant, self._units = _PlantLog(), _UnitLogs()
+
+    def add(self, record: Record) -> None:
+        """Take in one record. Raises SettlementError where the units change."""
         if isinstance(record, SegmentStart):
-            if params is not None and params.ids != record.header.params.ids:
+            if self._params is not None and self._params.ids != record.header.params.ids:
                 raise SettlementError(f"the units change at {record.path.name}: settle each part")
-            params = record.header.params
+            self._params = record.header.params
         elif isinstance(record, TickRecord):
-            plant.add(record)
-            units.add(record)
-    if params is None or not plant.utc_s:
-        raise NoTickError("no whole tick in this journal")
-    return plant.as_plant(units.as_units(params))
+            self._plant.add(record)
+            self._units.add(record)
+
+    def plant(self) -> Plant:
+        """All so far. Raises NoTickError where there is no tick."""
+        if self._params is None or not self._plant.utc_s:
+            raise NoTickError("no whole tick in this journal")
+        return self._plant.as_plant(self._units.as_units(self._params))
 
 
 @dataclass(slots=True)
@@ -103,7 +118,7 @@ class _UnitLogs:
         self._ticks: list[TickRecord] = []
         self._before: Image | None = None
         self._parts: dict[str, list[list[tuple[F8, F8]]]] = {
-            name: [] for name in ("readings", "accepted", "basepoints", "counted")
+            name: [] for name in ("readings", "accepted", "basepoints", "counted", "meter")
         }
 
     def add(self, record: TickRecord) -> None:
@@ -122,7 +137,8 @@ class _UnitLogs:
             readings = UnitSeries(
                 t_s, p_mw, accepted_s, accepted_mw, float(params.dead_time_s[i]),
                 float(params.lag_s[i]), float(params.telemetry_age_max_s[i]),
-                *_rising(self._parts["counted"], i),
+                *_rising(self._parts["counted"], i), *_rising(self._parts["meter"], i),
+                max(abs(float(params.p_min_mw[i])), abs(float(params.p_max_mw[i]))),
             )  # fmt: skip
             basepoints = Steps(*_rising(self._parts["basepoints"], i))
             range_mw = float(params.p_max_mw[i] - params.p_min_mw[i])
@@ -155,6 +171,11 @@ class _UnitLogs:
         is_counted = np.asarray([record.decision.send for record in self._ticks]) == 0
         is_counted &= np.isfinite(counted_mw) & ~is_read
         self._keep("counted", at_utc_s, counted_mw, is_counted)
+        metered_s = np.asarray([image.energy_at_s for image in images])
+        metered_mwh = np.asarray([image.energy_mwh for image in images])
+        is_counted = np.isfinite(metered_s) & np.isfinite(metered_mwh)
+        is_counted &= _new(metered_s, before.energy_at_s, first)
+        self._keep("meter", metered_s + (utc_s - now_s), metered_mwh, is_counted)
         self._before, self._ticks = images[-1], []
 
     def _keep(self, name: str, t_s: F8, value: F8, is_new: NDArray[np.bool_]) -> None:

@@ -15,10 +15,11 @@ COUNTS = (
     "writes_accepted", "writes_refused", "writes_unknown", "reconnects", "setpoints_dropped",
     "setpoints_expired", "reads", "read_errors",
 )  # fmt: skip
-NUMBERS = 5  # of a reading; its flags and words follow
+NUMBERS = 5  # of a reading; its flags, words and meter follow
+METER = 2  # numbers of the meter
 PLAIN = ("accepted_mw", "accepted_s")
 FLAGS = ("write_result", "connected", "busy")
-READING = 1 + NUMBERS + 3  # rows of a reading; the first says whether there was one
+READING = 1 + NUMBERS + 3 + METER  # rows of a reading; the first says whether there was one
 ROWS = READING + len(PLAIN) + len(FLAGS) + len(COUNTS)
 COLUMNS = ("latest", "reason", *PLAIN, *FLAGS, *COUNTS)
 UNREAD = Reading(float("nan"), float("nan"))
@@ -39,9 +40,10 @@ def pack(runners: Sequence[DeviceRunner], following: int) -> bytes:
     latest = [runner.latest for runner in runners]
     columns: list[Sequence[Any]] = [[each is not None for each in latest]]
     fields = list(zip(*[each or UNREAD for each in latest], strict=True))
-    columns += fields[:-1]
+    *seen, words_of_reading, energy_mwh, energy_at_s = fields
+    columns += [*seen, energy_mwh, energy_at_s]
     columns += [[getattr(runner, name) for runner in runners] for name in PLAIN + FLAGS + COUNTS]
-    words = [*fields[-1], *[runner.reason for runner in runners]]
+    words = [*words_of_reading, *[runner.reason for runner in runners]]
     said = json.dumps({k: text for k, text in enumerate(words) if text}).encode()
     row = struct.Struct(f"{n}d").pack
     return b"".join((HEAD.pack(n, following), *[row(*column) for column in columns], said))
@@ -56,9 +58,10 @@ def unpack(data: bytes) -> Slots:
     for k, text in json.loads(data[end:]).items():
         words[int(k)] = text
     seen, plain = numbers[0].tolist(), numbers[1 : 1 + NUMBERS].tolist()
-    remote, quality, follows = numbers[1 + NUMBERS : READING].astype(np.int64)
+    remote, quality, follows = numbers[1 + NUMBERS : READING - METER].astype(np.int64)
+    meter = numbers[READING - METER : READING].tolist()
     told = (remote != 0).tolist(), quality.tolist(), (follows != 0).tolist()
-    readings = zip(*plain, *told, words[:n], strict=True)
+    readings = zip(*plain, *told, words[:n], *meter, strict=True)
     latest = [
         full_reading(each) if known else None for each, known in zip(readings, seen, strict=True)
     ]

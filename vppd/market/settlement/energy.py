@@ -1,5 +1,8 @@
 """Energy of one unit from its readings: the trapezoid, corrected by how the unit moves.
 
+Where the unit has a meter, its counter says how much it was, and the readings say when (see
+`counters`).
+
 Between two readings, a and b, the straight line is off wherever a unit moves faster than it is
 read: setpoints arrive just after a reading, each second at the same place, so that what a battery
 does in 0.3 s counts as if it took a second, always to the same side. So within each pair of
@@ -14,9 +17,9 @@ model misses less than half of the way that it went, not at all where it misses 
 unit that stands still, or moves by itself, is credited with nothing that was not measured. Without
 a lag, without a setpoint, or over a hole in the readings what is left is the trapezoid itself.
 
-In a hole stands what the daemon counted the unit with meanwhile (its last setpoint, then its
-fallback), joined by straight lines; without that, one straight line. Either is an estimate, and the
-time is counted.
+In a hole stands what becomes, through the same dead time and lag, of what the daemon counted the
+unit with meanwhile (its last setpoint, then its fallback), joined by straight lines; without that,
+one straight line. Either is an estimate, and the time is counted.
 
 Source: K. J. Åström and T. Hägglund, "PID Controllers", 2nd ed. 1995, ch. 2 (first order plus dead
 time). To estimate holes, and to mark what is estimated, is common practice with meter data.
@@ -28,9 +31,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vppd.market.settlement.counters import (
+    SECONDS_PER_HOUR,
+    beyond_readings_mws,
+    both_s,
+    counted_s,
+    spans_of,
+    up_to_s,
+)
+
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
-SECONDS_PER_HOUR: Final = 3600.0
 SQUARINGS: Final = 7
 LAG_LEAST_S: Final = 1e-3  # what is faster is a step
 DECAYED: Final = 40.0  # exp(-40) is 4e-18, and 40 / 2^7 is below 1/2
@@ -57,10 +68,23 @@ class UnitSeries:
     age_max_s: float  # readings farther apart are a hole
     counted_s: F8 = field(default_factory=lambda: np.zeros(0))  # instants at which it had none,
     counted_mw: F8 = field(default_factory=lambda: np.zeros(0))  # and what it was counted with
+    meter_s: F8 = field(default_factory=lambda: np.zeros(0))  # instants of its meter's counter,
+    meter_mwh: F8 = field(default_factory=lambda: np.zeros(0))  # and what that said
+    most_mw: float = np.inf  # it never delivers or draws more
 
 
-def interval_energy(unit: UnitSeries, edges_s: F8) -> tuple[F8, F8]:
-    """Energy of each interval, MWh, and for how much of it there was a hole, s. Shapes (m,).
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """Energy of one unit by interval, shape (m,), and how well it is known."""
+
+    energy_mwh: F8
+    counted_s: F8  # time of which it is a difference of the meter's counter
+    estimated_s: F8  # time without readings, and without a counter
+    readings_mwh: F8  # what it is by the readings alone
+
+
+def interval_energy(unit: UnitSeries, edges_s: F8) -> Metered:
+    """Energy of each interval.
 
     Parameters
     ----------
@@ -78,8 +102,20 @@ def interval_energy(unit: UnitSeries, edges_s: F8) -> tuple[F8, F8]:
     t_s, p_mw, is_line = _filled(unit, float(edges_s[-1]))
     line_mws = np.diff(t_s) * 0.5 * (p_mw[:-1] + p_mw[1:])
     more_mws = _correction_mws(unit, t_s, p_mw, line_mws, is_line)
-    energy_mws = np.diff(_cumulated(t_s, p_mw, line_mws, more_mws, edges_s))
-    return energy_mws / SECONDS_PER_HOUR, _holes_s(unit, edges_s) + _held_s(unit, edges_s)
+    up_to_mws = _cumulated(t_s, p_mw, line_mws, more_mws, edges_s)
+    readings_mwh = np.diff(up_to_mws) / SECONDS_PER_HOUR
+    from_s, to_s = _holes(unit)
+    estimated_s = np.diff(up_to_s(from_s, to_s, edges_s)) + _held_s(unit, edges_s)
+    known = unit.meter_s >= unit.t_s[0]
+    meter_s = unit.meter_s[known]
+    if meter_s.size < 2:
+        return Metered(readings_mwh, np.zeros_like(readings_mwh), estimated_s, readings_mwh)
+    spans = spans_of(meter_s, unit.meter_mwh[known], unit.most_mw)
+    at_meter_mws = _cumulated(t_s, p_mw, line_mws, more_mws, meter_s)
+    up_to_mws = up_to_mws + beyond_readings_mws(spans, at_meter_mws, edges_s, from_s, to_s)
+    estimated_s = estimated_s - both_s(spans, from_s, to_s, edges_s)
+    energy_mwh = np.diff(up_to_mws) / SECONDS_PER_HOUR
+    return Metered(energy_mwh, counted_s(spans, edges_s), estimated_s, readings_mwh)
 
 
 def _filled(unit: UnitSeries, until_s: float) -> tuple[F8, F8, NDArray[np.bool_]]:
@@ -93,7 +129,7 @@ def _filled(unit: UnitSeries, until_s: float) -> tuple[F8, F8, NDArray[np.bool_]
     in_hole = (k >= 0) & (unit.counted_s > last_s) & (ends_s[k] - last_s > unit.age_max_s)
     in_hole &= unit.counted_s < ends_s[k]
     t_s = np.concatenate((unit.t_s, unit.counted_s[in_hole]))
-    p_mw = np.concatenate((unit.p_mw, unit.counted_mw[in_hole]))
+    p_mw = np.concatenate((unit.p_mw, _meanwhile_mw(unit, k, in_hole)))
     is_read = np.arange(t_s.size) < unit.t_s.size
     order = np.argsort(t_s, kind="stable")
     t_s, p_mw, is_read = t_s[order], p_mw[order], is_read[order]
@@ -103,11 +139,33 @@ def _filled(unit: UnitSeries, until_s: float) -> tuple[F8, F8, NDArray[np.bool_]
     return t_s, p_mw, is_line
 
 
-def _holes_s(unit: UnitSeries, edges_s: F8) -> F8:
-    """Time of each interval between two readings that are too far apart."""
-    away_s = np.diff(unit.t_s)
-    total_s = np.concatenate(([0.0], np.cumsum(np.where(away_s > unit.age_max_s, away_s, 0.0))))
-    return np.diff(np.interp(edges_s, unit.t_s, total_s))
+def _meanwhile_mw(unit: UnitSeries, k: I8, in_hole: NDArray[np.bool_]) -> F8:
+    """Where the unit is by its model at each instant that it was counted with something in a hole.
+
+    `k`: the reading before each; the model starts there.
+    """
+    if not unit.lag_s > 0.0:
+        return unit.counted_mw[in_hole]
+    at_s, before, told_mw = unit.counted_s[in_hole], k[in_hole], unit.counted_mw[in_hole]
+    is_first = np.diff(before, prepend=-1) != 0
+    since_s = np.where(is_first, unit.t_s[before], np.append(0.0, at_s[:-1])[: at_s.size])
+    told_s = np.concatenate((unit.accepted_s, at_s)) + unit.dead_time_s
+    order = np.argsort(told_s, kind="stable")
+    ruling = np.searchsorted(told_s[order], 0.5 * (since_s + at_s), side="right") - 1
+    aims_mw = np.concatenate((unit.accepted_mw, told_mw))[order][np.maximum(ruling, 0)]
+    left_pu = decay((at_s - since_s) / max(unit.lag_s, LAG_LEAST_S))
+    steps = zip(is_first, unit.p_mw[before], ruling >= 0, aims_mw, left_pu, strict=True)
+    q_mw, out_mw = 0.0, np.empty_like(at_s)
+    for i, (first, read_mw, is_told, aim_mw, left) in enumerate(steps):
+        q_mw = read_mw if first else q_mw
+        out_mw[i] = q_mw = aim_mw + (q_mw - aim_mw) * left if is_told else q_mw
+    return out_mw
+
+
+def _holes(unit: UnitSeries) -> tuple[F8, F8]:
+    """Begins and ends of what lies between two readings that are too far apart, s."""
+    k = np.flatnonzero(np.diff(unit.t_s) > unit.age_max_s)
+    return unit.t_s[k], unit.t_s[k + 1]
 
 
 def _held_s(unit: UnitSeries, edges_s: F8) -> F8:

@@ -8,7 +8,8 @@ import numpy as np
 
 from vppd.market.record import F8, Form, Scored
 from vppd.market.series import hold_means
-from vppd.market.settlement.energy import SECONDS_PER_HOUR, EnergyError, interval_energy
+from vppd.market.settlement.counters import SECONDS_PER_HOUR
+from vppd.market.settlement.energy import EnergyError, Metered, interval_energy
 from vppd.market.settlement.record import Energies, Plant, SettlementError, Steps, Unit
 
 COMMANDS_BY_S: Final = 900.0  # of markets that score by commands, which are no intervals of time
@@ -46,13 +47,12 @@ def energies_of(plant: Plant, edges_s: F8, form: Form) -> Energies:
     SettlementError
         A unit without a reading at the begin, or without a plan.
     """
-    metered, baseline, estimated = [], [], []
+    metered, baseline = [], []
     for unit in plant.units:
-        energy_mwh, hole_s = _metered(unit, edges_s)
-        metered.append(energy_mwh)
-        estimated.append(hole_s)
+        metered.append(_metered(unit, edges_s))
         baseline.append(_held_mwh(unit.basepoint_mw, edges_s, f"basepoint of {unit.id}"))
-    metered_mwh, baseline_mwh = np.asarray(metered), np.asarray(baseline)
+    metered_mwh = np.asarray([each.energy_mwh for each in metered])
+    baseline_mwh = np.asarray(baseline)
     other = plant.regulation_mw if form is Form.FREQUENCY else plant.droop_mw
     other_mwh = np.outer(_shares(plant), _held_mwh(other, edges_s, "decision"))
     scored_mwh = metered_mwh - baseline_mwh - other_mwh
@@ -60,11 +60,19 @@ def energies_of(plant: Plant, edges_s: F8, form: Form) -> Energies:
         (other_mwh, scored_mwh) if form is Form.FREQUENCY else (scored_mwh, other_mwh)
     )
     return Energies(
-        edges_s, metered_mwh, baseline_mwh, regulation, droop, np.asarray(estimated), form
+        edges_s,
+        metered_mwh,
+        baseline_mwh,
+        regulation,
+        droop,
+        np.asarray([each.counted_s for each in metered]),
+        np.asarray([each.estimated_s for each in metered]),
+        np.asarray([each.readings_mwh for each in metered]),
+        form,
     )
 
 
-def _metered(unit: Unit, edges_s: F8) -> tuple[F8, F8]:
+def _metered(unit: Unit, edges_s: F8) -> Metered:
     try:
         return interval_energy(unit.readings, edges_s)
     except EnergyError as error:

@@ -64,7 +64,9 @@ class Energies:
     baseline_mwh: F8
     regulation_mwh: F8
     droop_mwh: F8
+    counted_s: F8
     estimated_s: F8
+    readings_mwh: F8  # metered by the readings alone
     form: Form
 
     def columns(self, which: slice | NDArray[np.int64] | int) -> dict[str, F8]:
@@ -74,6 +76,7 @@ class Energies:
             "baseline_mwh": self.baseline_mwh,
             "regulation_mwh": self.regulation_mwh,
             "droop_mwh": self.droop_mwh,
+            "counted_unit_s": self.counted_s,
             "estimated_unit_s": self.estimated_s,
         }
         return {name: column[which] for name, column in named.items()}

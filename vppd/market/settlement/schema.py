@@ -35,8 +35,8 @@ COLUMNS: Final = (
            " all intervals, one row at the end"),
     Column("unit", Kind.TEXT, "of level `unit`: its id"),
     Column("market", Kind.TEXT, "name of the rules"),
-    Column("metered_mwh", Kind.NUMBER, "energy by the readings, generation positive",
-           ENERGY_DIGITS),
+    Column("metered_mwh", Kind.NUMBER, "energy by the meters' counters, else by the readings;"
+           " generation positive", ENERGY_DIGITS),
     Column("baseline_mwh", Kind.NUMBER, "energy of the basepoints in force", ENERGY_DIGITS),
     Column("regulation_mwh", Kind.NUMBER, "energy of regulation", ENERGY_DIGITS),
     Column("droop_mwh", Kind.NUMBER, "energy of the answer to frequency", ENERGY_DIGITS),
@@ -55,8 +55,11 @@ COLUMNS: Final = (
     Column("energy_amount", Kind.NUMBER, "(metered − baseline) × the price of energy",
            AMOUNT_DIGITS),
     Column("currency", Kind.TEXT, "of the amounts"),
-    Column("estimated_unit_s", Kind.NUMBER, "unit-seconds without a reading for longer than the"
-           " unit's may be old: what the daemon counted it with, or a straight line, stands there",
+    Column("counted_unit_s", Kind.NUMBER, "unit-seconds of which the energy is a difference of the"
+           " unit's own counter", TIME_DIGITS),
+    Column("estimated_unit_s", Kind.NUMBER, "unit-seconds without a counter, and without a reading"
+           " for longer than the unit's may be old: what the daemon counted it with, or a straight"
+           " line, stands there",
            TIME_DIGITS),
     Column("figures", Kind.TEXT, "plant, total: every figure of the market, a JSON object"),
 )  # fmt: skip

@@ -74,7 +74,21 @@ def settle(
         rows += _unit_rows(market, plant, energies, prices, at, k)
         rows.append(plants[k])
     rows.append(_total(market, plant, energies, plants, runs))
-    return Settlement(tuple(rows), edges_s.size - 1, first.notes)
+    notes = (*first.notes, _what_it_rests_on(energies))
+    return Settlement(tuple(rows), edges_s.size - 1, notes)
+
+
+def _what_it_rests_on(energies: Energies) -> str:
+    """Say how much of the energy is counted, and by how much the readings alone would be off."""
+    units, seconds = energies.counted_s.shape[0], energies.edges_s[-1] - energies.edges_s[0]
+    counted_pct = 100.0 * math.fsum(energies.counted_s.ravel()) / (units * float(seconds))
+    if counted_pct == 0.0:
+        return "no unit has an energy counter: the energy is that of the readings"
+    beyond_mwh = math.fsum((energies.metered_mwh - energies.readings_mwh).ravel())
+    return (
+        f"{counted_pct:.1f} % of the units' time rests on energy counters; by the readings alone"
+        f" the plant would have {-beyond_mwh:+.6f} MWh"
+    )
 
 
 def _prices_at(prices: Prices, edges_s: F8) -> list[int]:
@@ -190,8 +204,8 @@ def _total(
     """The plant over all intervals: sums, the market's own figures, and what it pays in all."""
     edges_s = energies.edges_s
     row = _base(market, energies, 0, "total") | {"until_utc": float(edges_s[-1])}
-    for name in ("metered_mwh", "baseline_mwh", "regulation_mwh", "droop_mwh", "estimated_unit_s",
-                 "requested_mwh", "mileage_mw"):  # fmt: skip
+    for name in ("metered_mwh", "baseline_mwh", "regulation_mwh", "droop_mwh", "counted_unit_s",
+                 "estimated_unit_s", "requested_mwh", "mileage_mw"):  # fmt: skip
         row[name] = _sum(plants, name)
     whole_s = np.asarray([edges_s[0], edges_s[-1]])
     row["capacity_up_mw"] = known(float(held_means(plant.capacity_up_mw, whole_s)[0]))

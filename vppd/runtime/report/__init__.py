@@ -1,0 +1,1 @@
+"""`vppd report`: a day of a journal as one HTML page that opens without a network."""

@@ -1,0 +1,360 @@
+"""The page of a day: what was asked and delivered, what it scored, who lost what, and proof."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from html import escape
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from vppd.journal.find import span_s
+from vppd.journal.instant import InstantError, utc_text
+from vppd.journal.scan import Progress
+from vppd.journal.verify import VerifyReport, verify
+from vppd.market.blame import Blame
+from vppd.market.causes import WORDS, Cause
+from vppd.market.grid import SeriesError
+from vppd.market.parameters import ParameterError
+from vppd.market.record import AnyMarket, Interval, Scored
+from vppd.market.registry import market as market_of
+from vppd.ops.counted import counted
+from vppd.runtime.attribute import attributed
+from vppd.runtime.report.day import ALARMS, Day, Happening, gather
+from vppd.runtime.report.energy import KindEnergy, by_kind
+from vppd.runtime.report.html import Column, Tile, card, number, page, pairs, table, tiles
+from vppd.runtime.report.svg import Line, chart, strip, time_axis
+from vppd.runtime.score import report as score_report
+from vppd.runtime.score_journal import asked_utc_s, read_journal
+from vppd.runtime.settle_journal import read_plant
+
+INK, BLUE, ORANGE, GREEN, VERMILION = "#1f2933", "#0072B2", "#E69F00", "#009E73", "#D55E00"
+TOP: Final = 10
+ROWS_MAX: Final = 40  # of a table
+DAY_S: Final = 86400.0
+HASH_SHOWN: Final = 12  # digits; the whole of it stands under Proof
+TOLD_OF_PROOF: Final = frozenset({
+    "segments", "records", "ticks", "bytes", "fault", "torn", "head",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """One product as its market scores it, or why it does not."""
+
+    market: str
+    scored: Scored | None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything on the page."""
+
+    day: Day
+    span: tuple[float, float]  # UTC
+    scorings: Sequence[Scoring]
+    blame: Blame
+    energy: Sequence[KindEnergy]
+    verified: VerifyReport
+
+
+def span_of(
+    journal: Path, day: str | None, since: str | None, until: str | None
+) -> tuple[float, float]:
+    """Begin and end of what is asked for, UTC; `day`: YYYY-MM-DD, UTC. Raises InstantError."""
+    first_s, last_s = span_s(journal)
+    since_s = asked_utc_s(since, first_s, last_s, first_s)
+    until_s = asked_utc_s(until, first_s, last_s, last_s)
+    if day is not None:
+        begin_s = asked_utc_s(f"{day}T00:00:00Z", first_s, last_s, first_s)
+        since_s, until_s = max(since_s, begin_s), min(until_s, begin_s + DAY_S)
+    since_s, until_s = max(since_s, first_s), min(until_s, last_s)
+    if not since_s < until_s:
+        raise InstantError(
+            f"nothing of the journal lies there: it goes from {utc_text(first_s)}"
+            f" to {utc_text(last_s)}"
+        )
+    return since_s, until_s
+
+
+def made(
+    journal: Path, span: tuple[float, float], markets: Sequence[str], words: Sequence[str],
+    progress: Progress | None = None,
+) -> Report:  # fmt: skip
+    """Gather everything. `markets`: what to score; none: what was scored while it ran.
+
+    Raises
+    ------
+    UnknownMarketError, ParameterError
+        As `market.registry.market`, `rules_from`.
+    JournalError
+        As `journal.reader.read`.
+    """
+    since, until = (utc_text(at_s) for at_s in span)
+    day = gather(journal, *span, progress)
+    asked = [market_of(name) for name in markets or day.markets]
+    scorings = [
+        _scored(journal, market, mine, since, until)
+        for market, mine in zip(asked, _parameters(asked, words), strict=True)
+    ]
+    blame = attributed(journal, since, until, progress).blame
+    kinds = {unit.id: unit.kind for unit in day.units}
+    energy = by_kind(read_plant(journal, progress), kinds, *span)
+    return Report(day, span, scorings, blame, energy, verify(journal, progress=progress))
+
+
+def _parameters(markets: Sequence[AnyMarket], words: Sequence[str]) -> list[list[str]]:
+    """Each market's own of the parameters that were given. Raises ParameterError."""
+    names = [{field.name for field in fields(market.rules)} for market in markets]
+    for word in words:
+        if not any(word.partition("=")[0] in known for known in names):
+            raise ParameterError(f"{word}: no market of this page has such a parameter")
+    return [[word for word in words if word.partition("=")[0] in known] for known in names]
+
+
+def _scored(
+    journal: Path, market: AnyMarket, words: Sequence[str], since: str, until: str
+) -> Scoring:
+    try:
+        given = read_journal(journal, market.form, since, until)
+        return Scoring(market.name, score_report(market, given, words).scored)
+    except (SeriesError, InstantError) as error:
+        return Scoring(market.name, None, str(error))
+
+
+def as_html(report: Report) -> str:
+    """The whole page."""
+    day, (since_s, until_s) = report.day, report.span
+    title = f"{day.site}, {utc_text(since_s)[:10]}"
+    facts = [
+        ("from", utc_text(since_s)), ("to", utc_text(until_s)),
+        ("units", str(len(day.units))), ("ticks", f"{day.series['utc_s'].size:,}"),
+        ("configuration", ", ".join(each[:HASH_SHOWN] for each in day.config_hashes)),
+        ("vppd", day.software.get("vppd", "–")),
+    ]  # fmt: skip
+    items = "".join(f"<li><span>{escape(k)}</span> <b>{escape(v)}</b></li>" for k, v in facts)
+    body = (
+        f'<h1>{escape(title)}</h1><ul class="facts">{items}</ul>',
+        tiles(_tiles(report)), _power(report), _scores(report), _blamed(report.blame),
+        _headroom(report), _energy(report), _events(report), _quality(report), _proof(report),
+        "<footer>Power in MW, generation positive: a load is negative. Times are UTC.</footer>",
+    )  # fmt: skip
+    return page(title, "".join(body))
+
+
+def _tiles(report: Report) -> list[Tile]:
+    blame, verified = report.blame, report.verified
+    alarms = sum(each.event in ALARMS and not each.end for each in report.day.happenings)
+    made = [
+        Tile("Accuracy", number(blame.accuracy_pct, 2), "%",
+             f"of {number(blame.capacity_mw)} MW sold"),
+        Tile("Lost", number(blame.loss_mws / 3600.0, 3), "MWh",
+             f"{number(100 * blame.short_mws / blame.loss_mws if blame.loss_mws else 0.0)} % of it"
+             " too little"),
+    ]  # fmt: skip
+    for each in report.scorings:
+        named = _figure(each)
+        if named is not None:
+            made.append(Tile(each.market, number(named[1], 4), "", named[0].replace("_", " ")))
+    net = sum(each.given_mwh - each.taken_mwh for each in report.energy)
+    return [
+        *made,
+        Tile("Energy", number(net, 3), "MWh", "of all units, generation positive"),
+        Tile("Alarms", f"{alarms:,}", "", "units lost, fallbacks, refusals, signal"),
+        Tile("Time known", number(report.day.known_s / (report.span[1] - report.span[0]) * 100, 2),
+             "%", f"{counted(report.day.missed_ticks, 'tick')} missed"),
+        Tile("Journal", "holds" if verified.ok else "does not hold", "",
+             f"{verified.records:,} records checked", good=verified.ok),
+    ]  # fmt: skip
+
+
+FIGURES: Final = ("score", "accuracy_pct", "kp", "k", "compliant_pct", "passed_pct", "pay_factor",
+                  "inside_pct")  # fmt: skip
+
+
+def _figure(each: Scoring) -> tuple[str, float] | None:
+    """The figure of a market that says how well it was done."""
+    score = {} if each.scored is None else each.scored.score
+    name = next((name for name in FIGURES if name in score), next(iter(score), None))
+    return None if name is None else (name, score[name])
+
+
+def _power(report: Report) -> str:
+    series, known = report.day.series, report.day
+    lines = [
+        Line("asked", series["request_mw"], INK, width=1.4),
+        Line("delivered, as measured", series["measured_mw"], BLUE),
+    ]
+    modes = ", ".join(f"{mode} {number(s, 0)} s" for mode, s in sorted(known.mode_s.items()))
+    drawn = chart(series["utc_s"], lines, report.span, "MW")
+    error = Line("delivered − asked", series["measured_mw"] - series["request_mw"], VERMILION)
+    return card("Signal and delivered power", f"Modes: {modes}.", drawn) + card(
+        "Difference", "", chart(series["utc_s"], [error], report.span, "MW")
+    )
+
+
+def _scores(report: Report) -> str:
+    if not report.scorings:
+        return card(
+            "Scores", "No product was scored while it ran (plan.products), and none was named:"
+            " --market NAME scores one.", "",
+        )  # fmt: skip
+    return "".join(map(_score_card, report.scorings))
+
+
+def _score_card(each: Scoring) -> str:
+    if each.scored is None:
+        return card(each.market, f"Not scored: {each.refused}", "")
+    whole = pairs((name.replace("_", " "), number(v, 4)) for name, v in each.scored.score.items())
+    rows = each.scored.intervals
+    if not rows:
+        return card(each.market, "", whole)
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    columns = [Column("from", text=True), *(Column(name.replace("_", " ")) for name in names)]
+    shown = _worst_first(rows, names)
+    told = [
+        [utc_text(row.since_s)[11:19], *(number(row.values.get(n), 4) for n in names)]
+        for row in shown
+    ]
+    more = (
+        f"{len(shown)} of {len(rows)} intervals, the lowest first" if len(shown) < len(rows) else ""
+    )
+    return card(each.market, more, whole + table(columns, told))
+
+
+def _worst_first(rows: Sequence[Interval], names: Sequence[str]) -> list[Interval]:
+    """All intervals in their order; of very many those that were rated lowest."""
+    name = next((name for name in FIGURES if name in names), None)
+    if len(rows) <= ROWS_MAX or name is None:
+        return list(rows)[:ROWS_MAX]
+    rated = [row for row in rows if math.isfinite(row.values.get(name, math.nan))]
+    return sorted(rated, key=lambda row: row.values[name])[:ROWS_MAX]
+
+
+def _blamed(blame: Blame) -> str:
+    whole = blame.loss_mws or 1.0
+    causes = sorted(blame.by_cause().items(), key=lambda item: -abs(item[1]))
+    told = [
+        [cause.name.lower(), number(mws, 2), number(100 * mws / whole),
+         number(blame.points(mws), 3), WORDS[cause]]
+        for cause, mws in causes if mws
+    ]  # fmt: skip
+    columns = [Column("cause", text=True), Column("MW·s"), Column("of it, %"), Column("points"),
+               Column("what", text=True)]  # fmt: skip
+    units = sorted(blame.by_unit().items(), key=lambda item: -abs(item[1]))[:TOP]
+    rows = [
+        [unit, number(mws, 2), number(100 * mws / whole),
+         number(blame.points(mws), 3), _most(blame, unit)]
+        for unit, mws in units
+    ]  # fmt: skip
+    lost = (
+        f"{number(blame.loss_mws, 1)} MW·s in {number(blame.known_s, 0)} s that are known;"
+        f" {number(blame.unknown_s, 0)} s are not. Points are of accuracy. The parts sum to the"
+        f" whole{'' if blame.holds else ' NOT'} (they miss it by {blame.missed_mws:.1e} MW·s)."
+    )
+    named = [Column("unit", text=True), *columns[1:4], Column("most of it", text=True)]
+    return card("What was lost, by cause", lost, table(columns, told)) + card(
+        f"The {len(rows)} units that lost most", "", table(named, rows)
+    )
+
+
+def _most(blame: Blame, unit: str) -> str:
+    row = blame.part_mws[blame.ids.index(unit)]
+    cause = Cause(int(np.argmax(np.abs(row))))
+    return f"{cause.name.lower()} {number(float(row[cause]), 2)}"
+
+
+def _headroom(report: Report) -> str:
+    series = report.day.series
+    lines = [
+        Line("sold, up", series["sold_up_mw"], INK, dashed=True),
+        Line("held 15 min, up", series["held_up_mw"], GREEN),
+        Line("sold, down", -series["sold_down_mw"], INK, dashed=True),
+        Line("held 15 min, down", -series["held_down_mw"], ORANGE),
+    ]
+    short = (series["held_up_mw"] < series["sold_up_mw"]) | (
+        series["held_down_mw"] < series["sold_down_mw"]
+    )
+    told = f"In {counted(int(np.count_nonzero(short)), 'tick')} less was held than sold."
+    return card("Headroom sold and held", told, chart(series["utc_s"], lines, report.span, "MW"))
+
+
+def _energy(report: Report) -> str:
+    columns = [Column("kind", text=True), Column("units"), Column("given, MWh"),
+               Column("taken, MWh"), Column("net, MWh"), Column("by counters, % of time"),
+               Column("units not known")]  # fmt: skip
+    rows = [
+        [each.kind, str(each.units), number(each.given_mwh, 3), number(each.taken_mwh, 3),
+         number(each.given_mwh - each.taken_mwh, 3), number(each.counted_pct),
+         str(each.unknown) if each.unknown else "–"]
+        for each in report.energy
+    ]  # fmt: skip
+    caption = "Differences of the units' energy counters; where there are none, readings."
+    return card("Energy by kind", caption, table(columns, rows))
+
+
+def _events(report: Report) -> str:
+    by_name: dict[str, list[Happening]] = {}
+    for each in report.day.happenings:
+        by_name.setdefault(each.event, []).append(each)
+    order = sorted(by_name, key=lambda name: (name not in ALARMS, name))
+    strips = "".join(
+        f'<div class="name"><b>{escape(name)}</b> <small>{len(by_name[name]):,}</small></div>'
+        + strip([e.utc_s for e in by_name[name]], report.span,
+                VERMILION if name in ALARMS else BLUE)
+        for name in order
+    )  # fmt: skip
+    drawn = f'<div class="strips">{strips}<div></div>{time_axis(report.span)}</div>'
+    alarms = [e for e in report.day.happenings if e.event in ALARMS and not e.end]
+    shown = alarms[:ROWS_MAX]
+    columns = [Column("at", text=True), Column("event", text=True), Column("unit", text=True),
+               Column("what", text=True)]  # fmt: skip
+    rows = [[utc_text(e.utc_s)[11:23], e.event, e.unit or "–", e.word] for e in shown]
+    rest = f"The first {len(shown)} of {len(alarms):,} alarms." if len(shown) < len(alarms) else ""
+    listed = table(columns, rows) if rows else '<p class="caption">No alarm.</p>'
+    return card("Events and alarms", "Alarms in red.", drawn) + card("Alarms", rest, listed)
+
+
+def _quality(report: Report) -> str:
+    day = report.day
+    whole_s = day.known_s or 1.0
+    bad = [u for u in day.units if u.unread_s or u.stale_s or u.lost_s or u.refused or u.unknown]
+    bad.sort(key=lambda u: -(u.unread_s + u.stale_s))
+    columns = [Column("unit", text=True), Column("kind", text=True), Column("never read, s"),
+               Column("old or bad reading, s"), Column("link down, s"), Column("writes refused"),
+               Column("writes unanswered")]  # fmt: skip
+    rows = [
+        [u.id, u.kind, number(u.unread_s, 0), number(u.stale_s, 0), number(u.lost_s, 0),
+         f"{u.refused:,}", f"{u.unknown:,}"]
+        for u in bad[:TOP]
+    ]  # fmt: skip
+    n = max(1, len(day.units))
+    stale_pct = 100.0 * sum(u.stale_s + u.unread_s for u in day.units) / (whole_s * n)
+    caption = (
+        f"{number(100.0 - stale_pct, 3)} % of the units' time have a good, young reading;"
+        f" {day.writes['refused']:,} writes were refused,"
+        f" {day.writes['unknown']:,} went unanswered. The {len(rows)} units with the"
+        " most of it:"
+    )
+    return card("Data quality", caption, table(columns, rows) if rows else "")
+
+
+def _proof(report: Report) -> str:
+    verified, day = report.verified, report.day
+    told = [
+        ("checked", f"{verified.records:,} records, {verified.ticks:,} ticks,"
+         f" {counted(verified.segments, 'segment')}, {verified.bytes:,} bytes"),
+        ("result", f"DOES NOT HOLD: {verified.fault}" if verified.fault else "every record holds"),
+        ("head of the chain", str(verified.head)),
+        ("configuration", ", ".join(day.config_hashes)),
+        *((name, version) for name, version in sorted(day.software.items())),
+    ]  # fmt: skip
+    told += [("torn by a crash", str(torn)) for torn in verified.torn]
+    told += [  # what later versions check besides
+        (each.name.replace("_", " "), str(getattr(verified, each.name)))
+        for each in fields(verified) if each.name not in TOLD_OF_PROOF
+    ]  # fmt: skip
+    caption = "Checksums and hash chain of the whole journal, as `vppd verify` has them."
+    return card("Proof", caption, pairs(told))
