@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import ahead, jitter, journal, ours, proof, startup, streaming, tick
+from benchmarks import ahead, jitter, journal, ours, proof, scores, startup, streaming, tick
 from benchmarks.peers import frequenz_split, highs, osqp_qp, piqp_qp
 from benchmarks.timing import Row
 
@@ -57,6 +57,7 @@ def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
         found.append((f"several points, {streaming.N:,} units", lambda: ahead.measure(streaming.N)))
         found.append((f"whole tick, {streaming.N:,} units", lambda: tick.measure(streaming.N)))
     found.append(("proof of the journal", proof.measure))
+    found.append(("a day under each market", scores.measure))
     found.append(("start-up", startup.measure))
     found.append(("lateness of ticks", jitter.measure))
     return found

@@ -2,8 +2,8 @@
 
 A line before a block may say what it is: `<!-- file: NAME -->` is saved under that name,
 `<!-- not run: why -->` is passed over. `sh`, `python` and `console` are run (in the last, commands
-stand after `$ `, and below each what it prints), `yaml` is at least read; `text`, `ini`, `csv` and
-`json` are shown only.
+stand after `$ `, and below each what it prints), `yaml` is at least read; `text`, `ini`, `csv`,
+`json` and `sql` are shown only.
 """
 
 import re
@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 RUN = ("sh", "console", "python")
-SHOWN = ("text", "ini", "csv", "json")
+SHOWN = ("text", "ini", "csv", "json", "sql")
 FENCE = re.compile(r"^\s*```(\S*)\s*$")
 MARK = re.compile(r"^<!-- (file|not run): (.+) -->$")
 

@@ -244,7 +244,7 @@ def _core_events(record: TickRecord, ids: tuple[str, ...]) -> list[Happening]:
         elif code == EventCode.UNIT_LOST:
             word = word_of(Reason, int(value))
         elif code in (EventCode.UNSERVED, EventCode.AWARD_ABOVE_HEADROOM):
-            end, word = value == 0.0, f"{value:.3f} MW" if value else "over"
+            end, word = value == 0.0, f"{value:.3g} MW" if value else "over"
         unit = ids[index] if 0 <= index < len(ids) else ""
         found.append(Happening(record.meta.utc_s, event, unit, word, end))
     return found
