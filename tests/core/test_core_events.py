@@ -22,7 +22,7 @@ def rows(before, after, unserved_mw=0.0, kernel_status=status.OK, dropped_mw=Non
         before, after, unserved_mw=unserved_mw, kernel_status=kernel_status,
         dropped_mw=dropped_mw or {},
     )  # fmt: skip
-    columns = events.code.tolist(), events.index.tolist(), events.value.tolist()
+    columns = events.code.tolist(), events.unit.tolist(), events.value.tolist()
     return [(EventCode(code), i, value) for code, i, value in zip(*columns, strict=True)]
 
 
@@ -107,7 +107,7 @@ def test_the_columns_are_read_only():
         QUIET, dataclasses.replace(QUIET, mode=Mode.SAFE), unserved_mw=0.0, kernel_status=0,
         dropped_mw={},
     )  # fmt: skip
-    assert [column.flags.writeable for column in (events.code, events.index, events.value)] == [
+    assert [column.flags.writeable for column in (events.code, events.unit, events.value)] == [
         False, False, False,
     ]  # fmt: skip
 
@@ -115,7 +115,7 @@ def test_the_columns_are_read_only():
 def test_events_are_for_reading_whether_there_are_any_or_none():
     for after in (QUIET, dataclasses.replace(QUIET, mode=Mode.REGULATING)):
         events = changes(QUIET, after, unserved_mw=0.0, kernel_status=status.OK, dropped_mw={})
-        assert not any(c.flags.writeable for c in (events.code, events.index, events.value))
+        assert not any(c.flags.writeable for c in (events.code, events.unit, events.value))
 
 
 def test_an_award_beyond_headroom_is_told_with_nothing_if_nobody_says_by_how_much():

@@ -66,7 +66,7 @@ def counted(*units, soc_error_pu=0.02, soc_horizon_s=60.0, horizons_s=HORIZONS_S
     after = list(columns).index("lag_s") + 1
     count = promise(
         *values[:after], left_pu, *values[after:], soc_error_pu, soc_horizon_s, *tree, *limits,
-        room, np.array(horizons_s), *sums,
+        room, np.array(horizons_s), sums,
     )  # fmt: skip
     return count, dict(zip(NAMES, sums, strict=True))
 

@@ -109,6 +109,6 @@ def outputs(rng: np.random.Generator, n: int = 40) -> Iterator[np.ndarray]:
     moves = np.zeros(n, np.uint8)
     aims.aim(
         np.array([3.0, 3.5]), free_mw, gain_pu, model.stands_mw, middle_mw, base_mw, share, cost,
-        low_mw, high_mw, low_mw, high_mw, model.told_mw, moves, 0.5, wanted_mw, gain, *rest,
+        low_mw, high_mw, low_mw, high_mw, model.told_mw, moves, 0.5, wanted_mw, gain, rest,
     )  # fmt: skip
     yield from (wanted_mw, gain, rest[:4])

@@ -307,7 +307,7 @@ def aimed(
         np.full(2, request_mw), np.ones((2, 3)), np.array(gain), 2.0 * three, 3.0 * three,
         0.0 * three, participation * three, 4.0 * three, -5.0 * three, 5.0 * three,
         1.0 * three, 3.0 * three, 1.5 * three, np.array(still, np.uint8), 0.5,
-        wanted_mw, aim_gain, *four,
+        wanted_mw, aim_gain, four,
     )  # fmt: skip
     return fast, wanted_mw, aim_gain, four
 

@@ -239,7 +239,7 @@ def test_aim_unit_by_unit(seed, n, request_mw):
     still = rng.integers(0, 2, n).astype(np.uint8)
     fast = aims.aim(
         asked_mw, free_mw, gain, stands_mw, target_mw, base_mw, part, cost, low_mw, high_mw,
-        lower_mw, upper_mw, target_mw, still, 0.5, wanted_mw, aim_gain, *rest,
+        lower_mw, upper_mw, target_mw, still, 0.5, wanted_mw, aim_gain, rest,
     )  # fmt: skip
     aim_mw, weight, aim_lower_mw, aim_upper_mw, pull = rest
     lower_mw = np.where(still, target_mw, lower_mw)

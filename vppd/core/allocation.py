@@ -264,6 +264,7 @@ class Ahead:
 
     def __init__(self, params: Params, points: int, member: I8) -> None:
         self._params, self._points, self._member = params, points, member
+        self._softness = SOFTNESS[:points]
         self._work = np.empty(ahead.work_size(member.size, params.group_parent.size))
 
     def solve(
@@ -275,8 +276,8 @@ class Ahead:
         points, groups = self._points, params.group_parent.size
         out_mw, price, missed_mw = np.empty(target_mw.size), np.empty(points), np.empty(points)
         group_price, group_missed_mw = np.empty(groups), np.empty(groups)
-        code, _, kkt_mw = ahead.split_ahead(
-            wanted_mw, SOFTNESS[:points], gain, target_mw, weight, lower_mw, upper_mw,
+        code, _, kkt_mw = ahead.split_fitting(
+            wanted_mw, self._softness, gain, target_mw, weight, lower_mw, upper_mw,
             self._member, params.group_parent, params.group_lower_mw, params.group_upper_mw,
             price_start, out_mw, price, missed_mw, group_price, group_missed_mw, self._work,
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """What changed from one tick to the next. A condition that lasts is one event, not one a tick."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,11 @@ UNIT_LOST, UNIT_BACK = int(EventCode.UNIT_LOST), int(EventCode.UNIT_BACK)
 UNIT_FALLBACK = int(EventCode.UNIT_FALLBACK)
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
+class Events(NamedTuple):
     """Columns of the journal, each of shape (k,)."""
 
     code: U1
-    index: NDArray[np.int64]
+    unit: NDArray[np.int64]  # -1 where none is meant
     value: F8
 
 
@@ -52,7 +51,6 @@ def unserved_told(told: int, unserved_mw: float, mode: Mode) -> int:
 def changes(
     before: State,
     after: State,
-    *,
     unserved_mw: float,
     kernel_status: int,
     dropped_mw: dict[int, float],
@@ -96,17 +94,17 @@ def _unit_changes(before: U1, after: U1) -> list[Row]:
 def _columns(rows: list[Row]) -> Events:
     if not rows:
         return NOTHING
-    codes, indices, values = zip(*rows, strict=True)
-    columns = Events(
-        np.array(codes, np.uint8), np.array(indices, np.int64), np.array(values, np.float64)
-    )
-    for column in (columns.code, columns.index, columns.value):
+    code, unit = np.empty(len(rows), np.uint8), np.empty(len(rows), np.int64)
+    value = np.empty(len(rows))
+    for k, row in enumerate(rows):
+        code[k], unit[k], value[k] = row
+    for column in (code, unit, value):
         column.setflags(False)  # type: ignore[call-arg]  # see `tick.seal`
-    return columns
+    return Events(code, unit, value)
 
 
 NOTHING = Events(
     np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
 )
-for _column in (NOTHING.code, NOTHING.index, NOTHING.value):
+for _column in (NOTHING.code, NOTHING.unit, NOTHING.value):
     _column.setflags(write=False)

@@ -56,9 +56,10 @@ def promised(
             params.efficiency_charge_pu, params.efficiency_discharge_pu,
             params.firm_pu, params.soc_error_pu, params.soc_horizon_s,
             params.unit_group, params.group_parent, params.group_lower_mw, params.group_upper_mw,
-            np.empty((headroom.GROUP_ROWS, params.group_parent.size)), horizons_s, *sums_mw,
+            np.empty((headroom.GROUP_ROWS, params.group_parent.size)), horizons_s, sums_mw,
         )  # fmt: skip
-    return Promise(horizons_s, *sums_mw)
+    sums_mw.setflags(False)  # type: ignore[call-arg]  # see `tick.seal`
+    return Promise(horizons_s, sums_mw[0], sums_mw[1], sums_mw[2], sums_mw[3])
 
 
 def _output_mw(image: Image, last_mw: F8, ahead: Foresight | None) -> F8:

@@ -57,7 +57,7 @@ class Foresight(NamedTuple):
 
     def expected_mw(self, p_mw: F8) -> "Expected":
         """What comes if these setpoints stand."""
-        out_mw, sum_mw = np.empty_like(p_mw), np.empty_like(self.ahead_s)
+        out_mw, sum_mw = np.empty(p_mw.size), np.empty(self.ahead_s.size)
         first_mw = _expect(self.free_mw, self.gain_pu, self.stands_mw, p_mw, out_mw, sum_mw)
         return Expected(out_mw, sum_mw, first_mw)
 
@@ -82,8 +82,10 @@ def look_ahead(
     """Predict the plant's output, and say where each unit should be."""
     n, fixed = last_mw.size, params.fixed
     past_mw, when_s, stands_mw = past(state, image, params, last_mw)
-    free_mw = np.empty((fixed.ahead_s.size, n))
+    points = fixed.ahead_s.size
+    free_mw, wanted_mw = np.empty((points, n)), np.empty(points)
     model_mw, offset_mw, seen_s, off_mw = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    wanted_mw.fill(request_mw)
     _foresee(
         state.now_s, image.now_s,
         state.p_model_mw, state.p_offset_mw, state.p_seen_s,
@@ -96,10 +98,9 @@ def look_ahead(
     back_mw = recovery_mw(state, image, params)
     target_mw, base_mw = economic_mw(slow_mw, plan_mw, back_mw, lower_mw, upper_mw, params)
     return Foresight(
-        fixed.ahead_s, np.array([request_mw] * fixed.ahead_s.size),
-        free_mw, fixed.gain_pu, last_mw, stands_mw,
+        fixed.ahead_s, wanted_mw, free_mw, fixed.gain_pu, last_mw, stands_mw,
         target_mw, base_mw, lower_mw, upper_mw,
-        first_price(state, fixed.ahead_s.size), slow_mw, back_mw, model_mw, offset_mw, seen_s,
+        first_price(state, points), slow_mw, back_mw, model_mw, offset_mw, seen_s,
         off_mw, past_mw, when_s,
     )  # fmt: skip
 
@@ -123,8 +124,8 @@ def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F
     if before_mw.size != fixed.past_rows or before_s.size != fixed.when_rows:
         # from a journal that knew of none, or counted otherwise
         before_mw, before_s = nothing_sent(params)
-    past_mw, when_s = np.empty_like(before_mw), np.empty_like(before_s)
-    stands_mw = np.empty_like(last_mw)
+    past_mw, when_s = np.empty(before_mw.size), np.empty(before_s.size)
+    stands_mw = np.empty(last_mw.size)
     _shift_rows(
         image.now_s, params.tick_s, before_s, fixed.past_end, before_mw,
         image.accepted_mw, image.accepted_at_s, image.write_result, state.out_reason,
@@ -142,7 +143,7 @@ def lasting_mw(
     end, as long as they have room, and still carries transients with all that its limits allow:
     this is how the plant gives what it promised (`core.headroom`).
     """
-    lower_mw, upper_mw = np.empty_like(range_lower_mw), np.empty_like(range_upper_mw)
+    lower_mw, upper_mw = np.empty(range_lower_mw.size), np.empty(range_lower_mw.size)
     _lasting(
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu,
@@ -170,7 +171,7 @@ def economic_mw(
     The slow part of the request by participation x range, after what stores need to come back to
     the middle of their band, which the others carry. What this cannot serve, no target can.
     """
-    base_mw, weight = np.empty_like(plan_mw), np.empty_like(plan_mw)
+    base_mw, weight = np.empty(plan_mw.size), np.empty(plan_mw.size)
     request_mw = _economy(
         slow_mw, plan_mw, back_mw, params.participation, lower_mw, upper_mw, base_mw, weight
     )
@@ -194,12 +195,11 @@ class Aim(NamedTuple):
 def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8, still: U1) -> Aim:
     """Say who is to meet the request at which look-ahead point, and who stays (see the kernel)."""
     units = lower_mw.size + 1
-    wanted_mw, gain_pu, target_mw = np.empty(2), np.empty((2, units)), np.empty(units)
-    weight, pull, low_mw, high_mw = [np.empty(units) for _ in range(4)]
+    wanted_mw, gain_pu, fleet = np.empty(2), np.empty((2, units)), np.empty((5, units))
     _aim(
         ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.stands_mw, ahead.target_mw,
         ahead.base_mw, params.participation, params.cost, ahead.lower_mw, ahead.upper_mw,
         lower_mw, upper_mw, ahead.told_mw, still, ABLE_PU,
-        wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw, pull,
+        wanted_mw, gain_pu, fleet,
     )  # fmt: skip
-    return Aim(wanted_mw, gain_pu, target_mw, weight, low_mw, high_mw, pull)
+    return Aim(wanted_mw, gain_pu, fleet[0], fleet[1], fleet[2], fleet[3], fleet[4])

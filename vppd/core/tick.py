@@ -7,7 +7,7 @@ No clock, no I/O, no log, no randomness, no suspension point: the same (state, i
 give the same bits, live, on the bench and in replay.
 """
 
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -189,15 +189,9 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
     plan_mw = params.safe_mw if mode is SAFE else image.basepoint_mw
     plan_sum_mw = _sum_in_order(plan_mw)
     return Asked(
-        mode=mode,
-        verdict=verdict,
-        agc_pu=agc_pu,
-        regulation_pu=in_force_pu,
-        regulation_mw=asked_mw,
-        droop_mw=response_mw,
-        basepoint_sum_mw=plan_sum_mw,
-        request_mw=plan_sum_mw + asked_mw + response_mw,
-    )
+        mode, verdict, agc_pu, in_force_pu, asked_mw, response_mw, plan_sum_mw,
+        plan_sum_mw + asked_mw + response_mw,
+    )  # fmt: skip
 
 
 def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_s: float) -> Able:
@@ -350,129 +344,131 @@ def conclude(
     promise: Promise,
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
-    p_mw = done.p_mw
     short_mw = award_short_mw(promise, image)
-    served_mw = done.expected.served_mw
-    unserved_mw = asked.request_mw - served_mw
-    held_mw, headroom_mw, footroom_mw, range_up_mw, range_down_mw = _tally(
-        p_mw, able.box.lower_mw, able.box.upper_mw,
-        able.box.range_lower_mw, able.box.range_upper_mw, able.out_reason, held,
-    )  # fmt: skip
-    send = takes_setpoints(able.out_reason, able.adrift, image)
-    if asked.mode is STARTING:
-        send = np.zeros_like(send)
-    told_mw = np.empty(p_mw.size)
-    _remember(send, p_mw, state.told_mw, told_mw)
-    if ahead is not None:
-        _keep(params.fixed.past_end, send, p_mw, ahead.told_mw, ahead.past_mw)
-    model = state if ahead is None else ahead  # fields of one name: what was not used stays
-    judged = state if able.judged is None or ahead is None else able.judged
-    fresh = asked.verdict is FRESH
-    begins = asked.mode != state.mode or isnan(state.mode_since_s)
-    after = StateDraft(
-        now_s=image.now_s,
-        mode=asked.mode,
-        mode_since_s=image.now_s if begins else state.mode_since_s,
-        agc_pu=asked.agc_pu,
-        agc_accepted_s=image.agc_received_s if fresh else state.agc_accepted_s,
-        agc_seen_s=image.agc_received_s,
-        agc_sequence=image.agc_sequence if fresh else state.agc_sequence,
-        regulation_pu=asked.regulation_pu,
-        verdict=asked.verdict,
-        lam=done.lam if abs(done.lam) < np.inf else 0.0,
-        unserved=unserved_told(state.unserved, unserved_mw, asked.mode),
-        p_setpoint_mw=p_mw,
-        out_reason=able.out_reason,
-        award_short=is_award_short(state.award_short, asked.mode, short_mw, image, params),
-        sent=send,
-        told_mw=told_mw,
-        side=state.side if able.sides is None else able.sides.side,
-        side_since_s=state.side_since_s if able.sides is None else able.sides.since_s,
-        switches_left=state.switches_left if able.sides is None else able.sides.switches_left,
-        doubt=_doubt(state, image, params, able, ahead),
-        benched_s=judged.benched_s,
-        bench_wait_s=judged.bench_wait_s,
-        slow_mw=model.slow_mw,
-        recovery_mw=model.recovery_mw,
-        p_model_mw=model.p_model_mw,
-        p_offset_mw=model.p_offset_mw,
-        p_seen_s=model.p_seen_s,
-        past_mw=model.past_mw,
-        ahead_price=done.price if done.price.size else model.ahead_price,
-        when_s=model.when_s,
-    )
+    unserved_mw = asked.request_mw - done.expected.served_mw
+    send, told_mw = what_is_sent(state, image, params, asked.mode, able, done.p_mw, ahead)
+    after = StateDraft()
+    _keep_signal(after, state, image, asked)
+    after.lam = done.lam if abs(done.lam) < inf else 0.0
+    after.unserved = unserved_told(state.unserved, unserved_mw, asked.mode)
+    after.award_short = is_award_short(state.award_short, asked.mode, short_mw, image, params)
+    after.p_setpoint_mw, after.sent, after.told_mw = done.p_mw, send, told_mw
+    _keep_units(after, state, image, params, able, ahead)
+    _keep_model(after, state if ahead is None else ahead, done)
     freeze(after, State)
-    events = changes(
-        state, after, unserved_mw=unserved_mw, kernel_status=done.status, dropped_mw=dropped_mw,
-        award_short_mw=max(short_mw),
-    )  # fmt: skip
-    decision = DecisionDraft(
-        tick=image.tick,
-        mode=asked.mode,
-        verdict=asked.verdict,
-        regulation_pu=asked.regulation_pu,
-        regulation_mw=asked.regulation_mw,
-        droop_mw=asked.droop_mw,
-        basepoint_sum_mw=asked.basepoint_sum_mw,
-        request_mw=asked.request_mw,
-        held_mw=held_mw,
-        served_mw=served_mw,
-        unserved_mw=unserved_mw,
-        headroom_mw=headroom_mw,
-        footroom_mw=footroom_mw,
-        range_up_mw=range_up_mw,
-        range_down_mw=range_down_mw,
-        lam=done.lam,
-        kkt_mw=done.kkt_mw,
-        status=done.status,
-        p_setpoint_mw=p_mw,
-        send=send,
-        lower_mw=able.box.lower_mw,
-        upper_mw=able.box.upper_mw,
-        lower_reason=able.box.lower_reason,
-        upper_reason=able.box.upper_reason,
-        held_by=held,
-        event_code=events.code,
-        event_index=events.index,
-        event_value=events.value,
-        **_foreseen(done, ahead),
-        group_price=done.group_price,
-        group_missed_mw=done.group_missed_mw,
-        promise_s=promise.s,
-        promise_up_mw=promise.up_mw,
-        promise_down_mw=promise.down_mw,
-        promise_firm_up_mw=promise.firm_up_mw,
-        promise_firm_down_mw=promise.firm_down_mw,
-    )
+    events = changes(state, after, unserved_mw, done.status, dropped_mw, max(short_mw))
+    decision = DecisionDraft()
+    decision.tick = image.tick
+    _tell_request(decision, asked)
+    _tell_split(decision, able, done, held, send)
+    decision.unserved_mw = unserved_mw
+    decision.event_code, decision.event_index, decision.event_value = events
+    _tell_foresight(decision, done, ahead)
+    _tell_promise(decision, promise)
     freeze(decision, Decision)
     seal(after, decision)
     return after, decision
 
 
-def _doubt(
-    state: State, image: Image, params: Params, able: Able, ahead: Foresight | None
-) -> F8:  # fmt: skip
-    """Doubt of each unit after this tick's readings, shape (n,)."""
-    if able.judged is None or ahead is None:
-        return state.doubt
-    return count_doubt(able.judged, ahead, state, image, params, able.out_reason)
+def what_is_sent(
+    state: State, image: Image, params: Params, mode: Mode, able: Able, p_mw: F8,
+    ahead: Foresight | None,
+) -> tuple[U1, F8]:  # fmt: skip
+    """1 for each unit that gets its setpoint, and the last that each has got, MW."""
+    send = takes_setpoints(able.out_reason, able.adrift, image)
+    if mode is STARTING:
+        send = np.zeros_like(send)
+    told_mw = np.empty(p_mw.size)
+    _remember(send, p_mw, state.told_mw, told_mw)
+    if ahead is not None:
+        _keep(params.fixed.past_end, send, p_mw, ahead.told_mw, ahead.past_mw)
+    return send, told_mw
 
 
-def _foreseen(done: Split, ahead: Foresight | None) -> dict[str, Any]:
+def _keep_signal(after: Any, state: State, image: Image, asked: Asked) -> None:
+    """Fields of the next state: the signal, and the mode."""
+    fresh = asked.verdict is FRESH
+    begins = asked.mode != state.mode or isnan(state.mode_since_s)
+    after.now_s = image.now_s
+    after.mode, after.verdict = asked.mode, asked.verdict
+    after.mode_since_s = image.now_s if begins else state.mode_since_s
+    after.agc_pu, after.regulation_pu = asked.agc_pu, asked.regulation_pu
+    after.agc_accepted_s = image.agc_received_s if fresh else state.agc_accepted_s
+    after.agc_seen_s = image.agc_received_s
+    after.agc_sequence = image.agc_sequence if fresh else state.agc_sequence
+
+
+def _keep_units(
+    after: Any, state: State, image: Image, params: Params, able: Able, ahead: Foresight | None
+) -> None:
+    """Who takes part, sides of bands and trust; what was not used stays."""
+    after.out_reason = able.out_reason
+    sides, judged = able.sides, able.judged
+    after.side = state.side if sides is None else sides.side
+    after.side_since_s = state.side_since_s if sides is None else sides.since_s
+    after.switches_left = state.switches_left if sides is None else sides.switches_left
+    if judged is None or ahead is None:
+        after.doubt = state.doubt
+        after.benched_s, after.bench_wait_s = state.benched_s, state.bench_wait_s
+    else:
+        after.doubt = count_doubt(judged, ahead, state, image, params, able.out_reason)
+        after.benched_s, after.bench_wait_s = judged.benched_s, judged.bench_wait_s
+
+
+def _keep_model(after: Any, model: State | Foresight, done: Split) -> None:
+    """What is under way; without foresight as it was."""
+    after.slow_mw, after.recovery_mw = model.slow_mw, model.recovery_mw
+    after.p_model_mw, after.p_offset_mw = model.p_model_mw, model.p_offset_mw
+    after.p_seen_s = model.p_seen_s
+    after.past_mw, after.when_s = model.past_mw, model.when_s
+    after.ahead_price = done.price if done.price.size else model.ahead_price
+
+
+def _tell_request(decision: Any, asked: Asked) -> None:
+    """Fields of the decision: what was asked."""
+    decision.mode, decision.verdict = asked.mode, asked.verdict
+    decision.regulation_pu, decision.regulation_mw = asked.regulation_pu, asked.regulation_mw
+    decision.droop_mw = asked.droop_mw
+    decision.basepoint_sum_mw, decision.request_mw = asked.basepoint_sum_mw, asked.request_mw
+
+
+def _tell_split(decision: Any, able: Able, done: Split, held: U1, send: U1) -> None:
+    """Setpoints, their certificate, and within which limits they are; completes `held`."""
+    box = able.box
+    (
+        decision.held_mw, decision.headroom_mw, decision.footroom_mw,
+        decision.range_up_mw, decision.range_down_mw,
+    ) = _tally(
+        done.p_mw, box.lower_mw, box.upper_mw, box.range_lower_mw, box.range_upper_mw,
+        able.out_reason, held,
+    )  # fmt: skip
+    decision.served_mw = done.expected.served_mw
+    decision.lam, decision.kkt_mw, decision.status = done.lam, done.kkt_mw, done.status
+    decision.p_setpoint_mw, decision.send, decision.held_by = done.p_mw, send, held
+    decision.lower_mw, decision.upper_mw = box.lower_mw, box.upper_mw
+    decision.lower_reason, decision.upper_reason = box.lower_reason, box.upper_reason
+    decision.group_price, decision.group_missed_mw = done.group_price, done.group_missed_mw
+
+
+def _tell_foresight(decision: Any, done: Split, ahead: Foresight | None) -> None:
     """What is expected of the setpoints."""
     if ahead is None:
-        return {
-            "target_mw": np.full_like(done.p_mw, nan), "expected_mw": done.p_mw, "ahead_s": NOTHING,
-            "ahead_wanted_mw": NOTHING, "ahead_expected_mw": NOTHING, "ahead_price": NOTHING,
-        }  # fmt: skip
-    return {
-        "target_mw": ahead.target_mw,
-        "expected_mw": done.expected.unit_mw,
-        "ahead_s": ahead.ahead_s,
-        "ahead_wanted_mw": ahead.request_mw,
-        "ahead_expected_mw": done.expected.sum_mw,
-        "ahead_price": done.price if done.price.size else np.full(ahead.ahead_s.size, nan),
-    }
+        decision.target_mw, decision.expected_mw = np.full_like(done.p_mw, nan), done.p_mw
+        decision.ahead_s = decision.ahead_wanted_mw = NOTHING
+        decision.ahead_expected_mw = decision.ahead_price = NOTHING
+        return
+    decision.target_mw, decision.expected_mw = ahead.target_mw, done.expected.unit_mw
+    decision.ahead_s, decision.ahead_wanted_mw = ahead.ahead_s, ahead.request_mw
+    decision.ahead_expected_mw = done.expected.sum_mw
+    decision.ahead_price = done.price if done.price.size else np.full(ahead.ahead_s.size, nan)
+
+
+def _tell_promise(decision: Any, promise: Promise) -> None:
+    """What can be promised."""
+    decision.promise_s = promise.s
+    decision.promise_up_mw, decision.promise_down_mw = promise.up_mw, promise.down_mw
+    decision.promise_firm_up_mw = promise.firm_up_mw
+    decision.promise_firm_down_mw = promise.firm_down_mw
 
 
 def seal(state: State, decision: Decision) -> None:
@@ -489,7 +485,5 @@ def seal(state: State, decision: Decision) -> None:
         decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
         decision.ahead_expected_mw, decision.ahead_price,
         decision.group_price, decision.group_missed_mw,
-        decision.promise_s, decision.promise_up_mw, decision.promise_down_mw,
-        decision.promise_firm_up_mw, decision.promise_firm_down_mw,
     ):  # fmt: skip
         array.setflags(False)  # type: ignore[call-arg]  # numpy takes it

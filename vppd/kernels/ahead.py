@@ -262,6 +262,20 @@ def split_ahead(
     )
     if not fits:
         return BAD_INPUT, 0, math.nan
+    return split_fitting(
+        wanted_mw, softness, gain, target_mw, weight, lower_mw, upper_mw, unit_group, parent,
+        group_low_mw, group_high_mw, price_start, out_mw, price, missed_mw, group_price,
+        group_missed_mw, work,
+    )  # fmt: skip
+
+
+def split_fitting(
+    wanted_mw: F8, softness: F8, gain: F8, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8,
+    unit_group: I8, parent: I8, group_low_mw: F8, group_high_mw: F8, price_start: F8, out_mw: F8,
+    price: F8, missed_mw: F8, group_price: F8, group_missed_mw: F8, work: F8,
+) -> tuple[int, int, float]:  # fmt: skip
+    """The same for arrays that are known to fit each other: those that the core has made."""
+    n, groups = target_mw.size, parent.size
     state = work[:STATE_SIZE].reshape(STATE_ROWS, POINTS_MAX)
     block = work[STATE_SIZE : STATE_SIZE + BLOCK_SIZE]
     fleet = (target_mw, weight, lower_mw, upper_mw)

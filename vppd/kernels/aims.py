@@ -191,7 +191,7 @@ def find_far(
 @kernel(
     i8(
         IN, IN_2D, IN_2D, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN_U1, f8,
-        OUT, OUT_2D, OUT, OUT, OUT, OUT, OUT,
+        OUT, OUT_2D, OUT_2D,
     )
 )  # fmt: skip
 def aim(
@@ -212,11 +212,7 @@ def aim(
     able_pu: float,
     wanted_mw: F8,
     aim_gain_pu: F8,
-    aim_mw: F8,
-    weight: F8,
-    aim_lower_mw: F8,
-    aim_upper_mw: F8,
-    pull: F8,
+    fleet: F8,
 ) -> int:
     """Put n units before two look-ahead points: who is to meet the request at which of them.
 
@@ -249,11 +245,10 @@ def aim(
     wanted_mw : shape (2,), written
         What the setpoints x gains are to add up to.
     aim_gain_pu : shape (2, n + 1), written
-    aim_mw, weight, aim_lower_mw, aim_upper_mw : shape (n + 1,), written
-        Targets, weights (1 / cost) and limits of the split.
-    pull : shape (n + 1,), written
-        The weights again, and 1 of a unit that is held at one value: it moves at no price, and its
-        weight would only say how far prices are tried.
+    fleet : shape (5, n + 1), written
+        Targets, weights (1 / cost), lower and upper limits of the split; and the weights again,
+        with 1 of a unit that is held at one value: it moves at no price, and its weight would only
+        say how far prices are tried.
 
     Returns
     -------
@@ -261,6 +256,8 @@ def aim(
         Number of fast units.
     """
     n = told_mw.shape[0]
+    aim_mw, weight, aim_lower_mw, aim_upper_mw = fleet[0], fleet[1], fleet[2], fleet[3]
+    pull = fleet[4]
     stays = stays_e = late = late_e = begin = begin_e = low = low_e = high = high_e = 0.0
     base = base_e = 0.0
     fast = 0

@@ -40,6 +40,7 @@ NONE = np.uint8(0)  # `vppd.core.types.Reason`, typed again
 S_PER_H = 3600.0
 BASE, RISE, FALL, FIRM_RISE, FIRM_FALL, GROUP_ROWS = range(6)  # of a group's sums
 DECAYED = 40.0  # exp(-40) is 4e-18: nothing is left
+LONG_AGO = 41.0  # lags after which that is known without a division, however that is rounded
 
 
 @kernel()
@@ -71,7 +72,9 @@ def _arrived(change: float, ramp: float, since_s: float, lag_s: float, left: flo
         return ramp * (since_s - lag_s * (1.0 - left))
     if not lag_s > 0.0:
         return change
-    return change - ramp * lag_s * (_left((since_s - ramp_s) / lag_s) - left)
+    ended_s = since_s - ramp_s
+    missing = 0.0 if ended_s > LONG_AGO * lag_s else _left(ended_s / lag_s)
+    return change - ramp * lag_s * (missing - left)
 
 
 @kernel()
@@ -179,7 +182,7 @@ def find_left(dead_time_s: F8, lag_s: F8, horizon_s: F8, left_pu: F8) -> int:
 @kernel(
     i8(
         IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN_2D, IN, IN, IN, IN, IN, IN, IN, f8, f8,
-        IN_I8, IN_I8, IN, IN, OUT_2D, IN, OUT, OUT, OUT, OUT,
+        IN_I8, IN_I8, IN, IN, OUT_2D, IN, OUT_2D,
     )
 )  # fmt: skip
 def promise(
@@ -209,10 +212,7 @@ def promise(
     group_upper_mw: F8,
     groups: F8,
     horizon_s: F8,
-    up_mw: F8,
-    down_mw: F8,
-    firm_up_mw: F8,
-    firm_down_mw: F8,
+    sums_mw: F8,
 ) -> int:
     """Room of n units above and below their basepoints at K horizons.
 
@@ -242,8 +242,8 @@ def promise(
         Room.
     horizon_s : shape (K,)
         Horizons, s from now.
-    up_mw, down_mw, firm_up_mw, firm_down_mw : shape (K,), written
-        The sums, >= 0; NaN where a number that they need is.
+    sums_mw : shape (4, K), written
+        The sums up and down, and the firm ones, >= 0; NaN where a number that they need is.
 
     Returns
     -------
@@ -328,10 +328,10 @@ def promise(
         fall -= _bridged(late_down, spare_down, hold_s, give_down)
         firm_rise -= _bridged(late_up, firm_spare_up, hold_s, give_up)
         firm_fall -= _bridged(late_down, firm_spare_down, hold_s, give_down)
-        up_mw[k] = _not_below(rise)
-        down_mw[k] = _not_below(fall)
-        firm_up_mw[k] = _not_below(firm_rise - largest_rise)
-        firm_down_mw[k] = _not_below(firm_fall - largest_fall)
+        sums_mw[0, k] = _not_below(rise)
+        sums_mw[1, k] = _not_below(fall)
+        sums_mw[2, k] = _not_below(firm_rise - largest_rise)
+        sums_mw[3, k] = _not_below(firm_fall - largest_fall)
     return counted // horizon_s.shape[0] if horizon_s.shape[0] else 0
 
 
