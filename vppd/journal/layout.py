@@ -302,6 +302,18 @@ class Block:
         return self.read(words, octets, data[fixed:], texts)
 
 
+def _drafted(record: type[T], names: Sequence[str]) -> Callable[[Sequence[Any], int], T]:
+    draft_class = draft_of(record)
+
+    def build(values: Sequence[Any], _n: int) -> T:
+        draft = draft_class()
+        for name, value in zip(names, values, strict=True):
+            setattr(draft, name, value)
+        return freeze(draft, record)
+
+    return build
+
+
 def builder(record: type[T], columns: Sequence[Column]) -> Callable[[Sequence[Any], int], T]:
     """Return what makes a `record` of the values of `columns`, as a file has them.
 
@@ -317,8 +329,7 @@ def builder(record: type[T], columns: Sequence[Column]) -> Callable[[Sequence[An
     if tuple(columns) == own:
         if record.__bases__ != (object,):  # it has slots of its own beside its fields
             return lambda values, _n: record(*values)
-        draft = draft_of(record)
-        return lambda values, _n: freeze(draft(*values), record)
+        return _drafted(record, [c.name for c in own])
     known = {c.name: c for c in own}
     for c in columns:
         if known.get(c.name) != c:
