@@ -18,7 +18,8 @@ class Short(Run):
 
     def power(self, u: int, t_s: float) -> float:
         t = t_s - T0_S
-        short_mw = 0.0 if t < AT_S else 2.0 if t < AT_S + 60.0 else 0.5
+        # the last exact row stands at the trip: from there it is a straight line to the next
+        short_mw = 0.0 if t < AT_S + 1e-6 else 2.0 if t < AT_S + 60.0 else 0.5
         return super().power(u, t_s) - (short_mw if u == 0 else 0.0)
 
 
