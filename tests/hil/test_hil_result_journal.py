@@ -8,27 +8,31 @@ import pytest
 
 from hil.measure import journal
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "journal"))
-from journal_plant import make_image, write_journal
+from journal_core import N, images, write
 
 IDS = ("u2", "u0", "u1")
 
 
 def test_ticks_come_as_the_daemon_wrote_them(tmp_path):
-    write_journal(tmp_path / "journal", 6)
+    write(tmp_path / "journal", 6)
     ticks = journal.export_ticks(
         journal.find_vppd(), tmp_path / "journal", tmp_path / "ticks.jsonl", IDS
     )
-    images = [make_image(k, 3) for k in range(6)]
-    assert ticks.now_s.tolist() == [image.now_s for image in images]
-    assert ticks.agc_pu.tolist() == [image.agc_pu for image in images]
-    assert np.isnan(ticks.agc_received_s).tolist() == [True, *[False] * 5]
+    seen = list(images(6))
+    assert ticks.now_s.tolist() == [image.now_s for image in seen]
+    assert ticks.agc_pu.tolist() == [image.agc_pu for image in seen]
     assert ticks.tick_us.tolist() == [120.0] * 6
-    # the stand-in core moves from 0 by a quarter of basepoint (1 + agc); basepoints -1, 0, 1 MW
-    assert ticks.p_setpoint_mw[0].tolist() == [0.25, -0.25, 0.0]
-    assert ticks.send.shape == (6, 3)
-    assert not ticks.fresh.any()
-    assert ticks.mode == ("STARTING",) * 6
+    order = [int(unit[1:]) for unit in IDS]
+    assert ticks.accepted_mw.tolist() == [image.accepted_mw[order].tolist() for image in seen]
+    # No capacity was sold, so nothing moves a unit; where it stands is expected of it.
+    assert ticks.p_setpoint_mw.shape == ticks.expected_mw.shape == (6, len(IDS))
+    assert np.isfinite(ticks.expected_mw).all()
+    assert ticks.send.all()
+    assert ticks.fresh.all()
+    assert ticks.mode == ("REGULATING",) * 6
+    assert len(IDS) < N
 
 
 def test_a_missing_journal_is_told(tmp_path):
@@ -37,7 +41,7 @@ def test_a_missing_journal_is_told(tmp_path):
 
 
 def test_units_that_the_journal_does_not_have_are_told(tmp_path):
-    write_journal(tmp_path / "journal", 2)
+    write(tmp_path / "journal", 2)
     with pytest.raises(journal.JournalError, match="u7"):
         journal.export_ticks(
             journal.find_vppd(), tmp_path / "journal", tmp_path / "ticks.jsonl", ("u7",)

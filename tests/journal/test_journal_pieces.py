@@ -5,12 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
-from journal_plant import only_segment
-from test_journal_records import write
+from journal_core import write
+from journal_plant import only_segment, write_journal
 
 from vppd.core.tick import tick
-from vppd.journal.errors import DamageError
+from vppd.journal.errors import DamageError, JournalError
+from vppd.journal.export import rows
+from vppd.journal.reader import TickRecord, read
 from vppd.journal.replay import replay
+from vppd.journal.rerun import WholeTick, rerun
 from vppd.journal.scan import segments
 
 
@@ -87,3 +90,33 @@ def test_progress_reaches_the_end(journal):
         replay(journal, tick, processes=processes, progress=lambda *way, to=told: to.append(way))
         assert told[-1][0] == told[-1][1] == sum(p.stat().st_size for p in segments(journal))
         assert told == sorted(told)
+
+
+def test_what_no_core_takes_is_an_error_of_the_journal(tmp_path):
+    write_journal(tmp_path, 2)  # its units are of random bits
+    with pytest.raises(JournalError, match=r"vppj: tick 0: the core does not take it: .*tree"):
+        list(rerun(read(tmp_path), tick))
+
+
+def test_a_tick_that_differs_has_what_was_recorded_and_the_rest_as_computed(journal):
+    steps = [s for s in rerun(read(journal), other_core) if isinstance(s, WholeTick)]
+    assert [s.record.image.tick for s in steps if s.difference is not None] == [13, 27]
+    step = steps[13]
+    assert step.computed.served_mw != step.record.decision.served_mw == step.decision.served_mw
+    assert step.decision.promise_up_mw is step.computed.promise_up_mw
+    assert steps[12].decision is steps[12].computed
+
+
+def test_export_has_null_for_what_it_cannot_know(journal):
+    found = list(rows(journal, other_core, arrays=True))
+    assert (found[12]["headroom_mw"] is None, found[13]["headroom_mw"] is None) == (False, True)
+    assert (found[12]["lower_mw"] is None, found[13]["lower_mw"] is None) == (False, True)
+    assert found[13]["promise_up_mw"] is None
+    assert found[13]["p_setpoint_mw"] == next(rows_of(journal, 13))
+
+
+def rows_of(journal, number):
+    """Setpoints of a tick as they are recorded."""
+    for record in read(journal):
+        if isinstance(record, TickRecord) and record.image.tick == number:
+            yield record.decision.p_setpoint_mw.tolist()

@@ -45,7 +45,7 @@ def rerun(records: Iterable[Record], tick: Tick) -> Iterator[Record | WholeTick]
     Raises
     ------
     JournalError
-        A tick has no state to start from; or as `read`.
+        A tick has no state to start from, or cannot be run; or as `read`.
     """
     begin: SegmentStart | None = None
     state: State | None = None
@@ -59,7 +59,11 @@ def rerun(records: Iterable[Record], tick: Tick) -> Iterator[Record | WholeTick]
             if state is None:
                 raise JournalError(f"tick {record.image.tick} has no state to start from")
             before = state
-            state, computed = tick(before, record.image, begin.header.params)
+            try:
+                state, computed = tick(before, record.image, begin.header.params)
+            except (TypeError, ValueError) as error:  # what is no data: no daemon wrote this
+                where = f"{begin.path.name}: tick {record.image.tick}"
+                raise JournalError(f"{where}: the core does not take it: {error}") from error
             difference = compare.decision(record.image.tick, record.decision, computed)
             yield WholeTick(
                 begin.path.name, begin.header, record, before, state, computed, difference
