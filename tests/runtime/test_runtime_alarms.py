@@ -181,12 +181,6 @@ def flood():
 BENCHED = (EventCode.UNIT_LOST, 2, float(Reason.BENCHED))
 
 
-def lost_order() -> Bench:
-    bench = after(0)
-    bench.feed.order_lost("an order about u9, which is not in the fleet any more")
-    return bench
-
-
 PROVOKED = {
     "plant_safe": lambda: after(1, order=Order.SAFE),
     "allocation_refused": lambda: after(1, events=[(EventCode.ALLOCATION_REFUSED, -1, 3.0)]),
