@@ -141,8 +141,14 @@ class ApiDaemon:
         return [row for row in rows if row["event"] == name]
 
     def has_event(self, name: str, **fields: str) -> bool:
-        """Whether the journal has such an event, each field with these words in it."""
-        return any(
-            all(words in str(row.get(key, "")) for key, words in fields.items())
-            for row in self.events(name)
-        )
+        """Wait until the journal has such an event, each field with these words in it.
+
+        A thread of its own writes it. False: it does not come.
+        """
+        until_s = time.monotonic() + 10.0
+        while time.monotonic() < until_s:
+            for row in self.events(name):
+                if all(words in str(row.get(key, "")) for key, words in fields.items()):
+                    return True
+            time.sleep(0.1)
+        return False

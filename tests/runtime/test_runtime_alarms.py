@@ -179,6 +179,8 @@ def flood():
 
 
 BENCHED = (EventCode.UNIT_LOST, 2, float(Reason.BENCHED))
+
+
 PROVOKED = {
     "plant_safe": lambda: after(1, order=Order.SAFE),
     "allocation_refused": lambda: after(1, events=[(EventCode.ALLOCATION_REFUSED, -1, 3.0)]),

@@ -244,10 +244,10 @@ class ApiConfig:
         default="viewer",
         metadata=text("role of who has not logged in; viewer: sees all", "viewer", "none"),
     )
-    tls_certificate: str | None = field(
+    cert_file: str | None = field(
         default=None, metadata=text("PEM file of the certificate and its chain; as users_file")
     )
-    tls_key: str | None = field(
+    key_file: str | None = field(
         default=None, metadata=text("PEM file of its private key; as users_file")
     )
     hosts: tuple[str, ...] = field(
@@ -273,10 +273,10 @@ class ApiConfig:
 
     def tls_check(self) -> list[tuple[str, str]]:
         """A certificate has a key, and a key a certificate."""
-        if (self.tls_certificate is None) == (self.tls_key is None):
+        if (self.cert_file is None) == (self.key_file is None):
             return []
-        keys = ("tls_certificate", "tls_key")
-        given, key = keys if self.tls_key is None else keys[::-1]
+        keys = ("cert_file", "key_file")
+        given, key = keys if self.key_file is None else keys[::-1]
         return [(key, messages.TLS_HALF.format(given=given))]
 
     def exposure_check(self) -> list[tuple[str, str]]:
@@ -284,8 +284,8 @@ class ApiConfig:
         if self.insecure is not None or is_loopback(self.host):
             return []
         lacks = []
-        if self.tls_certificate is None:
-            lacks.append("tls_certificate and tls_key")
+        if self.cert_file is None:
+            lacks.append("cert_file and key_file")
         if self.users_file is None:
             lacks.append("users_file")
         if self.anonymous != "none":

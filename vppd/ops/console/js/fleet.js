@@ -183,14 +183,19 @@ export class Fleet {
   // -- the tree: groups within groups, then kinds -------------------------------------------------
   makeTree(kinds) {
     const { groups, units } = this.store.site, nodes = [{ label: "whole plant", level: 1, units: null }];
-    const below = (g) => { const set = new Set([g]); groups.parent.forEach((p, k) => { if (set.has(p)) set.add(k); }); return set; };
+    const own = groups.id.map(() => []), parts = groups.id.map(() => []); // once through, however many groups
+    units.group.forEach((g, i) => { if (g >= 0) own[g].push(i); });
+    groups.parent.forEach((p, g) => { if (p >= 0) parts[p].push(g); });
     const add = (g, level) => {
-      const within = below(g);
-      nodes.push({ label: groups.id[g], level, units: new Set(units.group.flatMap((x, i) => (within.has(x) ? [i] : []))) });
-      groups.parent.forEach((p, k) => { if (p === g) add(k, level + 1); });
+      const node = { label: groups.id[g], level, units: new Set(own[g]) };
+      nodes.push(node);
+      for (const part of parts[g]) for (const i of add(part, level + 1)) node.units.add(i);
+      return node.units;
     };
     groups.parent.forEach((p, g) => { if (p < 0) add(g, 2); });
-    for (const kind of kinds) nodes.push({ label: kind, level: 2, units: new Set(units.kind.flatMap((x, i) => (x === kind ? [i] : []))) });
+    const ofKind = new Map(kinds.map((kind) => [kind, new Set()]));
+    units.kind.forEach((kind, i) => ofKind.get(kind).add(i));
+    for (const kind of kinds) nodes.push({ label: kind, level: 2, units: ofKind.get(kind) });
     this.nodes = nodes;
     $("tree").replaceChildren(...nodes.map((node, k) => {
       node.mw = element("span", { class: "num" });
