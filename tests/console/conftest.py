@@ -6,11 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from api_daemon import ApiDaemon, Client
+from live_plant import LivePlant
 from processes import free_port
 
 PLANT_S = 300.0  # the first start compiles the kernels
@@ -51,27 +51,6 @@ def elsa(daemon: ApiDaemon) -> Client:
     client = Client(daemon.port)
     assert client.log_in("elsa").status == 200
     return client
-
-
-@dataclass
-class LivePlant:
-    """210 simulated units that regulate."""
-
-    port: int
-    out: Path
-
-    def kill_daemon(self) -> int:
-        """Kill it as a bug would; its keeper starts another one. The old one's pid."""
-        pid = int((self.out / "daemon.pid").read_text())
-        os.kill(pid, signal.SIGKILL)
-        return pid
-
-    def status(self) -> dict | None:
-        try:
-            answer = Client(self.port)("GET", "/api/status")
-        except OSError:
-            return None
-        return answer.data["status"] if answer.status == 200 else None
 
 
 @pytest.fixture(scope="session")

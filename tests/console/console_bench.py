@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from hil import options
+from hil import rig as bench
 from hil.rig import Rig
 from vppd.ops.api.users import Role, user_line
 
@@ -48,6 +49,7 @@ async def run(out: Path, port: int, duration_s: float, overrides: list[str]) -> 
     keeper.chmod(0o755)
     write_users(out / "users")
     settings = options.overrides((f"duration_s={duration_s}", *overrides))
+    bench.WIRE_TIMEOUT_S = bench.READY_TIMEOUT_S = 150.0  # kernels may have to be compiled
     scenario = options.load("zhejiang", settings, {}, "real")
     rig = Rig(
         scenario, out / "run", lambda _: None, vppd=str(keeper), more_config=API.format(port=port)

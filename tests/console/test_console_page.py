@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from api_daemon import Client
-from conftest import LivePlant
 from console_bench import PASSWORD
+from live_plant import LivePlant
 
 from vppd.journal.reader import SegmentStart, TickRecord, read
 from vppd.runtime.console_worker import past_events
@@ -212,7 +212,7 @@ def test_a_locked_out_unit_goes_and_the_others_take_over_within_two_ticks(page, 
     before, after = around_the_order(plant.out / "run" / "journal", unit)
     i = after.ids.index(unit)
     # It goes, and the plant delivers what is asked all the same: the others have its share.
-    assert abs(after.expected_mw[i]) < abs(before.expected_mw[i])
+    assert abs(after.setpoint_mw[i]) < abs(before.setpoint_mw[i])
     others = np.arange(len(after.ids)) != i
     assert np.abs(after.setpoint_mw - before.setpoint_mw)[others].sum() > 0.0
     assert abs(after.unserved_mw) < 0.01
@@ -225,7 +225,6 @@ class Seen:
     ids: tuple[str, ...]
     locked: bool
     setpoint_mw: np.ndarray
-    expected_mw: np.ndarray
     unserved_mw: float
 
 
@@ -242,7 +241,7 @@ def around_the_order(journal: Path, unit: str) -> tuple[Seen, Seen]:
         if isinstance(record, TickRecord):
             found = Seen(
                 ids, bool(record.image.locked[ids.index(unit)]), record.decision.p_setpoint_mw,
-                record.decision.expected_mw, record.decision.unserved_mw,
+ record.decision.unserved_mw,
             )  # fmt: skip
             if record.meta.utc_s < given_s:
                 before = found
