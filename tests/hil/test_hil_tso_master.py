@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from helpers import run_async, until
+from helpers import START_S, run_async, until
 from processes import free_port
 from py1815 import OutstationServer, Session
 from py1815.control import CommandStatus
@@ -26,7 +26,6 @@ from hil.tso.process import Spec, read
 
 COMM_LOST = 0x04
 T0_S = 1.0  # start of the runs in virtual time
-PATIENCE_S = 60.0  # with a process that starts on a busy machine
 SPEC = Spec(port=0, seed=1, duration_s=60.0, latency_s=(0.0, 0.002), source=SignalSource(), cuts=())
 
 
@@ -245,17 +244,17 @@ def test_a_process_sends_from_the_instant_that_it_is_told_until_it_is_told_to_st
             lines = []
             argv = [sys.executable, "-m", "hil.tso", str(tmp_path / "tso.json")]
             child = await Child.start("tso", argv, tmp_path / "log", on_line=lines.append)
-            await until(lambda: lines, PATIENCE_S)
+            await until(lambda: lines, START_S)
             t0_s = time.monotonic() + 0.5
             child.order(json.dumps({"do": "start", "t0_s": t0_s}))
-            await until(lambda: len(plant.values(0)) >= 4 and len(plant.values(1)) >= 4, PATIENCE_S)
+            await until(lambda: len(plant.values(0)) >= 4 and len(plant.values(1)) >= 4, START_S)
             child.order(json.dumps({"do": "stop"}))
             await child.process.wait()
             await child.stop(1.0)
             assert child.returncode == 0, child.last_lines()
             return t0_s, plant
 
-    t0_s, plant = run_async(scenario(), 2.0 * PATIENCE_S)
+    t0_s, plant = run_async(scenario(), 2.0 * START_S)
     rows, hertz = rows_of(tmp_path / "tso.csv"), rows_of(tmp_path / "tso.frequency.csv")
     assert [int(row["seq"]) for row in rows] == list(range(-2, len(rows) - 2))
     # How late it may be is the machine's affair; too early it never is.
