@@ -4,6 +4,7 @@ DURATION ?= 120
 SEED ?= 1
 SCENARIO ?= storm
 SEEDS ?= 1..1000
+JOBS ?= 2
 REGD := ../shared/data/agc/pjm_regd_2017-08-01T16_2s.csv.gz
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,8 +40,9 @@ broker:
 demo: setup broker  ## run a 175 MW plant for DURATION seconds: real daemon, 210 simulated DERs, a TSO
 	@$(BIN)/vppd-hil run zhejiang --clock real --duration $(DURATION) --seed $(SEED) --out build/demo
 
-test: setup broker  ## the whole test suite
-	@$(BIN)/python -m pytest
+test: setup broker  ## the whole test suite, in JOBS processes
+	@$(BIN)/python tests/compile_kernels.py
+	@$(BIN)/python -m pytest --numprocesses $(JOBS)
 
 bench: setup  ## benchmarks, peers side by side; writes build/bench/
 	@$(BIN)/python -m benchmarks.run --out build/bench

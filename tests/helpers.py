@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 T = TypeVar("T")
+START_S = 60.0  # at most, of a process with Numba in it on a busy machine: only a hang takes longer
 
 
 def run_async(main: Coroutine[object, object, T], timeout_s: float = 20.0) -> T:

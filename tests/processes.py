@@ -1,22 +1,42 @@
 """Peers in processes of their own, spoken to by JSON lines."""
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 PEERS = Path(__file__).parent / "peers"
 
 
+# Below those that the kernel gives to whoever asks for any, and those of the bench (20000 on).
+FIRST_PORT, PORTS, WORKERS = 10_000, 1_000, 10
+
+
+def _ports() -> Iterator[int]:
+    """Ports of this process of pytest-xdist alone, in turn; another run begins elsewhere."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    begin = os.getpid() % PORTS
+    for number in itertools.count(begin):
+        yield FIRST_PORT + worker * PORTS + number % PORTS
+
+
+_own_ports = _ports()
+
+
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now, and that nobody takes who does not ask for just this one."""
+    for port in itertools.islice(_own_ports, PORTS):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"none of {PORTS} ports is free")
 
 
 async def freeze(process: asyncio.subprocess.Process) -> None:

@@ -13,7 +13,7 @@ from vppd.config.load import parse_config
 from vppd.config.params import build_params
 from vppd.config.schema import Config
 
-SETTINGS = settings(max_examples=300, deadline=None)
+SETTINGS = settings(max_examples=300)
 TREE = yaml.safe_load(GOOD)
 WORDS = ["kind", "link", "id", "type", "driver", "p_max_mw", "plant", "broker", "b1", "pv", "<<"]
 SCALARS = (

@@ -53,7 +53,7 @@ def elsa(daemon: ApiDaemon) -> Client:
     return client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it takes half a core as long as it runs
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePlant]:
     """The bench by the real clock, with a daemon that has a console."""
     out, port = tmp_path_factory.mktemp("plant"), free_port()

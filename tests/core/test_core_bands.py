@@ -167,7 +167,7 @@ def test_the_safe_value_is_reached_over_the_band():
     assert d.p_setpoint_mw.tolist() == [0.0, 0.0]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.floats(-18.0, 18.0), min_size=4, max_size=25),
     st.sampled_from([Policy.EXACT, Policy.PRO_RATA, Policy.MERIT_ORDER]),

@@ -76,7 +76,7 @@ def _image(unit, now_s, agc_pu, order):
     )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(AGED, 9.0, Order.AUTO)
 @example(CUT, 0.0, Order.AUTO)
 @example(RESAID, -9.0, Order.SAFE)

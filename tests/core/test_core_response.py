@@ -91,7 +91,7 @@ def test_what_is_delivered_a_second_later_is_the_request():
         assert delivered_mw == pytest.approx(20.0 * agc_pu, abs=1e-3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.floats(-0.4, 0.4), min_size=3, max_size=12),
     st.lists(st.sampled_from([0.0, 0.1, 0.4]), min_size=3, max_size=3),

@@ -103,7 +103,7 @@ def counts(unit):
 # ------------------------------------------------------------------------- closed loop
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     others=st.lists(
         st.tuples(st.floats(0.0, 6.0), st.floats(0.0, 20.0), st.floats(0.0, 4.0)).filter(counts),
@@ -143,7 +143,6 @@ def test_the_little_that_comes_of_a_slow_unit_by_then_is_left_out_and_comes_on_t
     assert off_mw[:, :2] == pytest.approx(0.0, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(
     values=st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=25),
     ramp_mw_per_s=st.floats(0.05, 3.0),

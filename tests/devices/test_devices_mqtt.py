@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from brokers import MqttBroker
+from brokers import MqttBroker, keeps_the_standard
 from helpers import run_async, until
 from mqtt_peers import MqttPeer
 from mqtt_peers import linked as broker_link
@@ -258,6 +258,7 @@ def test_unit_that_restarted_does_not_follow_any_more():
         assert (await driver.read()).following is True
         await driver.write(-0.1)
         assert [topic for topic, *_ in wire.sent[-2:]] == ["ev/e1/mode", "ev/e1/set"]
+        assert [expiry_s for _, _, expiry_s, _, _ in wire.sent[-2:]] == [2.0, 2.0]
 
     run_async(scenario())
 
@@ -423,6 +424,7 @@ async def read_for_ever(driver: MqttLoad) -> None:
         await asyncio.sleep(0.01)
 
 
+@keeps_the_standard
 def test_over_a_real_broker(tmp_path):
     """From the depot's start to its death, with its last will."""
     from aiomqtt import Will

@@ -17,7 +17,8 @@ from hil.scenario import PlantDroopConfig
 SECOND = st.integers(0, SECONDS - 1)
 BIG_MW = st.floats(1.1e-3, 5.0)
 ONCE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -108,14 +108,16 @@ def test_a_foreign_folder_is_refused_in_one_line(small, tmp_path):
     assert (tmp_path / "out" / "journal" / "1.vj").read_text() == "ticks"
 
 
-def test_an_oversold_plant_runs_and_is_told(small, tmp_path):
+def test_an_oversold_plant_runs_and_is_told_and_so_is_a_limit_that_it_misses(small, tmp_path):
     out = tmp_path / "x" / ".." / "out"
     done = CliRunner().invoke(
         main,
         ["run", small, "--clock", "virtual", "--out", str(out), "--duration", "2", "--no-oracle",
-         "--set", "regulation_mw=500", "--set", "acceptance={}", "--set", "faults.offline_pct=0"],
+         "--set", "regulation_mw=500", "--set", "faults.offline_pct=0",
+         "--set", "acceptance={fleet.resources: {minimum: 9}}"],
     )  # fmt: skip
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
+    assert done.stderr.splitlines()[-1] == "not met: fleet.resources: 7 is under its limit 9 by 2"
     assert "oversold: 500 MW of regulation, but from its basepoints the fleet can rise" in (
         done.stderr
     )
@@ -126,7 +128,7 @@ def test_an_oversold_plant_runs_and_is_told(small, tmp_path):
     assert yaml.safe_load(written)["plan"]["allow_oversold"] is True
     head = next(line for line in written.splitlines() if line.startswith("# Generated: "))
     assert head.startswith(f"# Generated: vppd-hil run {small} ")
-    assert "--set regulation_mw=500 --set 'acceptance={}'" in head
+    assert "--set regulation_mw=500 --set faults.offline_pct=0 --set 'acceptance=" in head
 
 
 def test_virtual_runs_of_one_seed_have_the_same_journal_wherever_they_go(small, tmp_path):

@@ -29,7 +29,7 @@ def test_a_hole_stays_a_hole():
     assert np.isnan(y[kept(y)]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 400), columns=st.integers(1, 40))
 def test_each_column_has_its_extremes(seed, n, columns):
     rng = np.random.default_rng(seed)

@@ -109,7 +109,7 @@ def test_two_events_of_one_kind_draw_their_own_units():
 KINDS = sorted(kind for kind in FAULT_KINDS if kind not in ("link_cut", "agc_cut", "wire_kill"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 2**32),

@@ -10,9 +10,9 @@ from hil.sim.run import Simulation
 REPLAYED = Replay(1, 1, 0, bit_exact=True, chain_ok=True)
 POLICIES = ("response_aware", "merit_order")
 MACHINES = ("hvac", "industrial")
-AS_SHIPPED = {"duration_s": "180"}
+AS_SHIPPED = {"duration_s": "90"}
 MACHINES_FIRST = {  # in the merit order: it then answers the signal with them
-    "duration_s": "240",
+    "duration_s": "180",
     "regulation_mw": "10",
     "fleet.kinds.hvac.cost": "1",
     "fleet.kinds.industrial.cost": "2",

@@ -36,7 +36,7 @@ def law(function):
     st.integers(1, 15),
     st.integers(0, 10**6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_request_is_that_of_the_trace(gaps_s, seconds, seed):
     t_s = np.concatenate(([0.0], np.cumsum(gaps_s)))
     value = np.random.default_rng(seed).uniform(-1.0, 1.0, t_s.size)

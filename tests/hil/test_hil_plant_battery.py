@@ -61,7 +61,7 @@ def test_the_losses_add_up_to_the_unit_s_efficiency(efficiency):
 
 
 @given(st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=12))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_leaves_the_store_is_delivered_or_lost(orders):
     drive = made(ramp_mw_per_s=0.2, lag_true_s=0.3)
     own = drive.kind._own[0]

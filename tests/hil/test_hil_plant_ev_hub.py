@@ -49,7 +49,7 @@ def test_the_debt_falls_by_what_is_drawn():
 
 
 @given(st.floats(-0.099, 0.0))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_hub_draws_whole_amperes_and_at_least_six(p_mw):
     drive = made()
     drive.run(0.2, p_mw)
@@ -82,7 +82,7 @@ def test_cars_must_be_charged_when_their_time_gets_short():
 
 
 @given(st.lists(st.floats(-0.1, 0.0), min_size=1, max_size=20), st.integers(0, 1000))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_no_order_makes_a_car_leave_without_its_energy(orders, seed):
     drive = made(seed=seed, leave_first_s=300.0, leave_last_s=1500.0, need_pu=MOST_NEED_PU,
                  ramp_mw_per_s=0.02, lag_true_s=2.0)  # fmt: skip

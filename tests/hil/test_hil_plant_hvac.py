@@ -65,7 +65,7 @@ def test_freedom_ends_towards_the_edge_of_comfort():
 
 
 @given(st.lists(st.sampled_from([-0.92, -0.5, -0.08]), min_size=1, max_size=8))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_comfort_is_kept_against_any_order(orders):
     drive = made(ramp_mw_per_s=0.02, lag_true_s=25.0)
     for p_mw in orders:
@@ -121,7 +121,7 @@ class Watch:
     orders=st.lists(st.floats(-1.0, 0.0), min_size=5, max_size=25),
     on_s=st.floats(0.0, 300.0), off_s=st.floats(0.0, 300.0), lockout_s=st.floats(0.0, 600.0),
 )  # fmt: skip
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_no_order_breaks_the_times_of_a_machine(maker, orders, on_s, off_s, lockout_s):
     from test_hil_plant_industrial import industrial
 

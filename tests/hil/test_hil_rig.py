@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from helpers import run_async, until
@@ -64,7 +63,7 @@ def small(tmp_path):
     return str(path)
 
 
-def vppd_hil(*arguments: object, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+def vppd_hil(*arguments: object, timeout_s: float = 110.0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hil.cli", "run", *map(str, arguments)]
     return subprocess.run(
         command, cwd=REPO, capture_output=True, text=True, timeout=timeout_s, check=False
@@ -121,24 +120,6 @@ def test_a_small_run_from_one_end_to_the_other(small, tmp_path):
     head = next(line for line in written if line.startswith("# Generated: "))
     assert head.startswith(f"# Generated: vppd-hil run {small} --out {out} ")
     assert "--set faults.offline_pct=0" in head
-
-
-def test_faults_by_time_and_a_missed_limit_with_how_much(small, tmp_path):
-    raw = tmp_path / "out" / "raw"
-    limit = "acceptance={fleet.resources: {minimum: 9}}"
-    kill = "{at_s: 0.5, kind: wire_kill, process: 1, duration_s: 0.5}"
-    cut = "{at_s: 0.5, kind: link_cut, units: [bat001], duration_s: 0.5, how: silent}"
-    events = f"events=[{kill}, {cut}]"
-    done = vppd_hil(
-        small, "--out", raw.parent, "--duration", 3, "--set", limit, "--set", events,
-        "--set", "faults=none", "--no-oracle",
-    )  # fmt: skip
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "not met: fleet.resources: 7 is under its limit 9 by 2" in done.stderr
-    kinds = [event["kind"] for event in recording.read_events(raw)]
-    assert sorted(kinds) == ["link_back", "link_outage", "wire_back", "wire_kill"]
-    _, rows = recording.read_power(raw, 1)
-    assert set(np.round(np.diff(rows["t_s"]) / recording.PHYSICS_STEP_S)) == {1.0}
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def process(p_mw, state):
     return plant.Process(0, np.arange(3), rows)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 120), changes=st.integers(0, 12))
 def test_states_are_known_to_a_step_and_extremes_to_a_row(seed, n, changes):
     rng = np.random.default_rng(seed)

@@ -5,9 +5,10 @@ import csv
 import json
 import sys
 import time
+from dataclasses import replace
 
 import pytest
-from helpers import run_async, until
+from helpers import START_S, run_async, until
 from processes import free_port
 from py1815 import OutstationServer, Session
 from py1815.control import CommandStatus
@@ -18,17 +19,22 @@ from hil.faults import stream
 from hil.plumbing import Child
 from hil.scenario import EventConfig, FrequencySource, SignalSource
 from hil.scenario.frequency import GridConfig, SagConfig
+from hil.sim.loop import VirtualLoop, run
+from hil.sim.tso import SimulatedTso
 from hil.tso.master import TsoLink
 from hil.tso.process import Spec, read
 
 COMM_LOST = 0x04
+T0_S = 1.0  # start of the runs in virtual time
+SPEC = Spec(port=0, seed=1, duration_s=60.0, latency_s=(0.0, 0.002), source=SignalSource(), cuts=())
 
 
 class Plant:
     """A plant as the TSO sees it: keeps what it is told, reports nine inputs."""
 
-    def __init__(self):
+    def __init__(self, clock=time.monotonic):
         self.port = free_port()
+        self.clock = clock
         self.received = []
         self.functions = []
         self.answer = CommandStatus.SUCCESS
@@ -45,8 +51,11 @@ class Plant:
 
     def operate(self, controls):
         self.functions.append("operate")
-        self.received += [(time.monotonic(), c.index, c.command.value) for c in controls]
+        self.received += [(self.clock(), c.index, c.command.value) for c in controls]
         return [self.answer] * len(controls)
+
+    def values(self, index):
+        return [value for _, received, value in self.received if received == index]
 
     async def __aenter__(self):
         session = Session(self, control_provider=self)
@@ -149,97 +158,108 @@ def test_the_spec_survives_its_file(tmp_path):
     assert read(tmp_path / "tso.json") == spec
 
 
-@pytest.mark.parametrize("how", ["silent", "closed"])
-def test_a_process_that_sends_by_its_clock_and_is_cut(tmp_path, how):
-    async def scenario():
-        async with Plant() as plant:
-            cut = EventConfig(at_s=0.7, kind="agc_cut", duration_s=0.9, how=how)
-            Spec(
-                port=plant.port,
-                seed=1,
-                duration_s=60.0,
-                latency_s=(0.0, 0.002),
-                source=SignalSource(interval_s=0.2),
-                cuts=(cut,),
-            ).write(tmp_path / "tso.json")
-            lines = []
-            argv = [sys.executable, "-m", "hil.tso", str(tmp_path / "tso.json")]
-            child = await Child.start("tso", argv, tmp_path / "log", on_line=lines.append)
-            await until(lambda: lines)
-            t0_s = time.monotonic() + 1.0
-            child.order(json.dumps({"do": "start", "t0_s": t0_s}))
-            await until(lambda: any('"accepted"' in line for line in lines[14:]))
-            child.order(json.dumps({"do": "stop"}))
-            await child.process.wait()
-            await child.stop(1.0)
-            assert child.returncode == 0, child.last_lines()
-            return t0_s, plant.received
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
-    t0_s, received = run_async(scenario())
-    with (tmp_path / "tso.csv").open() as file:
-        rows = list(csv.DictReader(file))
+
+def sent_in_virtual_time(folder, spec, enough):
+    """What the plant was told until `enough(plant)`; the records are in the folder."""
+    loop = VirtualLoop()
+
+    async def scenario():
+        async with Plant(loop.time) as plant:
+            tso = SimulatedTso(replace(spec, port=plant.port), folder, loop.time)
+            serving = asyncio.create_task(tso.serve())
+            await until(lambda: tso.link.connected)
+            tso.start(T0_S)
+            await until(lambda: enough(plant))
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            return plant
+
+    plant = run(scenario(), loop)
+    assert loop.faults == []
+    return plant
+
+
+def instants(rows):
+    return [float(row["t_sent_s"]) - T0_S for row in rows]
+
+
+@pytest.mark.parametrize(("how", "after"), [("silent", []), ("closed", ["down"])])
+def test_values_go_out_by_the_clock_but_in_a_cut(tmp_path, how, after):
+    """A link that was closed connects while the first value behind the cut is due already."""
+    cut = EventConfig(at_s=0.7, kind="agc_cut", duration_s=0.9, how=how)
+    spec = replace(SPEC, source=SignalSource(interval_s=0.2), cuts=(cut,))
+    plant = sent_in_virtual_time(tmp_path, spec, lambda plant: len(plant.received) == 14)
+    rows = rows_of(tmp_path / "tso.csv")
     assert tuple(rows[0]) == recording.TSO_COLUMNS
-    assert [int(row["seq"]) for row in rows[:3]] == [-2, -1, 0]  # the plant is on AGC at t0
-    assert rows[0]["pu"] == rows[1]["pu"] == rows[2]["pu"]
-    rows = rows[2:]
+    assert [int(row["seq"]) for row in rows] == list(range(-2, len(rows) - 2))
+    assert rows[0]["pu"] == rows[1]["pu"] == rows[2]["pu"]  # the plant is on AGC at t0
+    assert instants(rows) == pytest.approx([0.2 * seq for seq in range(-2, len(rows) - 2)])
     status = [row["status"] for row in rows]
-    assert status[:4] == ["accepted"] * 4
-    assert status[4:8] == ["cut"] * 4
-    assert status[-1] == "accepted"
-    assert all(row["t_socket_s"] == "nan" for row in rows[4:8])
-    for number, row in enumerate(rows):
-        late_s = float(row["t_sent_s"]) - t0_s - 0.2 * number
-        assert -0.001 < late_s < 0.15
-    assert len(received) == status.count("accepted") + 2
-    kinds = [event["kind"] for event in recording.read_events(tmp_path)]
-    assert kinds == ["agc_cut", "agc_back"]
-    with (tmp_path / "tso.inputs.csv").open() as file:
-        inputs = list(csv.DictReader(file))
-    assert inputs[0]["p_kw"] == "1234.0"
+    assert status[:10] == ["accepted"] * 6 + ["cut"] * 4  # 0.8 to 1.4 s
+    assert status[10:] == [*after, *["accepted"] * 8]
+    assert all((row["t_socket_s"] == "nan") == (row["status"] != "accepted") for row in rows)
+    told = [row for row in rows if row["status"] == "accepted"]
+    assert plant.values(0) == pytest.approx([float(row["pu"]) for row in told], abs=1e-7)
+    events = [(event["kind"], event["t_s"] - T0_S) for event in recording.read_events(tmp_path)]
+    assert events == [("agc_cut", pytest.approx(0.7)), ("agc_back", pytest.approx(1.6))]
+    polled = {row["p_kw"] for row in rows_of(tmp_path / "tso.inputs.csv")}
+    assert polled == {"1234.0"}
 
 
 @pytest.mark.parametrize("select", [False, True])
 def test_the_frequency_goes_out_each_interval_between_the_agc_values(tmp_path, select):
+    spec = replace(
+        SPEC,
+        source=SignalSource(interval_s=0.4, select=select),
+        cuts=(EventConfig(at_s=0.7, kind="agc_cut", duration_s=0.5, how="silent"),),
+        frequency=FrequencySource(
+            kind="event", interval_s=0.2, event=SagConfig(at_s=0.5, nadir_after_s=10.0)
+        ),
+    )
+    plant = sent_in_virtual_time(tmp_path, spec, lambda plant: len(plant.values(1)) == 12)
+    rows = rows_of(tmp_path / "tso.frequency.csv")
+    assert tuple(rows[0]) == recording.FREQUENCY_COLUMNS
+    # from two AGC values before the start on
+    assert instants(rows) == pytest.approx([0.2 * number - 0.7 for number in range(len(rows))])
+    status = [row["status"] for row in rows]
+    assert status[:14] == ["accepted"] * 7 + ["cut"] * 3 + ["accepted"] * 4  # 0.7, 0.9, 1.1 s
+    sent = [float(row["freq_hz"]) for row in rows if row["status"] == "accepted"]
+    assert plant.values(1)[: len(sent)] == pytest.approx(sent, abs=1e-5)
+    assert sent[:7] == [50.0] * 7
+    assert 49.7 < sent[-1] < 49.9
+    assert ("select" in plant.functions) == select
+
+
+def test_a_process_sends_from_the_instant_that_it_is_told_until_it_is_told_to_stop(tmp_path):
     async def scenario():
         async with Plant() as plant:
-            Spec(
-                port=plant.port,
-                seed=1,
-                duration_s=60.0,
-                latency_s=(0.0, 0.002),
-                source=SignalSource(interval_s=0.4, select=select),
-                cuts=(EventConfig(at_s=0.7, kind="agc_cut", duration_s=0.5, how="silent"),),
-                frequency=FrequencySource(
-                    kind="event", interval_s=0.2, event=SagConfig(at_s=0.5, nadir_after_s=10.0)
-                ),
-            ).write(tmp_path / "tso.json")
+            frequency = FrequencySource(kind="event", interval_s=0.2)
+            source = SignalSource(interval_s=0.2)
+            spec = replace(SPEC, port=plant.port, source=source, frequency=frequency)
+            spec.write(tmp_path / "tso.json")
             lines = []
             argv = [sys.executable, "-m", "hil.tso", str(tmp_path / "tso.json")]
             child = await Child.start("tso", argv, tmp_path / "log", on_line=lines.append)
-            await until(lambda: lines)
-            t0_s = time.monotonic() + 1.0
+            await until(lambda: lines, START_S)
+            t0_s = time.monotonic() + 0.5
             child.order(json.dumps({"do": "start", "t0_s": t0_s}))
-            await until(lambda: sum(index == 1 for _, index, _ in plant.received) >= 12)
+            await until(lambda: len(plant.values(0)) >= 4 and len(plant.values(1)) >= 4, START_S)
             child.order(json.dumps({"do": "stop"}))
             await child.process.wait()
             await child.stop(1.0)
             assert child.returncode == 0, child.last_lines()
             return t0_s, plant
 
-    t0_s, plant = run_async(scenario())
-    with (tmp_path / "tso.frequency.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == recording.FREQUENCY_COLUMNS
-    for number, row in enumerate(rows, start=-4):  # two AGC values before the start
-        late_s = float(row["t_sent_s"]) - t0_s - 0.2 * (number + 0.5)
-        assert -0.001 < late_s < 0.15
-    status = [row["status"] for row in rows]
-    assert status[:7] == ["accepted"] * 7
-    assert status[7:10] == ["cut"] * 3  # 0.7, 0.9, 1.1 s
-    assert status[10:14] == ["accepted"] * 4
-    hertz = [value for _, index, value in plant.received if index == 1]
-    sent = [float(row["freq_hz"]) for row in rows if row["status"] == "accepted"]
-    assert hertz == pytest.approx(sent, abs=1e-5)
-    assert sent[:7] == [50.0] * 7
-    assert 49.7 < sent[-1] < 49.9
-    assert ("select" in plant.functions) == select
+    t0_s, plant = run_async(scenario(), 2.0 * START_S)
+    rows, hertz = rows_of(tmp_path / "tso.csv"), rows_of(tmp_path / "tso.frequency.csv")
+    assert [int(row["seq"]) for row in rows] == list(range(-2, len(rows) - 2))
+    # How late it may be is the machine's affair; too early it never is.
+    assert all(float(row["t_sent_s"]) >= t0_s + 0.2 * int(row["seq"]) - 1e-6 for row in rows)
+    for index, column, told in ((0, "pu", rows), (1, "freq_hz", hertz)):
+        sent = [float(row[column]) for row in told if row["status"] == "accepted"]
+        assert len(sent) >= 3
+        assert plant.values(index)[: len(sent)] == pytest.approx(sent, abs=1e-5)

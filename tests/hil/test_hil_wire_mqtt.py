@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import aiomqtt
 import pytest
+from brokers import keeps_the_standard
 from helpers import run_async, until
 from processes import free_port
 from small_bench import Bench, unit
@@ -121,6 +122,7 @@ def test_a_retained_order_is_ignored(tmp_path):
     run_async(scenario())
 
 
+@keeps_the_standard
 def test_a_lost_link_publishes_the_last_will(tmp_path):
     async def scenario():
         async with depot(tmp_path) as (_, made, _, heard, _):

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers import run_async, until
+from helpers import START_S, run_async, until
 from small_bench import Bench, Clock, fleet, unit
 
 from hil import recording
@@ -37,7 +37,8 @@ class Wire:
         argv = [sys.executable, "-m", "hil.wire", str(self.raw / "fleet.json"), "0"]
         before = len(self.lines)
         self.child = await Child.start("wire", argv, self.raw / "log", on_line=self.hear)
-        await until(lambda: len(self.lines) > before or self.child.returncode is not None)
+        ended = lambda: self.child.returncode is not None  # noqa: E731
+        await until(lambda: len(self.lines) > before or ended(), START_S)
         assert self.lines[before]["ready"], self.child.last_lines()
 
     def hear(self, line):
@@ -79,7 +80,7 @@ def test_records_on_the_grid_and_ends_with_its_orders(tmp_path):
         assert abs(written["t_s"][0] - time.monotonic()) < 20.0
         await wire.child.stop(1.0)
 
-    run_async(scenario())
+    run_async(scenario(), 2.0 * START_S)
 
 
 def test_killed_and_back_the_record_has_no_hole_and_the_plant_no_jump(tmp_path):
@@ -103,7 +104,7 @@ def test_killed_and_back_the_record_has_no_hole_and_the_plant_no_jump(tmp_path):
         assert after["state"][0][1] == UnitState.FOLLOW
         assert wire.child.returncode == 0
 
-    run_async(scenario())
+    run_async(scenario(), 2.0 * START_S)
 
 
 def test_a_new_simulator_finds_the_watchdogs_of_its_units_armed(tmp_path):
@@ -146,7 +147,7 @@ def test_cut_links_come_back(tmp_path):
         await wire.child.stop(1.0)
         assert wire.child.returncode == 0
 
-    run_async(scenario())
+    run_async(scenario(), 2.0 * START_S)
 
 
 def test_outages_begin_with_the_run(tmp_path):
@@ -166,7 +167,7 @@ def test_outages_begin_with_the_run(tmp_path):
         for kinds in by_unit.values():
             assert kinds == (["link_outage", "link_back"] * len(kinds))[: len(kinds)]
 
-    run_async(scenario())
+    run_async(scenario(), 2.0 * START_S)
 
 
 def test_a_line_keeps_the_order_and_its_latency():
@@ -195,7 +196,7 @@ def test_a_line_keeps_the_order_and_its_latency():
         await later.wait()  # slower than the slowest: what was cut would be here
         assert len(arrived) == 50
 
-    run_async(scenario())
+    run_async(scenario(), 2.0 * START_S)
 
 
 def test_outages_have_the_share_and_length_that_were_asked_for():

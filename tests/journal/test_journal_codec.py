@@ -45,7 +45,7 @@ def kept_bits(decision: object) -> dict[str, bytes]:
     return {name: value for name, value in bits(decision).items() if name in KEPT}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     n=st.integers(0, 5),
     counts=st.lists(st.integers(0, 4), min_size=1, max_size=4),
@@ -65,7 +65,7 @@ def test_ticks_come_back_bit_for_bit(n, counts, pool):
         assert kept.digest == digest_of(Block("Decision", SCHEMA.decision, n), written[2])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n=st.integers(0, 5), pool=st.lists(word, min_size=1, max_size=40))
 def test_state_comes_back_bit_for_bit(n, pool):
     state = record_of(State, n, 0, itertools.cycle(pool))
@@ -151,7 +151,7 @@ def test_what_is_no_stream_is_refused(data):
         inflate(data, 1000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(payloads=st.lists(st.binary(max_size=400), min_size=1, max_size=3))
 def test_no_payload_does_more_than_raise_a_layout_error(payloads):
     decoder = TickDecoder(TickLayout(SCHEMA, make_params(2)))
@@ -162,7 +162,7 @@ def test_no_payload_does_more_than_raise_a_layout_error(payloads):
         pass
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     at=st.integers(0, 10**6),
     flip=st.integers(1, 255),

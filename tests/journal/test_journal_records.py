@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import image
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_core import N, images, noise, plant, write
 from journal_plant import bits, first_state, make_meta, make_params, only_segment
@@ -93,7 +93,7 @@ def tool(path: Path, *columns: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_the_two_readers_agree_on_any_words(data):
     """Whatever a segment holds: on its grids, off them, NaN of any kind, and jumps."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import response_reference as reference
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vppd.core.types import Quality, Reason, WriteResult
@@ -102,7 +102,6 @@ def lives(draw):
     return list(zip(instants, powers, strict=True)), dead_s, draw(st.floats(0.0, 30.0))
 
 
-@settings(deadline=None)
 @given(lives(), st.floats(0.0, 1.0), st.floats(-9.0, 9.0))
 def test_an_exact_model_without_noise_is_the_truth(life, share, model_mw):
     """From the last tick over a measurement to now and ahead, whatever was sent and when."""

@@ -45,7 +45,7 @@ def test_registers_come_out_as_they_went_in(words):
     assert decode_reply(READ_TWO, body).registers == list(words)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     pieces=st.lists(
         st.one_of(

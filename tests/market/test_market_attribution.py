@@ -236,7 +236,7 @@ FLAGS = st.lists(st.integers(0, 1), min_size=3, max_size=3).map(lambda v: np.arr
 ANSWERS = st.lists(st.integers(0, 3), min_size=3, max_size=3).map(lambda v: np.array(v, np.uint8))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     policy=st.sampled_from(list(Policy)),
     order=st.sampled_from([Order.AUTO, Order.AUTO, Order.LOCAL, Order.SAFE]),

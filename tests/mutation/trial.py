@@ -26,7 +26,7 @@ import pytest
 LOADING_S = 8  # CPU time for imports and collection
 SPARE_S = 2  # CPU time of a test: so much, and four times what it takes without a change
 UNUSED = ("cacheprovider", "doctest", "faulthandler", "junitxml", "logging", "pastebin",
-          "threadexception", "unraisableexception")  # fmt: skip
+          "threadexception", "unraisableexception", "xdist", "xdist.looponfail")  # fmt: skip
 OPTIONS = (
     "-x", "-q", "-s", "--tb=short", "--assert=plain", "--timeout=0", "-o", "addopts=",
     "-W", "ignore::RuntimeWarning", "-W", "ignore::pytest.PytestAssertRewriteWarning",

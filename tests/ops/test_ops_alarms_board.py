@@ -310,9 +310,7 @@ class History(RuleBasedStateMachine):
         self.changes_tell_the_whole_story()
 
 
-History.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, print_blob=True
-)
+History.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestHistory = History.TestCase
 
 

@@ -245,7 +245,7 @@ def test_a_year_of_ticks_does_not_drift():
     assert schedule.due()[0] == pytest.approx(1e6 + 31_536_000.1, abs=1e-6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     period_s=st.sampled_from([0.1, 0.5, 1.0, 4.0]),
     interval_s=st.sampled_from([None, 0.1, 2.0, 4.0]),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers import START_S
 from processes import free_port
 
 VPPD = Path(sys.executable).with_name("vppd")
@@ -82,7 +83,7 @@ class WarmDaemons:
         return self
 
     def __exit__(self, *_error):
-        self._process.communicate(timeout=10.0)
+        self._process.communicate(timeout=START_S)
 
     def start(self, config: Path, notify: Path, log: str) -> Forked:
         """`vppd run`, forked."""

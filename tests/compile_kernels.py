@@ -1,0 +1,32 @@
+"""Compile the kernels of the daemon and of the bench into Numba's cache, on all cores.
+
+`make test` does so first: else each process that runs tests would compile all of them by itself.
+"""
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+
+import numba  # noqa: F401  # loaded once, for all processes
+
+from vppd.kernels import warm
+
+
+def compile_module(name: str) -> None:
+    """Compile what a module has, unless the cache has it."""
+    import_module(name)
+
+
+def main() -> None:
+    """Begin with `ahead`: with what it imports it takes as long as all the others."""
+    ahead, *others = (f"vppd.kernels.{name}" for name in warm.MODULES)
+    modules = [ahead, "hil.plant.plant", *reversed(others)]  # what it imports comes last
+    jobs, fork = len(os.sched_getaffinity(0)), multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(jobs, fork) as pool:
+        for _ in pool.map(compile_module, modules):
+            pass  # a failure is raised here
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Which tests share a process, where `make test` runs them in several (pytest-xdist).
+
+A file stays in one process, with the runs that it makes once for all its tests. What starts
+processes on the real clock, or needs every core, is one share: so at most one of these runs at a
+time, and the other processes take one core each.
+"""
+
+from xdist.scheduler import LoadScopeScheduling
+
+REAL_CLOCK = (
+    "tests/console/",
+    "tests/docs/",
+    "tests/system/",
+    "tests/systemd/",
+    "tests/hil/test_hil_accept.py",
+    "tests/hil/test_hil_campaign.py",
+    "tests/hil/test_hil_campaign_pool.py",
+    "tests/hil/test_hil_cli.py",
+    "tests/hil/test_hil_commission.py",
+    "tests/hil/test_hil_faults_wire.py",
+    "tests/hil/test_hil_rig.py",
+    "tests/hil/test_hil_tso_master.py",
+    "tests/hil/test_hil_wire_",
+)
+
+
+def share_of(nodeid: str) -> str:
+    """Name of the share that a test belongs to."""
+    return "real clock" if nodeid.startswith(REAL_CLOCK) else nodeid.partition("::")[0]
+
+
+class Shares(LoadScopeScheduling):
+    """Gives the next share to the process that has nothing left to do, in order of collection."""
+
+    def __init__(self, config, log=None):
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # by number of tests: the long ones come last
+
+    def _split_scope(self, nodeid: str) -> str:
+        return share_of(nodeid)
