@@ -117,7 +117,8 @@ class Plant:
             p_avail_max_mw=self.params.p_max_mw * rng.uniform(0.95, 1.0, n),
             accepted_mw=self.told_mw, accepted_at_s=np.full(n, now_s - 0.98),
             write_result=flags, remote=flags, connected=flags, locked=np.zeros(n, np.uint8),
-            operator_mw=np.full(n, np.nan), pardon=-1,
+            operator_mw=np.full(n, np.nan), energy_mwh=np.full(n, np.nan),
+            energy_at_s=np.full(n, np.nan), pardon=-1,
         )  # fmt: skip
 
     def _follow(self, decision: Decision) -> None:
