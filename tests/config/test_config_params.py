@@ -78,9 +78,9 @@ def test_every_array_is_float64_read_only_and_of_one_length():
 @pytest.mark.parametrize(
     ("range_mw", "resolution_mw", "steps"),
     [
-        (8.366, 0.0, 1e3), (2.0, 0.0, 1e3), (1.999, 0.0, 1e4), (0.328, 0.0, 1e4), (0.007, 0.0, 1e6),
-        (300.0, 0.0, 1e3), (0.0, 0.0, 1e9),
-        (8.366, 0.1, 1e3), (8.366, 0.025, 1e3), (8.366, 0.00025, 1e5), (8.366, 1.0 / 3.0, 0.0),
+        (8.366, 0.0, 1e4), (2.0, 0.0, 1e4), (1.999, 0.0, 1e4), (0.328, 0.0, 1e4), (0.007, 0.0, 1e6),
+        (300.0, 0.0, 1e4), (0.0, 0.0, 1e9),
+        (8.366, 0.1, 1e4), (8.366, 0.025, 1e4), (8.366, 0.00025, 1e5), (8.366, 1.0 / 3.0, 0.0),
     ],
 )  # fmt: skip
 def test_the_grid_of_a_unit_is_a_power_of_ten_fine_enough_for_it(range_mw, resolution_mw, steps):

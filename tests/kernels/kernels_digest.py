@@ -39,7 +39,7 @@ def on_grids(rng: np.random.Generator, n: int, *, read_only: bool) -> list[np.nd
     rounded, instants = np.zeros(n), np.zeros(n)
     round_all(low_mw, per, rounded)
     round_instants(5e6, 1e4, high_mw, np.roll(high_mw, 1), low_mw, instants)
-    fit_to_grid(per, low_mw, high_mw, member, np.zeros(4), p_mw)
+    fit_to_grid(per, np.full_like(per, np.nan), low_mw, high_mw, member, np.zeros(4), p_mw)
     return [rounded, instants, p_mw]
 
 

@@ -83,15 +83,28 @@ def test_no_instant_passes_the_anchor_nor_gets_later(now_s, anchor_s):
     assert now_s < anchor_s or out_s >= anchor_us / 1e6
 
 
-def fitted(p_mw, lower_mw, upper_mw, per, member=None, groups=0):
+def fitted(p_mw, lower_mw, upper_mw, per, member=None, groups=0, last_mw=None):
     n = len(p_mw)
     out = np.array(p_mw, float)
+    last = np.full(n, np.nan) if last_mw is None else np.array(last_mw, float)
     member = [-1] * n if member is None else member
     count = fit_to_grid(
-        np.broadcast_to(np.array(per, float), n).copy(), np.array(lower_mw, float),
+        np.broadcast_to(np.array(per, float), n).copy(), last, np.array(lower_mw, float),
         np.array(upper_mw, float), np.array([*member, -1]), np.full(groups + 1, 9.0), out,
     )  # fmt: skip
     return count, out
+
+
+def test_of_many_that_share_a_small_change_one_moves():
+    """Eight that were at 0 are to give 200 W each: 1.6 kW by one step or two, not by eight."""
+    _, out = fitted([0.0002] * 8, [-1] * 8, [1] * 8, 1e3, last_mw=[0.0] * 8)
+    assert np.count_nonzero(out) in (1, 2)
+    assert abs(out.sum() - 0.0016) < 0.001
+
+
+def test_who_cannot_stay_within_its_limits_moves():
+    _, out = fitted([0.0014], [0.001], [1.0], 1e3, last_mw=[0.0007])
+    assert out.tolist() == [0.001]
 
 
 def test_what_one_loses_the_next_one_gets():

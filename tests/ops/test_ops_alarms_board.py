@@ -290,7 +290,7 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def nothing_due_is_left(self):
-        assert self.board.due_s > self.now_s or self.board.due_s == -math.inf
+        assert self.board.due_s >= self.now_s or self.board.due_s == -math.inf
 
     def teardown(self):
         """When all is well, everybody has taken note and nothing is hidden, nothing is left."""

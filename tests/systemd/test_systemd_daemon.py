@@ -12,7 +12,9 @@ from vppd.ops.status_socket import read_status
 SKIP = why_not()
 pytestmark = pytest.mark.skipif(SKIP is not None, reason=SKIP or "")
 
-COMMAND = "import sys\nfrom vppd.cli import main\nsys.exit(main())\n"
+COMMAND = (
+    "import sys\nfrom vppd.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+)
 CONFIG = "/etc/vppd/vppd.yaml"
 # The interpreter's library (see container.py), and the kernels that the service has compiled.
 ENVIRON = ("LD_LIBRARY_PATH=/opt/vppd/python/lib", "NUMBA_CACHE_DIR=/var/cache/vppd/numba")

@@ -19,7 +19,9 @@ from vppd.ops.status_socket import read_status
 SKIP = why_not()
 pytestmark = pytest.mark.skipif(SKIP is not None, reason=SKIP or "")
 
-COMMAND = "import sys\nfrom vppd.cli import main\nsys.exit(main())\n"
+COMMAND = (
+    "import sys\nfrom vppd.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+)
 KILLS = 10
 READY_MAX_S = 1.5
 SETPOINT_MAX_S = 2.0

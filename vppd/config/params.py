@@ -20,7 +20,7 @@ _AWARD_GUARDS = {
     "clamp": AwardGuard.CLAMP,
 }
 STEPS_MIN = 2000.0
-STEPS_PER_MW_MIN, STEPS_PER_MW_MAX = 1e3, 1e9
+STEPS_PER_MW_MIN, STEPS_PER_MW_MAX = 1e4, 1e9
 # Zero power for any frequency: the core multiplies by it even where droop is off.
 _NO_DROOP = DroopConfig(droop_pu=1.0, power_mw=0.0)
 
@@ -109,7 +109,7 @@ def basepoints_mw(config: Config) -> F8:
 def steps_per_mw(range_mw: float, resolution_mw: float) -> float:
     """Grid that setpoints and readings of a unit are rounded to: its steps in 1 MW.
 
-    A power of ten: 1 kW or less, and at least `STEPS_MIN` steps over the range of the unit, far
+    A power of ten: 100 W or less, and at least `STEPS_MIN` steps over the range of the unit, far
     below what a meter of class 0.5 can tell. A unit that takes a grid only (`resolution_mw`) gets
     one that holds it. 0: none does.
     """

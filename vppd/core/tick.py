@@ -296,7 +296,8 @@ def on_the_grid(done: Split, able: Able, params: Params, ahead: Foresight | None
     if params.fixed.gridless:
         return done
     moved = _fit_to_grid(
-        params.steps_per_mw, able.box.lower_mw, able.box.upper_mw, params.fixed.member,
+        params.steps_per_mw, able.last_mw, able.box.lower_mw, able.box.upper_mw,
+        params.fixed.member,
         np.empty(params.group_parent.size + 1), done.p_mw,
     )  # fmt: skip
     return done._replace(expected=expected_of(done.p_mw, ahead)) if moved else done

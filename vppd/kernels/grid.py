@@ -9,6 +9,7 @@ import numpy as np
 
 from vppd.kernels.jit import F8, I8, IN, IN_I8, OUT, f8, i8, kernel
 
+STAY = 0.75  # steps
 EXACT = 2.0**52  # from here on doubles are whole numbers: nothing is left to round
 
 
@@ -80,21 +81,22 @@ def _within(x_mw: float, lower_mw: float, upper_mw: float, per: float) -> float:
     return near_mw + 0.0 if lower_mw <= near_mw <= upper_mw else np.nan
 
 
-@kernel(i8(IN, IN, IN, IN_I8, OUT, OUT))
+@kernel(i8(IN, IN, IN, IN, IN_I8, OUT, OUT))
 def fit_to_grid(
-    per_mw: F8, lower_mw: F8, upper_mw: F8, member: I8, carried_mw: F8, p_mw: F8
+    per_mw: F8, last_mw: F8, lower_mw: F8, upper_mw: F8, member: I8, carried_mw: F8, p_mw: F8
 ) -> int:
     """Round n setpoints to their grids within their limits; what one loses the next one gets.
 
-    So sums stay right within half a step, over the units of no group, and of each group by itself:
-    a group at its limit is not pushed beyond it by its neighbours. A setpoint that is on its grid
-    stays, and none moves by more than one and a half steps. Where no number of the grid lies
-    within the limits, the setpoint stays off it.
+    So sums stay right within a step, over the units of no group, and of each group by itself: a
+    group at its limit is not pushed beyond it by its neighbours. A unit whose last setpoint is
+    nearer than `STAY` steps keeps it: else each of many that share a small change would go to and
+    fro by a step. A setpoint that is on its grid stays, and none moves by more than two steps.
+    Where no number of the grid lies within the limits, the setpoint stays off it.
 
     Parameters
     ----------
-    per_mw, lower_mw, upper_mw : shape (n,)
-        Steps of the grid in 1 MW (0: none); limits of the setpoints.
+    per_mw, last_mw, lower_mw, upper_mw : shape (n,)
+        Steps of the grid in 1 MW (0: none); last setpoints (NaN: none); limits of the setpoints.
     member : shape (n + 1,)
         Group of each unit; -1: none.
     carried_mw : shape (g + 1,), written
@@ -117,7 +119,11 @@ def fit_to_grid(
         g = member[i] if member[i] >= 0 else groups
         step_mw = 1.0 / per
         extra_mw = min(max(carried_mw[g], -step_mw), step_mw)
-        fitted_mw = _within(x_mw + extra_mw, lower_mw[i], upper_mw[i], per)
+        wanted_mw = x_mw + extra_mw
+        fitted_mw = _within(wanted_mw, lower_mw[i], upper_mw[i], per)
+        last = last_mw[i]
+        if abs(wanted_mw - last) < STAY * step_mw and lower_mw[i] <= last and last <= upper_mw[i]:
+            fitted_mw = _within(last, lower_mw[i], upper_mw[i], per)
         if not np.isnan(fitted_mw):
             carried_mw[g] += x_mw - fitted_mw
             p_mw[i] = fitted_mw
