@@ -42,7 +42,7 @@ demo: setup broker  ## run a 175 MW plant for DURATION seconds: real daemon, 210
 
 test: setup broker  ## the whole test suite, in JOBS processes
 	@$(BIN)/python tests/compile_kernels.py
-	@$(BIN)/python -m pytest --numprocesses $(JOBS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --max-worker-restart 0
 
 bench: setup  ## benchmarks, peers side by side; writes build/bench/
 	@$(BIN)/python -m benchmarks.run --out build/bench

@@ -10,7 +10,7 @@ from hil.sim.run import Simulation
 REPLAYED = Replay(1, 1, 0, bit_exact=True, chain_ok=True)
 POLICIES = ("response_aware", "merit_order")
 MACHINES = ("hvac", "industrial")
-AS_SHIPPED = {"duration_s": "90"}
+AS_SHIPPED = {"duration_s": "180"}
 MACHINES_FIRST = {  # in the merit order: it then answers the signal with them
     "duration_s": "180",
     "regulation_mw": "10",
