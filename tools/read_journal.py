@@ -290,6 +290,7 @@ class Segment:
             expected, side, guess, g = own.whole, 0, was[i], self.group[i]
             if how == NOISE:
                 expected = (own.mean + 8) >> 4
+            if how in (HOLD, NOISE) and by:
                 side = int(now[by[0]][i] != self.was[by[0]][i])
             elif how == SINCE:
                 expected = self.before_us

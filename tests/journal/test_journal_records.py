@@ -167,6 +167,8 @@ def test_a_value_off_its_grid_costs_its_bits_and_comes_back():
         Coding("meta.utc_s", "shift", "", ("kept.request_mw",)),
         Coding("image.soc_pu", "noise", "", ("kept.p_setpoint_mw",)),
         Coding("image.soc_pu", "since", "", ("kept.send",)),
+        Coding("image.soc_pu", "hold", "", ("kept.p_setpoint_mw",)),
+        Coding("image.agc_pu", "hold", "", ("image.now_s",)),
         Coding("image.quality", "hold", "", ("image.soc_pu",)),
         Coding("kept.nothing", "hold"),
     ],

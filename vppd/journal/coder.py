@@ -172,8 +172,7 @@ def _raw(code: I8, data: U1, model: U2, base: int, value: int) -> int:
     """Code 64 bits, byte by byte from the highest."""
     out = 0
     for k in range(7, -1, -1):
-        byte = _tree(code, data, model, base + 256 * k, 8, (value >> (8 * k)) & 255)
-        out = (out << 8) | byte
+        out = (out << 8) | _tree(code, data, model, base + 256 * k, 8, (value >> (8 * k)) & 255)
     return out
 
 
@@ -424,6 +423,7 @@ def code_units(
             expected, side, guess = whole[to], 0, before[at]
             if how == NOISE:
                 expected = (mean[to] + 8) >> 4
+            if how in (HOLD, NOISE) and a >= 0:
                 side = 1 if words[a + i] != before[a + i] else 0
             elif how == SINCE:
                 expected = before_us
@@ -476,8 +476,7 @@ def begin(code: I8, data: U1, decoding: int) -> int:
     code[LOW], code[RANGE], code[AT], code[WAY], code[BAD] = 0, TOP, 0, decoding, 0
     if decoding:
         for k in range(5):
-            byte = np.int64(data[k]) if k < code[SIZE] else 0
-            code[LOW] = (code[LOW] << 8) | byte
+            code[LOW] = (code[LOW] << 8) | (np.int64(data[k]) if k < code[SIZE] else 0)
         code[AT] = 5
     return 0
 
