@@ -38,7 +38,7 @@ WHOLE_MAX = 1 << 52
 LENGTH_MAX = 54
 GRID, NAN, RAW = 0, 1, 2  # classes of words
 NAN_BITS = 0x7FF8000000000000
-STEP_US = 10_000  # of instants
+STEP_US, STEPS_MAX = 10_000, 1 << 40  # of instants
 KINDS_MAX = 8
 
 
@@ -232,10 +232,10 @@ def _since(
         steps = _number(
             code, data, model, base + FLAGS + BYTES, scale, to, since // STEP_US - usual
         )
-        steps = _bounded(usual + steps)
+        steps = min(max(usual + steps, -STEPS_MAX), STEPS_MAX)
         mean[to] += ((steps << 4) - mean[to]) >> 2
-        return _bounded(steps * STEP_US)
-    return _bounded(_raw(code, data, model, base + FLAGS, since))
+        return steps * STEP_US
+    return _raw(code, data, model, base + FLAGS, since)
 
 
 @kernel()
@@ -248,7 +248,7 @@ def _word(
     _sort(words, floats, at, per, whole, kind, to)
     found = _class(code, data, model, base, last_kind, kind[to])
     if found == GRID:
-        number = _bounded(whole[to] - expected)
+        number = whole[to] - expected  # may be twice as large as a whole number
         if how == SINCE:
             number = _since(code, data, model, base, number, scale, mean, to)
         else:
