@@ -151,11 +151,11 @@ def decode_word(
     if not since:
         k = expected + bits.number(own, key)
     elif bits.bit(key, "step"):
-        n = bounded(((own.mean + 8) >> 4) + bits.number(own, key))
+        n = ((own.mean + 8) >> 4) + bits.number(own, key)
         own.mean += ((n << 4) - own.mean) >> 2
-        k = expected + bounded(n * 10_000)
+        k = expected + n * 10_000
     else:
-        k = expected + bounded(signed(bits.raw(key)))
+        k = expected + signed(bits.raw(key))
     return k % (1 << 64) if steps == 0.0 else word_of(k / steps)
 
 
@@ -290,6 +290,7 @@ class Segment:
             expected, side, guess, g = own.whole, 0, was[i], self.group[i]
             if how == NOISE:
                 expected = (own.mean + 8) >> 4
+            if how in (HOLD, NOISE) and by:
                 side = int(now[by[0]][i] != self.was[by[0]][i])
             elif how == SINCE:
                 expected = self.before_us

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from journal_plant import bits, first_state, make_image, make_meta, make_params, record_of, words_of
 
@@ -51,6 +51,7 @@ def kept_bits(decision: object) -> dict[str, bytes]:
     counts=st.lists(st.integers(0, 4), min_size=1, max_size=4),
     pool=st.lists(word, min_size=1, max_size=40),
 )
+@example(n=1, counts=[0, 0, 0], pool=[0xFFF8000000000000, 0, 0, 1])  # -2^51, then 1
 def test_ticks_come_back_bit_for_bit(n, counts, pool):
     words = itertools.cycle(pool)
     encoder, decoder = (

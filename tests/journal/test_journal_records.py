@@ -167,6 +167,8 @@ def test_a_value_off_its_grid_costs_its_bits_and_comes_back():
         Coding("meta.utc_s", "shift", "", ("kept.request_mw",)),
         Coding("image.soc_pu", "noise", "", ("kept.p_setpoint_mw",)),
         Coding("image.soc_pu", "since", "", ("kept.send",)),
+        Coding("image.soc_pu", "hold", "", ("kept.p_setpoint_mw",)),
+        Coding("image.agc_pu", "hold", "", ("image.now_s",)),
         Coding("image.quality", "hold", "", ("image.soc_pu",)),
         Coding("kept.nothing", "hold"),
     ],
@@ -190,3 +192,22 @@ def test_the_header_says_how_ticks_are_coded(tmp_path):
         header = parse_header(scan.header)
     assert header.schema.coding == SCHEMA.coding
     assert first_state(2).now_s != first_state(2).now_s  # NaN: nothing was before
+
+
+@pytest.mark.parametrize(
+    "ends", [(4.5e9, -4.5e9), (-4.5e9, 4.5e9 - 1e-6), (4503599627.370495, 0.0)]
+)
+def test_instants_and_readings_may_jump_from_one_end_of_whole_numbers_to_the_other(ends):
+    layout = TickLayout(SCHEMA, plant())
+    encoder, decoder = TickEncoder(layout), TickDecoder(layout)
+    for k, (meta, seen, decision) in enumerate(plain_ticks(6)):
+        far = ends[k % 2]
+        seen = dataclasses.replace(
+            seen, now_s=far, agc_received_s=-far, p_meas_mw=np.full(N, far / 10.0),
+            measured_at_s=np.full(N, -far), accepted_at_s=np.full(N, far + 0.02),
+            tick=int(1e6 * far),
+        )  # fmt: skip
+        decision = dataclasses.replace(decision, p_setpoint_mw=np.full(N, -far))
+        _, image_back, kept = decoder.decode(encoder.encode(meta, seen, decision))
+        assert bits(image_back) == bits(seen)
+        assert kept.p_setpoint_mw.tolist() == [-far] * N

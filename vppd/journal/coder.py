@@ -38,7 +38,7 @@ WHOLE_MAX = 1 << 52
 LENGTH_MAX = 54
 GRID, NAN, RAW = 0, 1, 2  # classes of words
 NAN_BITS = 0x7FF8000000000000
-STEP_US = 10_000  # of instants
+STEP_US, STEPS_MAX = 10_000, 1 << 40  # of instants
 KINDS_MAX = 8
 
 
@@ -172,8 +172,7 @@ def _raw(code: I8, data: U1, model: U2, base: int, value: int) -> int:
     """Code 64 bits, byte by byte from the highest."""
     out = 0
     for k in range(7, -1, -1):
-        byte = _tree(code, data, model, base + 256 * k, 8, (value >> (8 * k)) & 255)
-        out = (out << 8) | byte
+        out = (out << 8) | _tree(code, data, model, base + 256 * k, 8, (value >> (8 * k)) & 255)
     return out
 
 
@@ -233,10 +232,11 @@ def _since(
         steps = _number(
             code, data, model, base + FLAGS + BYTES, scale, to, since // STEP_US - usual
         )
-        steps = _bounded(usual + steps)
+        steps = min(max(usual + steps, -STEPS_MAX), STEPS_MAX)
         mean[to] += ((steps << 4) - mean[to]) >> 2
-        return _bounded(steps * STEP_US)
-    return _bounded(_raw(code, data, model, base + FLAGS, since))
+        whole_us: int = steps * STEP_US
+        return whole_us
+    return _raw(code, data, model, base + FLAGS, since)
 
 
 @kernel()
@@ -249,7 +249,7 @@ def _word(
     _sort(words, floats, at, per, whole, kind, to)
     found = _class(code, data, model, base, last_kind, kind[to])
     if found == GRID:
-        number = _bounded(whole[to] - expected)
+        number = whole[to] - expected  # may be twice as large as a whole number
         if how == SINCE:
             number = _since(code, data, model, base, number, scale, mean, to)
         else:
@@ -424,6 +424,7 @@ def code_units(
             expected, side, guess = whole[to], 0, before[at]
             if how == NOISE:
                 expected = (mean[to] + 8) >> 4
+            if how in (HOLD, NOISE) and a >= 0:
                 side = 1 if words[a + i] != before[a + i] else 0
             elif how == SINCE:
                 expected = before_us
@@ -476,8 +477,7 @@ def begin(code: I8, data: U1, decoding: int) -> int:
     code[LOW], code[RANGE], code[AT], code[WAY], code[BAD] = 0, TOP, 0, decoding, 0
     if decoding:
         for k in range(5):
-            byte = np.int64(data[k]) if k < code[SIZE] else 0
-            code[LOW] = (code[LOW] << 8) | byte
+            code[LOW] = (code[LOW] << 8) | (np.int64(data[k]) if k < code[SIZE] else 0)
         code[AT] = 5
     return 0
 

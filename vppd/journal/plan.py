@@ -23,7 +23,7 @@ OVER_UNITS: Final = {
     "noise": coder.NOISE, "since": coder.SINCE, "like": coder.LIKE, "move": coder.MOVE,
 }  # fmt: skip
 TAKES: Final = {  # how many columns
-    "hold": (0,), "count": (0,), "near": (1,), "shift": (1,), "same": (1,), "sum": (3,),
+    "hold": (0, 1), "count": (0,), "near": (1,), "shift": (1,), "same": (1,), "sum": (3,),
     "less": (2,), "times": (3,), "direct": (0,), "noise": (1,), "since": (0, 1), "like": (2,),
     "move": (0,),
 }  # fmt: skip
@@ -106,7 +106,7 @@ class Plan:
         rows = []
         for j, name in enumerate(names):
             coding = how.get(name, HOLD)
-            kind = _kind(name, coding, ONE_VALUE, names[:j])
+            kind = _kind(name, coding, ONE_VALUE, () if coding.how == "hold" else names[:j])
             by_number = coding.how in ("near", "shift")
             by = [names.index(a) if by_number else self._word[a] for a in coding.by]
             rows.append([self._word[name], kind, *by, *[0] * (3 - len(by))])

@@ -104,7 +104,7 @@ CODING: Final = (
     Coding("image.basepoint_mw", "hold", "unit"),
     Coding("image.operator_mw", "hold", "unit"),
     Coding("image.energy_at_s", "since", _US),
-    Coding("image.energy_mwh", "hold", "1000000"),
+    Coding("image.energy_mwh", "hold", "1000000", ("image.energy_at_s",)),
     Coding("kept.p_setpoint_mw", "move", "unit"),
     Coding("kept.held_by", "hold", "", ("kept.p_setpoint_mw",)),
 )  # fmt: skip
