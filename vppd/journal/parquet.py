@@ -178,13 +178,9 @@ class _Rows:
         for column, kept in zip(tables.UNITS, self._units, strict=True):
             if column.name in ("unit", "kind"):
                 words = ids if column.name == "unit" else kinds
-                once = list(dict.fromkeys(words[i] for i in order))  # a dictionary has no twins
-                codes = (
-                    [once.index(words[i]) for i in order]
-                    if column.name == "kind"
-                    else range(len(ids))
-                )
-                columns.append(Coded(np.repeat(codes, n), once))
+                place: dict[str, int] = {}  # by word: a dictionary has no twins
+                codes = [place.setdefault(words[i], len(place)) for i in order]
+                columns.append(Coded(np.repeat(codes, n), list(place)))
             elif not kept:
                 columns.append(np.zeros(0))
             elif np.ndim(kept[0]) == 0:  # of the whole tick

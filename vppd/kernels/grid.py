@@ -120,10 +120,9 @@ def fit_to_grid(
         step_mw = 1.0 / per
         extra_mw = min(max(carried_mw[g], -step_mw), step_mw)
         wanted_mw = x_mw + extra_mw
-        fitted_mw = _within(wanted_mw, lower_mw[i], upper_mw[i], per)
         last = last_mw[i]
-        if abs(wanted_mw - last) < STAY * step_mw and lower_mw[i] <= last and last <= upper_mw[i]:
-            fitted_mw = _within(last, lower_mw[i], upper_mw[i], per)
+        stays = lower_mw[i] <= last <= upper_mw[i] and abs(wanted_mw - last) < STAY * step_mw
+        fitted_mw = _within(last if stays else wanted_mw, lower_mw[i], upper_mw[i], per)
         if not np.isnan(fitted_mw):
             carried_mw[g] += x_mw - fitted_mw
             p_mw[i] = fitted_mw

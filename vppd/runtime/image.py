@@ -77,11 +77,9 @@ class Freezer:
     """
 
     def __init__(self, steps_per_mw: F8) -> None:
-        n = steps_per_mw.size
-        self._per_mw = steps_per_mw
-        self._per_pu, self._per_mwh = np.full(n, SOC_PER_PU), np.full(n, PER_MWH)
+        self._set_grids(steps_per_mw)
         self._anchor_us = NAN  # the last tick
-        never = np.full(n, NAN)
+        never = np.full(steps_per_mw.size, NAN)
         # instants as they came, and as rounded
         self._measured = self._accepted = self._metered = never, never
 
@@ -91,16 +89,21 @@ class Freezer:
 
     def of_plant(self, steps_per_mw: F8, places: I8) -> None:
         """Go on with other units; `places`: where each was before, -1: nowhere."""
+        self._set_grids(steps_per_mw)
+
+        def carried(both: tuple[F8, F8]) -> tuple[F8, F8]:
+            came, rounded = (np.append(values, NAN) for values in both)
+            known = places >= 0
+            return np.where(known, came[places], NAN), np.where(known, rounded[places], NAN)
+
+        self._measured = carried(self._measured)
+        self._accepted = carried(self._accepted)
+        self._metered = carried(self._metered)
+
+    def _set_grids(self, steps_per_mw: F8) -> None:
         n = steps_per_mw.size
-        self._per_mw, self._per_pu = steps_per_mw, np.full(n, SOC_PER_PU)
-        self._per_mwh = np.full(n, PER_MWH)
-
-        def carried(values: F8) -> F8:
-            return np.where(places >= 0, np.append(values, NAN)[places], NAN)
-
-        self._measured = carried(self._measured[0]), carried(self._measured[1])
-        self._accepted = carried(self._accepted[0]), carried(self._accepted[1])
-        self._metered = carried(self._metered[0]), carried(self._metered[1])
+        self._per_mw = steps_per_mw
+        self._per_pu, self._per_mwh = np.full(n, SOC_PER_PU), np.full(n, PER_MWH)
 
     def freeze(
         self,
