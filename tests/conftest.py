@@ -28,8 +28,17 @@ def pytest_xdist_make_scheduler(config, log):
     return Shares(config, log)
 
 
+def pytest_addoption(parser):
+    """`--accept`: what is timed on the real clock, too; it wants a machine that does nothing else."""
+    parser.addoption("--accept", action="store_true", help="run the timed tests, too (make accept)")
+
+
 def pytest_collection_modifyitems(config, items):
-    """Let the share that takes longest begin first."""
+    """Leave timed tests to `make accept`; let the share that takes longest begin first."""
+    if not config.getoption("accept"):
+        timed = [item for item in items if "accept" in item.keywords]
+        config.hook.pytest_deselected(items=timed)
+        items[:] = [item for item in items if "accept" not in item.keywords]
     if hasattr(config, "workerinput"):
         from shares import REAL_CLOCK
 

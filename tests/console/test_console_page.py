@@ -126,6 +126,7 @@ def page(browser, plant) -> Iterator[Callable[..., Page]]:
 
 def test_it_shows_live_regulation(page):
     shown = page()
+    shown.until("vppd.store.now.tick > 0")  # the history comes before the first tick
     first = shown.get("vppd.store.now.tick")
     shown.until(f"vppd.store.now.tick >= {first} + 5")
     assert shown.get("document.getElementById('mode').textContent") == "REGULATING"
