@@ -29,7 +29,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_addoption(parser):
-    """`--accept`: what is timed on the real clock, too; it wants a machine that does nothing else."""
+    """`--accept`: what is timed on the real clock, too; it wants the machine to itself."""
     parser.addoption("--accept", action="store_true", help="run the timed tests, too (make accept)")
 
 
