@@ -38,6 +38,9 @@ def test_what_has_no_grid_or_none_so_fine_stays():
         assert np.array_equal(out[5 - kept :], np.array(values)[5 - kept :], equal_nan=True)
         assert count == kept - 1  # all but the NaN are what they were
     assert rounded([2.0**51 / 1e4 + 0.5], 1e4)[1][0] * 1e4 == np.rint(2.0**51 + 5e3)
+    finer = 510872238708.70245  # than the grid: its steps are whole, and not those of the double
+    assert np.rint(finer * 1e4) / 1e4 != finer
+    assert rounded([finer, -finer], 1e4)[1].tolist() == [finer, -finer]
 
 
 @given(a=power, b=power, per=steps)
@@ -71,6 +74,13 @@ def test_an_instant_that_is_the_same_keeps_what_it_became():
     fresh, out_s = moved(NAN, 100_000_000, before_s=NAN, kept_s=1.0)
     assert fresh == 1
     assert math.isnan(out_s)
+
+
+def test_each_instant_is_looked_at_by_itself():
+    now_s, before_s = np.array([50.5, 60.123456, 70.0]), np.array([50.5, 60.0, 70.0])
+    out_s = np.empty(3)
+    assert round_instants(1e8, 1e4, now_s, before_s, np.array([50.1, 60.0, 70.2]), out_s) == 1
+    assert out_s.tolist() == [50.1, 60.12, 70.2]
 
 
 @given(now_s=st.floats(0.0, 1e7), anchor_s=st.floats(0.0, 1e7))
