@@ -243,7 +243,8 @@ def _checks_tile(checks: dict[str, Any] | None) -> list[tuple[str, Tile]]:
     wrong = ", ".join(
         f"{count} {name.replace('_', ' ')}" for name, count in by_check.items() if count
     )
-    note = wrong or counted(len(by_check), "checker")
+    had = sum(bool(checks["checked"][name]) for name in by_check)
+    note = wrong or f"{had} of {len(checks['by_check'])} checkers had something to check"
     return [
         ("checks.violations", Tile("Invariants broken", number(checks["violations"], 0), "", note))
     ]

@@ -89,7 +89,7 @@ def _tiles(outcome: Outcome) -> list[Tile]:
             "Checkers",
             f"{sum(summary.checks.values()):,}",
             "violations",
-            _most(summary.checks),
+            _most(summary.checks) or summary.covered,
             not summary.checks,
             "0",
         ),
@@ -174,6 +174,7 @@ def _counts(outcome: Outcome) -> str:
     lists: Sequence[tuple[str, dict[str, int]]] = (
         ("Why seeds failed", summary.reasons),
         ("Violations that checkers found", summary.checks),
+        ("Seeds in which a check had something to check", summary.checked),
         ("Faults injected", summary.fault_kinds),
     )
     cards = [

@@ -41,6 +41,7 @@ class Row:
     fault_kinds: dict[str, int] = field(default_factory=dict)
     errors: int = 0  # lines of level error in the daemon's log
     digest: str = ""  # of what every device was told and did
+    checked: dict[str, int] = field(default_factory=dict)  # what each had to check
     kept: str = field(default="", compare=False)  # its files, below the campaign's folder
     spent_s: float = field(default=0.0, compare=False)
 
@@ -81,6 +82,7 @@ def judged(
         reasons=(*wrong, *_reasons(scenario, result)),
         figures=_figures(measured),
         checks=_checks(result),
+        checked=dict((result.get("checks") or {}).get("checked") or {}),
         fault_kinds=dict(result["faults"]["kinds"]),
         errors=len(errors),
         digest=digest,

@@ -35,9 +35,17 @@ class Summary:
     failed: int
     reasons: dict[str, int]  # seeds by what was wrong; most frequent first
     checks: dict[str, int]  # violations by checker
+    checked: dict[str, int]  # seeds in which each check had something to check
     fault_kinds: dict[str, int]
     errors: int  # lines of level error in the daemons' logs
     figures: dict[str, Spread]
+
+    @property
+    def covered(self) -> str:
+        """How many of the checks had something to check in any seed, and which had not."""
+        idle = [check for check, seeds in self.checked.items() if not seeds]
+        told = f"{len(self.checked) - len(idle)} of {len(self.checked)} had something to check"
+        return f"{told}; not {', '.join(idle)}" if idle else told
 
     @property
     def good(self) -> int:
@@ -58,6 +66,7 @@ def sum_up(rows: Sequence[Row]) -> Summary:
         failed=sum(row.failed for row in rows),
         reasons=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
         checks=_added(row.checks for row in rows),
+        checked=_seeds(row.checked for row in rows),
         fault_kinds=_added(row.fault_kinds for row in rows),
         errors=sum(row.errors for row in rows),
         figures={
@@ -97,3 +106,12 @@ def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     for each in counts:
         total.update(each)
     return dict(sorted(total.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _seeds(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Count the seeds in which each number is not 0; in the order in which they come."""
+    total: dict[str, int] = {}
+    for each in counts:
+        for what, count in each.items():
+            total[what] = total.get(what, 0) + (count > 0)
+    return total

@@ -15,12 +15,13 @@ from hil.scorecard import BAD, GOOD
 from hil.tiles import counted
 
 SEEDS = 10  # failed ones told one by one
+FEWEST = 3  # checks that had something to check in the fewest seeds
 
 
 def table(plan: Plan, summary: Summary, told: str) -> RenderableType:
     """Give the figures over all seeds, and what failed. `told`: what it cost, for the title."""
     title = f"{plan.scenario.name}, {counted(summary.seeds, 'seed')}, {told}"
-    parts = Group(_figures(summary), Text(), _verdict(summary))
+    parts = Group(_figures(summary), Text(), _checks(summary), Text(), _verdict(summary))
     return Panel(parts, title=title, title_align="left", expand=False)
 
 
@@ -47,6 +48,13 @@ def _figures(summary: Summary) -> Table:
         worst = "–" if constant else str(spread.worst_seed)
         found.add_row(label, *(shown(figure, value) for value in values), worst)
     return found
+
+
+def _checks(summary: Summary) -> Text:
+    """Say what the checks were about: one that had nothing to check has found nothing."""
+    least = sorted(summary.checked.items(), key=lambda pair: pair[1])[:FEWEST]
+    seeds = ", ".join(f"{check} in {count} of {summary.seeds} seeds" for check, count in least)
+    return Text(f"Checks: {summary.covered}.\nFewest: {seeds}." if seeds else "")
 
 
 def _verdict(summary: Summary) -> Text:

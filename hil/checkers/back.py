@@ -29,7 +29,7 @@ def check(evidence: Evidence) -> Found:
             continue
         window = slice(int(inside[0]), int(inside[-1]) + 1)
         t_s, alone = t_s[window], process.rows["state"][window] != UnitState.FOLLOW
-        found.checked += int(process.units.size)
+        found.checked += int(alone.any(axis=0).sum())
         for column in np.flatnonzero(alone.any(axis=0)).tolist():
             unit = int(process.units[column])
             for first, last in episodes(alone[:, column]):

@@ -3,7 +3,8 @@
 From the setpoints that devices took. Of those inside a band, one after another,
 
 1. all go the same way: up, or down;
-2. the last leaves within the time in which the ramp crosses the band, and `SLACK_S`.
+2. the last leaves within the time in which the ramp crosses the band, and `SLACK_S`. Time in which
+   nothing reaches the unit does not count: it stays where it was told last.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from hil.checkers.violation import Found, Violation
 
 NAME = "band"
 SLACK_S = 2.5  # ticks at either end, and the way there
+TICKS_APART = 2.0  # setpoints further apart than so many: the unit was out of reach meanwhile
 ROUNDING_MW = 1.1e-3  # devices take whole kW
 
 STANDS = "told to stand inside its band, s"
@@ -32,13 +34,19 @@ def check(evidence: Evidence) -> Found:
         low_mw, high_mw = each.band_lower_mw + ROUNDING_MW, each.band_upper_mw - ROUNDING_MW
         inside: NDArray[np.bool_] = (low_mw < p_mw) & (p_mw < high_mw) & evidence.inside(t_s)
         limit_s = (each.band_upper_mw - each.band_lower_mw) / each.ramp_mw_per_s + SLACK_S
+        clock_s = _reached_s(t_s, TICKS_APART * evidence.settings.tick_s)
         for first, last in episodes(inside):
-            found.violations += _crossing(unit, t_s, p_mw, first, last, limit_s)
+            found.violations += _crossing(unit, t_s, clock_s, p_mw, first, last, limit_s)
     return found
 
 
+def _reached_s(t_s: F8, apart_s: float) -> F8:
+    """Instants on a clock that stands still while nothing reaches the unit."""
+    return np.concatenate(([0.0], np.cumsum(np.minimum(np.diff(t_s), apart_s))))
+
+
 def _crossing(
-    unit: int, t_s: F8, p_mw: F8, first: int, last: int, limit_s: float
+    unit: int, t_s: F8, clock_s: F8, p_mw: F8, first: int, last: int, limit_s: float
 ) -> list[Violation]:
     """Hold one stay inside a band against the rules."""
     found = []
@@ -48,7 +56,7 @@ def _crossing(
     if steps_mw.size and steps_mw.min() < 0.0 < steps_mw.max():
         worst_mw = float(min(-steps_mw.min(), steps_mw.max()))
         found.append(Violation(float(t_s[first]), unit, NAME, TURNS, worst_mw))
-    stays_s = float(t_s[until] - t_s[first])
+    stays_s = float(clock_s[until] - clock_s[first])
     if stays_s > limit_s:
         found.append(Violation(float(t_s[first]), unit, NAME, STANDS, stays_s, limit_s))
     return found

@@ -34,7 +34,7 @@ class Excuse(NamedTuple):
 
 SLOW_NEWS = (
     "link_latency", "link_jitter", "link_loss", "link_hang", "link_slow_drip", "link_corrupt",
-    "device_nan", "device_freeze",
+    "device_nan", "device_freeze", "device_clock_step",
 )  # fmt: skip
 
 EXCUSES: tuple[Excuse, ...] = (

@@ -15,6 +15,10 @@ here: a step is right, too, if the ramp allows it from
    range that shrinks faster than the ramp is followed at once. Where 3 holds, back from where the
    unit truly is.
 
+A setpoint beyond the range that the unit has is right where the daemon had no reading to tell it:
+to a unit that is out of the split for that, the last setpoint that it accepted is said again, so
+that it comes back. It may be no other one.
+
 The time that a ramp has is that from the tick before to the tick that sent the setpoint, at most
 two periods; in 3 also that since the first of the setpoints before it that were lost.
 """
@@ -29,12 +33,14 @@ from hil.measure.pairing import value_slack_mw
 from hil.recording import SetpointFlag
 
 NAME = "limits"
+PART = "limits: state of charge"  # a store that is neither empty nor full breaks nothing
 WHAT = {
     "rating": "setpoint outside the rating, MW",
     "ramp": "setpoint beyond the ramp, MW",
     "soc": "setpoint drains an empty store, or fills a full one, MW",
     "available": "setpoint beyond what the unit had to give, MW",
 }
+UNREAD = ("UNREACHABLE", "TELEMETRY_AGE")
 TRIP = "device_trip"
 NOT_TAKEN = int(SetpointFlag.LOST | SetpointFlag.VOID)
 RAMP_TICKS = 2.0  # a ramp makes up for so many ticks (docs/config.md, tick_s)
@@ -42,11 +48,11 @@ RAMP_TICKS = 2.0  # a ramp makes up for so many ticks (docs/config.md, tick_s)
 
 def check(evidence: Evidence) -> Found:
     """Take over what `hil.measure.limits` found, but for ramps that begin elsewhere."""
-    found = Found(checked=evidence.limits.checked)
+    found = Found(checked=evidence.limits.checked, parts={PART: evidence.limits.at_edge})
     if not evidence.limits.available:
         found.note = "the recording has no available power: rating, ramp and store only"
     for each in evidence.limits.violations:
-        if each.kind != "ramp" or not _is_allowed(evidence, each):
+        if not (each.kind in RIGHT and RIGHT[each.kind](evidence, each)):
             what = WHAT.get(each.kind, each.kind)
             found.violations.append(Told(each.t_s, each.unit, NAME, what, each.p_mw, each.limit_mw))
     return found
@@ -78,6 +84,17 @@ def _is_allowed(evidence: Evidence, each: Violation) -> bool:
         return True
     off_mw = np.abs(each.p_mw - np.clip(p_mw, units.p_min_mw[u], units.p_max_mw[u]))
     return evidence.lies(u, each.t_s) or bool(np.any(off_mw <= reach_mw + noise_mw))
+
+
+def _is_said_again(evidence: Evidence, each: Violation) -> bool:
+    """Say whether a unit of which there was no reading was told what it had accepted last."""
+    ticks, tick, u = evidence.ticks, _tick(evidence, each), each.unit
+    if ticks is None or tick < 0:
+        return False
+    out = (why for row, unit, why in ticks.out if (row, unit) == (tick, u))
+    slack_mw = float(value_slack_mw(evidence.run.units)[u])
+    accepted_mw = float(ticks.accepted_mw[tick, u])
+    return next(out, "") in UNREAD and abs(each.p_mw - accepted_mw) <= slack_mw
 
 
 def _taken(evidence: Evidence, each: Violation) -> tuple[float, float]:
@@ -122,3 +139,6 @@ def _lost_for_s(evidence: Evidence, each: Violation, before_s: float) -> float:
     mine = rows[first:last]
     lost = (mine["unit"] == each.unit) & ((mine["flags"] & NOT_TAKEN) != 0)
     return float(each.t_s - mine["t_s"][lost][0]) if lost.any() else 0.0
+
+
+RIGHT = {"ramp": _is_allowed, "available": _is_said_again}  # what may be right after all

@@ -9,7 +9,8 @@ fallback (`fleet.json`):
     FALLBACK                     no earlier than that, and counted by its fallback; one that is read
                                  (again, or all along without an answer to its setpoints) may be on
                                  its way there from where it truly is, from a setpoint that it took,
-                                 or from its last one in the split, while that may be under way
+                                 or from its last one in the split, while that may be under way;
+                                 one that can be told, by the nearest power that it had to give
 
 Ticks of mode SAFE are left out: there, units are told where to go.
 """
@@ -57,8 +58,7 @@ def check(evidence: Evidence) -> Found:
             off_mw[k] = 0.0
     elsewhere = falling & ~(np.abs(counted_mw - fallback_mw) <= TOLERANCE_MW)
     for k in np.flatnonzero(elsewhere).tolist():
-        elsewhere[k] = not _on_its_way(evidence, int(unit[k]), float(ticks.now_s[row[k]]),
-                                       float(counted_mw[k]))  # fmt: skip
+        elsewhere[k] = not _on_its_way(evidence, ticks, int(row[k]), int(unit[k]))
     for what, wrong, value, limit in (
         (TOO_LONG, held & (since_s > watchdog_s + CLOCK_S), since_s, watchdog_s),
         (TOO_EARLY, falling & (since_s <= watchdog_s - CLOCK_S), since_s, watchdog_s),
@@ -98,11 +98,15 @@ def _comes_back(evidence: Evidence, ticks: Ticks, row: int, unit: int) -> bool:
     return bool(abs(ticks.p_setpoint_mw[row, unit] - reached_mw) <= ROUNDING_MW)
 
 
-def _on_its_way(evidence: Evidence, unit: int, at_s: float, counted_mw: float) -> bool:
+def _on_its_way(evidence: Evidence, ticks: Ticks, row: int, unit: int) -> bool:
     """Say whether a unit was counted between its fallback and where it was, or went by orders."""
+    at_s, counted_mw = float(ticks.now_s[row]), float(ticks.p_setpoint_mw[row, unit])
     fallback_mw = float(evidence.run.units.fallback_mw[unit])
     p_mw, noise_mw = evidence.readings_mw(unit, at_s)
     told_mw = np.concatenate((_taken_mw(evidence, unit, at_s), _under_way_mw(evidence, unit, at_s)))
+    if ticks.send[row, unit]:
+        nearest_mw = np.clip(fallback_mw, *evidence.reported_mw(unit, at_s))
+        told_mw = np.append(told_mw, nearest_mw[np.isfinite(nearest_mw)])
     slack_mw = float(value_slack_mw(evidence.run.units)[unit])
     low_mw = np.concatenate((p_mw - noise_mw, told_mw - slack_mw))
     high_mw = np.concatenate((p_mw + noise_mw, told_mw + slack_mw))

@@ -74,11 +74,14 @@ def figures(evidence: Evidence, report: Report, notes: dict[str, str]) -> dict[s
     lost = ", ".join(name for name, found in report.found.items() if found.lost)
     if lost:
         notes["checks.violations"] = f"not checked, for want of a record: {lost}"
+    checked: dict[str, int] = {}
+    for name, found in report.found.items():
+        checked |= {name: found.checked, **found.parts}
     return {
         # none found is no 0 where a checker could not look
         "violations": len(violations) if violations or not lost else None,
         "by_check": {n: len(f.violations) if f.done else None for n, f in report.found.items()},
-        "checked": {n: f.checked for n, f in report.found.items()},
+        "checked": checked,
         "excused": {n: f.excused for n, f in report.found.items() if f.excused},
         "first": [_row(evidence, each) for each in violations[:LISTED]],
     }

@@ -11,6 +11,10 @@ trace, each NaN where a unit has no such state:
 `temperature_c`         of the cells, °C                          at most `HOT_C`
 `departure_missed_mwh`  energy that cars left without, all along  does not grow
 ======================  ========================================  ==============================
+
+Counted as checked are units that an order could have pushed over: the room was in the last fifth
+of its band, the cells within the 10 K in which they lose their power, a hub could not leave all of
+its cars waiting.
 """
 
 from collections.abc import Iterator
@@ -29,6 +33,7 @@ UP, DOWN = 1.0, -1.0
 ROOM_SLACK_K = 0.05
 HOT_C = 55.0  # lithium iron phosphate: no power beyond it, either way (hil.plant.battery)
 CELL_SLACK_K = 0.5
+NEAR_SHARE, NEAR_K = 0.8, 10.0  # of the band, and below HOT_C: from there on the range shrinks
 MISSED_SLACK_MWH = 1e-4
 LOOK_BACK_S = 120.0  # rooms and cells: what was ordered earlier has worn off, or shows by itself
 
@@ -67,7 +72,7 @@ def _check(evidence: Evidence, name: str, column: str, what: str) -> Found:
         if column not in (process.rows.dtype.names or ()):
             continue
         found.done = True
-        found.checked += int(np.isfinite(process.rows[column][:1]).sum())
+        found.checked += _near(evidence, process, column)
         for breach in _breaches(evidence, process, column):
             blamed = _pushed(evidence, process, breach)
             if blamed is not None:
@@ -77,6 +82,24 @@ def _check(evidence: Evidence, name: str, column: str, what: str) -> Found:
     if not found.done:
         found.note = f"the recording has no column {column}"
     return found
+
+
+def _near(evidence: Evidence, process: Process, column: str) -> int:
+    """Count the units whose state came near its limit."""
+    inside = evidence.inside(process.rows["t_s"])
+    state = process.rows[column][inside]
+    units = [evidence.fleet.units[u] for u in process.units.tolist()]
+    if column == "room_k":
+        near = np.abs(state) >= NEAR_SHARE * np.array([unit.comfort_k for unit in units])
+    elif column == "temperature_c":
+        near = state >= HOT_C - NEAR_K
+    elif "p_avail_max_mw" in (process.rows.dtype.names or ()):
+        slack_mw = value_slack_mw(evidence.run.units)[process.units]
+        most_mw = evidence.run.units.p_max_mw[process.units] - slack_mw
+        near = np.isfinite(state) & (process.rows["p_avail_max_mw"][inside] < most_mw)
+    else:
+        return 0
+    return int(near.any(axis=0).sum())
 
 
 def _breaches(evidence: Evidence, process: Process, column: str) -> Iterator[Breach]:

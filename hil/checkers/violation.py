@@ -23,7 +23,8 @@ class Violation:
 class Found:
     """What one checker found."""
 
-    checked: int = 0  # things that were held against the invariant
+    checked: int = 0  # things that were held against the invariant, and could have broken it
+    parts: dict[str, int] = field(default_factory=dict)  # the same, of a part of it
     violations: list[Violation] = field(default_factory=list)
     note: str = ""  # what could not be checked, and why
     done: bool = True  # False: nothing could be checked

@@ -47,6 +47,7 @@ class Checked:
     ramps: int = 0  # setpoints that had one before them to be compared with
     bunched: int = 0  # steps that only the ticks' clock allows: writes that came close together
     soc: int = 0
+    at_edge: int = 0  # of those, to a store that was empty or full
     available: int = 0
     violations: list[Violation] = field(default_factory=list)
 
@@ -123,6 +124,7 @@ class _Unit:
         out.soc += int(known.sum())
         empty = soc <= self.units.soc_min_pu[self.u] - SOC_SLACK_PU
         full = soc >= self.units.soc_max_pu[self.u] + SOC_SLACK_PU
+        out.at_edge += int((known & (empty | full)).sum())
         wrong = (empty & (p_mw > self.slack_mw)) | (full & (p_mw < -self.slack_mw))
         self._blame(rows, known & wrong, "soc", 0.0, out)
 

@@ -76,7 +76,7 @@ class Scenario:
             return [(f"events[{i}].at_s", f"{at_s:g} {end}") for i, at_s in late]
         low, high = self.links.latency_ms
         if low > high:
-            return [("links", "latency_ms: the lower one comes first")]
+            return [("links.latency_ms", f"the lower one comes first, is {[low, high]}")]
         return frequency_checks(self.frequency, self.droop, self.duration_s)
 
 
@@ -120,15 +120,19 @@ def nodes(name_or_path: str, overrides: list[tuple[str, str]] | None = None) -> 
 
 
 def _with_base(path: Path, under: tuple[Path, ...] = ()) -> yaml.Node:
-    """Nodes of a file, put over those of the scenario that it `extends`; `under`: who asks."""
+    """Nodes of a file, put over those of the scenario that it `extends`; `under`: who asks.
+
+    A file that it extends is looked for beside it first.
+    """
     node = compose_file(path)
     base_node = lookup(node, "extends")
     if base_node is None:
         return node
     assert isinstance(node, yaml.MappingNode)  # noqa: S101  (only a mapping has keys)
     node.value = [(k, v) for k, v in node.value if k.value != "extends"]
+    beside = path.parent / str(base_node.value)
     try:
-        found = find(str(base_node.value))
+        found = beside if beside.is_file() else find(str(base_node.value))
     except FileNotFoundError as error:
         raise _no_base(path, base_node, str(error)) from error
     if found.resolve() in {each.resolve() for each in (*under, path)}:

@@ -56,6 +56,7 @@ class Scene:
     columns: dict[str, np.ndarray] = field(default_factory=dict)  # more truth, shape (rows, 3)
     noise_pct: float = 0.0
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
+    soc_pu: float = 0.5
 
     def __post_init__(self) -> None:
         rows = (BEFORE_S + SECONDS) * 10
@@ -209,7 +210,8 @@ class Scene:
         dtype = [("t_s", "<f8"), ("soc", "<f8", (3,)), ("state", "u1", (3,))]
         dtype += [(name, "<f8", (3,)) for name, _ in known]
         rows = np.zeros(self.t_s.size, dtype=np.dtype(dtype))
-        rows["t_s"], rows["state"], rows["soc"] = self.t_s, self.state, (0.5, np.nan, np.nan)
+        rows["t_s"], rows["state"] = self.t_s, self.state
+        rows["soc"] = (self.soc_pu, np.nan, np.nan)
         for name, values in known:
             rows[name] = values
         return plant.Process(0, np.arange(3), rows)

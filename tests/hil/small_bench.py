@@ -13,6 +13,8 @@ from hil.scenario import FaultsConfig
 from hil.unit_draw import PROTOCOL
 from hil.wire.device import Device
 
+# The 30 units of `storm` as they were: stores half full, no car, room or cell near its limit.
+FAR_FROM_LIMITS = str(Path(__file__).parents[1] / "regressions" / "scenarios" / "storm-1.yaml")
 KIND = {
     "sunspec_battery": "battery",
     "sunspec_pv": "pv",

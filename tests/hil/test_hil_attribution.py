@@ -7,6 +7,7 @@ that of the same run without.
 from dataclasses import dataclass, replace
 
 import pytest
+from small_bench import FAR_FROM_LIMITS
 
 from hil import fleet
 from hil.scenario import load
@@ -51,7 +52,7 @@ PLANTED = {
 }  # fmt: skip
 
 
-def blame_of(out, scenario="storm", **changes):
+def blame_of(out, scenario=FAR_FROM_LIMITS, **changes):
     """Make a run, and attribute the loss of its journal."""
     simulation = Simulation(load(scenario, list(changes.items())), out)
     simulation.make()

@@ -55,6 +55,7 @@ def test_violations_of_checkers_are_told_with_their_first(tmp_path):
     first = {"t_s": 12.04, "unit": "ev008", "check": "told", "what": "not told, s",
              "value": 3.5, "limit": 1.0}  # fmt: skip
     checks = {"violations": 27, "by_check": {"told": 26, "age": 1, "log": 0, "comfort": None},
+              "checked": {"told": 40, "age": 9, "log": 0, "comfort": 0},
               "first": [first]}  # fmt: skip
     found = judge(tmp_path, {"checks": checks}, "{checks.violations: {maximum: 0}}")
     assert [(reason.what, reason.text) for reason in found.reasons] == [
@@ -63,6 +64,7 @@ def test_violations_of_checkers_are_told_with_their_first(tmp_path):
          " limit 1"),
     ]  # fmt: skip
     assert found.checks == {"age": 1, "told": 26}
+    assert found.checked == {"told": 40, "age": 9, "log": 0, "comfort": 0}
     assert found.figures["check_violations"] == 27
     assert (found.seed, found.errors, found.digest) == (4, 1, "d")
 
@@ -99,6 +101,27 @@ def test_rows_are_summed_up():
     assert (spread.worst, spread.worst_seed) == (60.0, 4)
     assert summary.figures["limit_violations"].worst == 2.0
     assert "pjm_score" not in summary.figures
+
+
+def test_checks_that_had_nothing_to_check_are_named(outcome, tmp_path):
+    some = {"told": 40, "comfort": 0, "band": 0, "limits": 9}
+    rows = [replace(ROWS[0], checked=some), replace(ROWS[1], checked={**some, "band": 3})]
+    summary = sum_up(rows)
+    assert summary.checked == {"told": 2, "comfort": 0, "band": 1, "limits": 2}
+    assert summary.covered == "3 of 4 had something to check; not comfort"
+    assert sum_up(rows[1:]).covered == "3 of 4 had something to check; not comfort"
+    assert sum_up([replace(rows[0], checked={"told": 1})]).covered == (
+        "1 of 1 had something to check"
+    )
+    done = replace(outcome, rows=tuple(rows), summary=summary)
+    text = page.write(done, tmp_path / "campaign.html").read_text()
+    assert summary.covered in text
+    assert "Seeds in which a check had something to check" in text
+    console = Console(file=io.StringIO(), width=120)
+    console.print(table(done.plan, summary, "1 s"))
+    told = console.file.getvalue()
+    assert f"Checks: {summary.covered}." in told
+    assert "Fewest: comfort in 0 of 2 seeds, band in 1 of 2 seeds, told in 2 of 2 seeds." in told
 
 
 def test_no_rows_are_summed_up():

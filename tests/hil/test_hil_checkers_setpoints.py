@@ -234,6 +234,38 @@ def test_a_setpoint_that_a_standstill_met_on_its_way_is_its_tick_s(tmp_path, lin
     assert say(scene, tmp_path) == found
 
 
+def unread(why: str) -> Scene:
+    """From 30 s on the hub is told what it accepted last; it must draw more since."""
+    scene = Scene()
+    scene.high_mw[scene.rows(28.0, 60.0), EV] = -0.6
+    for k in range(60):
+        send(scene, k, EV, BASE_MW[EV] if k < 30 else -0.55)
+    for k in range(29, 60):
+        scene.ticks[k]["accepted_mw"][EV] = -0.55
+    scene.out = [(k, EV, why) for k in range(60)] if why else []
+    return scene
+
+
+@pytest.mark.parametrize("why", ["UNREACHABLE", "TELEMETRY_AGE"])
+def test_a_unit_without_a_reading_may_be_told_again_what_it_accepted(tmp_path, why):
+    scene = unread(why)
+    assert say(scene, tmp_path) == {}
+    scene.ticks[40]["accepted_mw"][EV] = -0.57  # that is not what it was told
+    assert say(scene, tmp_path) == {"limits": {"setpoint beyond what the unit had to give, MW"}}
+
+
+@pytest.mark.parametrize("why", ["", "FALLBACK"])
+def test_a_unit_that_is_read_may_not(tmp_path, why):
+    found = say(unread(why), tmp_path)
+    assert found == {"limits": {"setpoint beyond what the unit had to give, MW"}}
+
+
+@pytest.mark.parametrize(("soc_pu", "count"), [(0.5, 0), (0.05, 60), (0.95, 60)])
+def test_stores_that_were_empty_or_full_are_counted(tmp_path, soc_pu, count):
+    evidence = Scene(soc_pu=soc_pu).evidence(tmp_path)
+    assert orders.check(evidence).parts == {orders.PART: count}
+
+
 # ------------------------------------------------------------------------- states
 
 
@@ -291,6 +323,23 @@ def test_a_room_within_its_band_is_no_matter(tmp_path):
     scene.low_mw[:, HVAC], scene.high_mw[:, HVAC] = -0.5, -0.5
     send(scene, 28, HVAC, -0.1)
     assert "comfort" not in say(scene, tmp_path)
+
+
+@pytest.mark.parametrize(("check", "column", "u", "value", "near"), [
+    (states.comfort, "room_k", HVAC, 1.5, 0),  # of ± 2 K
+    (states.comfort, "room_k", HVAC, -1.7, 1),
+    (states.thermal, "temperature_c", BAT, 44.0, 0),
+    (states.thermal, "temperature_c", BAT, 46.0, 1),
+    (states.departure, "departure_missed_mwh", EV, 0.0, 0),
+])  # fmt: skip
+def test_states_that_came_near_their_limit_are_counted(tmp_path, check, column, u, value, near):
+    assert check(with_state(column, u, value).evidence(tmp_path)).checked == near
+
+
+def test_hubs_with_cars_that_could_not_wait_are_counted(tmp_path):
+    scene = with_state("departure_missed_mwh", EV, 0.0)
+    scene.high_mw[scene.rows(30.0, 31.0), EV] = -0.1
+    assert states.departure(scene.evidence(tmp_path)).checked == 1
 
 
 @pytest.mark.parametrize(("blamed_s", "found"), [(28, True), (45, False), (None, False)])

@@ -43,8 +43,9 @@ def words(found: checkers.Found) -> set[str]:
 def test_a_run_without_a_bug_has_no_violation(evidence):
     report = checkers.run(evidence)
     assert report.violations == []
-    for name in ("limits", "setpoint_age", "balance", "prediction", "fallback", "back", "told"):
+    for name in ("limits", "setpoint_age", "balance", "prediction", "fallback", "told"):
         assert report.found[name].checked > 10, name
+    assert report.found["back"].checked > 0  # units that were left to themselves meanwhile
     assert np.abs(evidence.ticks.unserved_mw).max() > 1.0
     assert (evidence.processes[0].rows["state"] == UnitState.FALLBACK).any()
 

@@ -314,6 +314,18 @@ def test_a_unit_on_its_way_to_its_fallback_may_be_counted_where_it_is(tmp_path):
     }
 
 
+def test_a_unit_that_is_told_to_fall_back_may_be_told_what_it_has_to_give(tmp_path):
+    scene = outage()
+    scene.high_mw[scene.rows(20.0, 40.0), EV] = -0.7  # cars that cannot wait
+    count(scene, 30, 33, "FALLBACK", -0.7)
+    assert told(prediction.check, scene, tmp_path) == []
+    for k in range(30, 33):
+        scene.ticks[k]["send"][EV] = False
+    assert {what for what, _ in told(prediction.check, scene, tmp_path)} == {
+        prediction.NOT_FALLBACK
+    }
+
+
 def unanswered(counted_mw: float) -> Scene:
     """The hub takes setpoints, and its answers are lost: at 30 s it is no longer in the split."""
     scene = Scene()

@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from small_bench import FAR_FROM_LIMITS
 
 from hil import result
 from hil.scenario import load
@@ -22,9 +23,9 @@ TOLERANCE_PU = 0.005  # of the step: devices round, and what is available moves 
 
 
 def simulate(out, *, regulation_mw, pu, duration_s, soc_pu=NEARLY_EMPTY):
-    """The 30 units of `storm` without faults; AGC is 0, then one step."""
+    """Thirty units far from their limits, without faults; AGC is 0, then one step."""
     scenario = load(
-        "storm",
+        FAR_FROM_LIMITS,
         [
             ("seed", str(SEED)),
             ("duration_s", str(duration_s)),

@@ -282,6 +282,13 @@ def test_nobody_is_told_to_stand_inside_his_band(tmp_path, told_mw, what):
     assert all(v.unit == HVAC for v in found.violations)
 
 
+def test_who_is_out_of_reach_inside_his_band_is_not_told_to_stand_there(tmp_path):
+    scene = banded(*(-0.3,) * 10)
+    assert [v.what for v in band.check(scene.evidence(tmp_path)).violations] == [band.STANDS]
+    scene.setpoints = [s for s in scene.setpoints if s[1] != HVAC or not 21 < s[0] - T0_S < 29]
+    assert band.check(scene.evidence(tmp_path)).violations == []
+
+
 def test_a_fleet_without_bands_has_nothing_to_check(tmp_path):
     found = band.check(Scene().evidence(tmp_path))
     assert (found.done, found.checked, found.violations) == (True, 0, [])

@@ -280,6 +280,13 @@ def test_the_shipped_files_are_plain_yaml():
         assert yaml.safe_load((scenarios.FOLDER / f"{name}.yaml").read_text())["name"] == name
 
 
+def test_a_scenario_is_looked_for_beside_the_one_that_extends_it(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "base.yaml").write_text("extends: zhejiang\nregulation_mw: 7\n")
+    name = write(tmp_path, "extends: old/base.yaml\nname: mine\n")
+    assert load(name).regulation_mw == 7.0
+
+
 def test_a_scenario_that_extends_itself_is_told_where(tmp_path):
     (tmp_path / "a.yaml").write_text(f"name: a\nextends: {tmp_path / 'b.yaml'}\n")
     (tmp_path / "b.yaml").write_text(f"extends: {tmp_path / 'a.yaml'}\n")
