@@ -51,7 +51,7 @@ accept: setup broker  ## the runs that take longer, each against its limits; wri
 	@$(BIN)/vppd-hil accept --seed $(SEED) --out build/accept
 	@$(BIN)/vppd-hil accept --clock virtual --seed $(SEED) --out build/accept/virtual
 	@test -f $(REGD) || echo "tracking on recorded RegD: skipped, $(REGD) is not here"
-	@$(BIN)/python -m pytest --accept -m accept -rA tests/systemd
+	@$(BIN)/python -m pytest --accept -m accept -rA
 	@$(BIN)/python tests/journal/accept.py $(SEED) build/accept/journal.json
 	@$(BIN)/vppd-hil tracking $(if $(wildcard $(REGD)),--signal $(REGD):regd_pu) --out build/accept/tracking
 

@@ -101,6 +101,7 @@ def test_compiled_functions_call_nothing_that_could_change_the_bits(name):
             assert not [n for n in ast.walk(function) if isinstance(n, ast.Pow)], function.name
 
 
+@pytest.mark.accept
 @pytest.mark.parametrize("times", [1, 10])
 def test_a_step_is_quick(times):
     drawn = draw(load("zhejiang"), 20000).units

@@ -1,7 +1,6 @@
 """One number over the outputs of every kernel on seeded inputs. Also a program that prints it."""
 
 import hashlib
-import math
 import sys
 from functools import cache
 from pathlib import Path
@@ -18,15 +17,10 @@ from kernels_ahead import FAMILIES as AHEAD_FAMILIES
 from kernels_ahead import solve
 from kernels_headroom_cases import lasts, promised, random_unit
 from kernels_limits_cases import Fleet, guard, random_fleet
-from kernels_problems import FAMILIES
 from kernels_sides import in_a_tick, sided
+from kernels_splits import add_splits
 
-from vppd.kernels.certificate import kkt_violation_mw
-from vppd.kernels.exact import split_exact
 from vppd.kernels.grid import fit_to_grid, round_all, round_instants
-from vppd.kernels.merit_order import split_merit_order
-from vppd.kernels.pro_rata import split_pro_rata
-from vppd.kernels.sums import sum_in_order
 from vppd.kernels.tree import ROOM_ROWS, project_tree
 
 
@@ -52,20 +46,7 @@ def digest() -> str:
         for value in values:
             seen.update(np.asarray(value).tobytes())
 
-    for k in range(88):
-        family = FAMILIES[k % len(FAMILIES)]
-        n = 4200 if k == 0 else 1 + 3 * k
-        p = family(np.random.default_rng(k), n)
-        for a in p.arrays:
-            a.setflags(write=k % 2 == 0)
-        for lam0 in (math.nan, 0.3):
-            out = np.zeros(n)
-            add(split_exact(p.request_mw, *p.arrays, lam0, out), out)
-        add(kkt_violation_mw(p.request_mw, *p.arrays, 0.2, out), sum_in_order(out))
-        limits = (p.lower_mw, p.upper_mw)
-        add(split_pro_rata(p.request_mw, p.target_mw, *limits, out), out)
-        order = np.argsort(p.weight, kind="stable")
-        add(split_merit_order(p.request_mw, p.target_mw, order, *limits, out), out)
+    add_splits(add)
     for k in range(20):
         fleet: Fleet = random_fleet(np.random.default_rng(k), 40)
         box = fleet.fold()

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import kernels_digest
+import kernels_splits
 import numpy as np
 import pytest
+from machine_code import inexact
 from numba.core.dispatcher import Dispatcher
 
 from vppd.core.types import Reason
@@ -129,8 +131,8 @@ def test_status_codes_stand_in_the_journal():
     assert (status.BAD_INPUT, status.MISMATCH) == (-1, -2)
 
 
-def elsewhere(tmp_path: Path | None, **environment: str) -> str:
-    """Digest of all kernels' outputs in another process; without a path from the kernels' cache.
+def elsewhere(tmp_path: Path | None, program=kernels_digest, **environment: str) -> str:
+    """Digest of kernels' outputs in another process; without a path from the kernels' cache.
 
     It works all the time and waits for nothing, so what is limited is its work, however many
     others the machine has to serve.
@@ -138,7 +140,7 @@ def elsewhere(tmp_path: Path | None, **environment: str) -> str:
     cache = {} if tmp_path is None else {"NUMBA_CACHE_DIR": str(tmp_path)}
     limited = ["sh", "-c", f'ulimit -t {CPU_S} && exec "$@"', "sh"]
     result = subprocess.run(
-        [*limited, sys.executable, kernels_digest.__file__],
+        [*limited, sys.executable, program.__file__],
         env={**os.environ, **cache, **environment},
         capture_output=True,
         text=True,
@@ -152,10 +154,52 @@ def test_the_same_bits_without_a_compiler(tmp_path):
     assert elsewhere(tmp_path, NUMBA_DISABLE_JIT="1") == kernels_digest.digest()
 
 
+PLAIN = {"NUMBA_CPU_NAME": "generic", "NUMBA_LOOP_VECTORIZE": "0"}
+
+
+@pytest.mark.accept
 @pytest.mark.timeout(PATIENCE_S)
 def test_the_same_bits_on_a_plain_cpu_without_vector_loops(tmp_path):
-    there = elsewhere(tmp_path, NUMBA_CPU_NAME="generic", NUMBA_LOOP_VECTORIZE="0")
-    assert there == kernels_digest.digest()
+    """Of all kernels: to compile them anew takes as long as all other tests of them."""
+    assert elsewhere(tmp_path, **PLAIN) == kernels_digest.digest()
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_the_same_bits_of_a_split_on_a_plain_cpu_without_vector_loops(tmp_path):
+    there = elsewhere(tmp_path, kernels_splits, **PLAIN)
+    assert there == kernels_splits.digest()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "function"),
+    COMPILED,
+    ids=[f"{module.__name__}.{name}" for module, name, _ in COMPILED],
+)
+def test_nothing_is_left_to_the_compiler_of_another_cpu(module, name, function):
+    """LLVM may reorder, fuse or approximate nothing, so every processor rounds the same."""
+    for compiled in function.overloads.values():
+        code = str(compiled.library._get_module_for_linking())
+        assert "define" in code
+        assert inexact(code) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "  %7 = fadd reassoc double %5, %6",
+        "  %7 = fmul fast <4 x double> %5, %6",
+        "  %7 = fadd contract double %5, %6",
+        "  %7 = select nnan i1 %3, double %5, double %6",
+        "  %7 = call double @llvm.fmuladd.f64(double %1, double %2, double %3)",
+        "  %7 = tail call <4 x double> @llvm.fma.v4f64(<4 x double> %1, <4 x double> %2)",
+        "  %7 = call double @pow(double %1, double %2)",
+        "  %7 = tail call double @llvm.exp.f64(double %1)",
+        "  call void @numba_sincos(double %1, ptr %2)",
+        "  %7 = call double @llvm.vector.reduce.fadd.v4f64(double 0.0, <4 x double> %1)",
+    ],
+)
+def test_what_is_left_to_the_compiler_would_be_found(line):
+    assert inexact(line) == [line.strip()]
 
 
 @pytest.mark.timeout(PATIENCE_S)

@@ -15,6 +15,8 @@ import sysconfig
 import time
 from pathlib import Path
 
+from numba.core.caching import _CacheLocator
+
 REPO = Path(__file__).parents[2]
 TOOLS = ("systemd-nspawn", "nsenter", "unshare", "mount")
 BOOT_TIMEOUT_S = 30.0
@@ -96,6 +98,20 @@ class Container:
             "/etc/systemd/system/vppd.service.d/rig.conf",
             "[Service]\nEnvironment=LD_LIBRARY_PATH=/opt/vppd/python/lib\n",
         )
+
+    def install_kernels(self, *, but: str) -> None:
+        """Fill the unit's cache with the kernels that are compiled here, but those of one module.
+
+        Numba finds them again, for the sources and the processor are the same ones; only the name
+        of a folder tells where the sources lie. systemd gives the files to the unit's user.
+        """
+        for file in (REPO / "vppd").rglob("__pycache__/*.nb?"):
+            if file.name.partition(".")[0] != but:
+                source = "/opt/vppd/source" / file.parents[1].relative_to(REPO) / "any.py"
+                folder = _CacheLocator.get_suitable_cache_subpath(str(source))
+                target = self.prepared / f"var/cache/vppd/numba/{folder}"
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, target)
 
     def install_unit(self) -> None:
         """Copy the project's systemd files to where they belong."""

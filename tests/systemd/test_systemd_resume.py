@@ -45,6 +45,7 @@ def running(tmp_path_factory):
     container = Container(folder / "machine")
     container.install_unit()
     container.install_program(COMMAND)
+    container.install_kernels(but="")
     try:
         container.write("/etc/vppd/vppd.yaml", "")
         container.boot()

@@ -109,9 +109,8 @@ async def _driven(config: Config, base_dir: Path, unit: UnitConfig) -> AsyncIter
         fleet=(unit,),
         signals=(),
     )
-    plant = build_plant(
-        alone, base_dir, clock=time.monotonic, utc=time.time, rng=random.Random(), shadow=False
-    )
+    clock, rng = asyncio.get_running_loop().time, random.Random()
+    plant = build_plant(alone, base_dir, clock=clock, utc=time.time, rng=rng, shadow=False)
     runner, (link,) = plant.devices[0], plant.links.values()
     tasks = [asyncio.create_task(link.keep()), asyncio.create_task(runner.run())]
     try:
@@ -123,14 +122,19 @@ async def _driven(config: Config, base_dir: Path, unit: UnitConfig) -> AsyncIter
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _now_s() -> float:
+    """Monotonic s, of the loop: its time may be virtual."""
+    return asyncio.get_running_loop().time()
+
+
 async def _connected(runner: DeviceRunner, link: Link, tasks: list[asyncio.Task[None]]) -> None:
     """Wait for the first reading."""
-    give_up_s = time.monotonic() + CONNECT_S
+    give_up_s = _now_s() + CONNECT_S
     while not runner.connected or runner.latest is None:
         for task in tasks:
             if task.done():
                 task.result()
-        if time.monotonic() > give_up_s:
+        if _now_s() > give_up_s:
             why = runner.reason or link.reason or "no reading"
             raise CommissionError(f"{runner.unit_id} cannot be reached: {why}")
         await asyncio.sleep(LOOK_S)
@@ -173,9 +177,9 @@ class StepTest:
         """Bring the unit to its basepoint, whatever has happened; never for long."""
         unit = self._plan.unit
         slowest = min(unit.ramp_up_mw_per_s, unit.ramp_down_mw_per_s)
-        until_s = time.monotonic() + RETURN_S + abs(self._aim_mw - unit.basepoint_mw) / slowest
-        asked_s = time.monotonic()
-        while time.monotonic() < until_s:
+        until_s = _now_s() + RETURN_S + abs(self._aim_mw - unit.basepoint_mw) / slowest
+        asked_s = _now_s()
+        while _now_s() < until_s:
             self._step_towards(unit.basepoint_mw)
             runner = self._runner
             arrived = runner.accepted_mw == unit.basepoint_mw and runner.accepted_s >= asked_s
@@ -185,11 +189,11 @@ class StepTest:
 
     async def _hold(self, level_mw: float, name: str) -> None:
         """Go to a level and stay until the unit has settled there."""
-        began_s, plan = time.monotonic(), self._plan
+        began_s, plan = _now_s(), self._plan
         while True:
             self._step_towards(level_mw)
             self._watch()
-            now_s = time.monotonic()
+            now_s = _now_s()
             measured_mw = self._seen[-1][1] if self._seen else math.nan
             self._tell(name, self._aim_mw, measured_mw)
             due = now_s - began_s >= plan.hold_s
@@ -200,7 +204,7 @@ class StepTest:
 
     def _step_towards(self, level_mw: float) -> None:
         """Tell the next setpoint, once in `TELL_S`: within rating, ramp and what it can do."""
-        now_s, unit, latest = time.monotonic(), self._plan.unit, self._runner.latest
+        now_s, unit, latest = _now_s(), self._plan.unit, self._runner.latest
         if now_s - self._sent_s < TELL_S:
             return
         low_mw, high_mw = unit.p_min_mw, unit.p_max_mw
@@ -231,7 +235,7 @@ class StepTest:
 
     def _is_still(self) -> bool:
         """Whether the power moved no more over the last third of a hold than noise does."""
-        third_s, now_s = self._plan.hold_s / 3.0, time.monotonic()
+        third_s, now_s = self._plan.hold_s / 3.0, _now_s()
         late = [p for t, p in self._seen if t > now_s - 0.5 * third_s]
         early = [p for t, p in self._seen if now_s - third_s < t <= now_s - 0.5 * third_s]
         if min(len(late), len(early)) < 2:
