@@ -333,11 +333,12 @@ def pinned(
             moves = True
         if takes and why in (UNREACHABLE, TELEMETRY_AGE) and not moves:
             # Back from what it was sent since, and may have taken (see `last_setpoints`). No clip
-            # to a range that is as old as its telemetry.
+            # to an availability that is as old as its telemetry.
             wanted_mw = _clipped(
                 wanted_mw, last_mw[i] - ramp_down_mw_per_s[i] * dt_s,
                 last_mw[i] + ramp_up_mw_per_s[i] * dt_s,
             )  # fmt: skip
+            wanted_mw = _clipped(wanted_mw, p_min_mw[i], p_max_mw[i])
         if moves:
             wanted_mw = _within_ramp_mw(
                 wanted_mw, last_mw[i], ramp_up_mw_per_s[i] * dt_s, ramp_down_mw_per_s[i] * dt_s,
