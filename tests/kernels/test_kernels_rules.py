@@ -56,7 +56,7 @@ def test_these_kernels_are_called_from_outside():
         "guard_setpoints", "judge", "keep", "keep_to_sides", "kkt_violation_mw", "last_setpoints",
         "lasting", "move_groups", "out_of_split", "pinned", "prepare", "prepare_groups",
         "project_tree", "promise", "recover", "remember", "remember_sides", "round_all",
-        "round_instants", "search_prices",
+        "round_instants", "search_prices", "serve",
         "set_centres",
         "shift_rows", "shrink", "split_exact", "split_merit_order", "split_pro_rata",
         "state_fits", "sum_in_order", "takes_setpoints", "tally", "tree_fits", "within_ramp",

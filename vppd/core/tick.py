@@ -110,11 +110,12 @@ def tick_foreseen(
     dt_s = elapsed_s(state, image, params)
     asked, able, ahead = before_the_split(state, image, params, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
-    done = on_the_grid(done, able, params, ahead)
-    done, dropped_mw = second_guard(done, held, able, image, params, ahead, dt_s)
+    put_on_the_grid(done.p_mw, able, params)
+    dropped_mw = second_guard(done.p_mw, held, able, image, params, dt_s)
+    expected = expected_of(done.p_mw, ahead)
     promise = what_is_promised(image, params, asked, able, ahead)
     after, decision = conclude(
-        state, image, params, asked, able, ahead, done, held, dropped_mw, promise
+        state, image, params, asked, able, ahead, done, expected, held, dropped_mw, promise
     )
     return after, decision, ahead
 
@@ -257,26 +258,21 @@ def share(
     box = able.box
     if asked.mode is SAFE:
         p_mw = np.minimum(np.maximum(params.safe_mw, box.lower_mw), box.upper_mw)
-        return _in_force(p_mw, status.OK, 0.0, ahead), held_by(p_mw, box)
+        return split_of(p_mw, status.OK, 0.0, 0.0, nan), held_by(p_mw, box)
     done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params, ahead)
     code = fleet_status(done, asked.request_mw)
     if code in (status.BAD_INPUT, status.MISMATCH):  # a bug or a bit flip: hold, and say so
         held = np.full_like(able.out_reason, Reason.GUARD)
         stay_mw = np.where(able.out_reason == TAKES_PART, able.last_mw, box.lower_mw)
-        return _in_force(stay_mw, code, done.kkt_mw, ahead), held
+        return split_of(stay_mw, code, 0.0, done.kkt_mw, nan), held
     return done, held
-
-
-def _in_force(p_mw: F8, code: int, kkt_mw: float, ahead: Foresight | None) -> Split:
-    """Setpoints that no split has found."""
-    return split_of(p_mw, code, 0.0, kkt_mw, nan)._replace(expected=expected_of(p_mw, ahead))
 
 
 def fleet_status(done: Split, request_mw: float) -> int:
     """Status of a split, after a check of what it claims: served means that the sum is right."""
     if done.status != status.OK:
         return done.status
-    missed_mw = abs(request_mw - done.expected.served_mw)
+    missed_mw = abs(request_mw - done.served_mw)
     return status.OK if missed_mw <= FLEET_TOLERANCE_MW else status.MISMATCH
 
 
@@ -287,33 +283,30 @@ def expected_of(p_mw: F8, ahead: Foresight | None) -> Expected:
     return ahead.expected_mw(p_mw)
 
 
-def on_the_grid(done: Split, able: Able, params: Params, ahead: Foresight | None) -> Split:
-    """Round the setpoints to the grids of their units, within their limits.
+def put_on_the_grid(p_mw: F8, able: Able, params: Params) -> None:
+    """Round the setpoints, in place, to the grids of their units, within their limits.
 
     Who was held by a limit still is, though the last part of a step below it. What a unit loses
     another one gets, so the sum stays as right as one step is small.
     """
     if params.fixed.gridless:
-        return done
-    moved = _fit_to_grid(
+        return
+    _fit_to_grid(
         params.steps_per_mw, able.last_mw, able.box.lower_mw, able.box.upper_mw,
-        params.fixed.member,
-        np.empty(params.group_parent.size + 1), done.p_mw,
+        params.fixed.member, np.empty(params.group_parent.size + 1), p_mw,
     )  # fmt: skip
-    return done._replace(expected=expected_of(done.p_mw, ahead)) if moved else done
 
 
 def second_guard(
-    done: Split, held: U1, able: Able, image: Image, params: Params, ahead: Foresight | None,
-    dt_s: float,
-) -> tuple[Split, dict[int, float]]:  # fmt: skip
+    p_mw: F8, held: U1, able: Able, image: Image, params: Params, dt_s: float
+) -> dict[int, float]:
     """Check every setpoint again in code that shares nothing with the limits; drop what fails.
 
-    A dropped unit keeps its last setpoint. Second value: the refused setpoints by unit, MW.
+    A dropped unit keeps its last setpoint, in `p_mw`. Returns the refused ones by unit, MW.
     """
     failed = np.empty(len(params.ids), np.uint8)
     count = _guard_setpoints(
-        done.p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
+        p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
         params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
         image.p_avail_min_mw, image.p_avail_max_mw,
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
@@ -321,12 +314,12 @@ def second_guard(
         able.out_reason, failed,
     )  # fmt: skip
     if count == 0:
-        return done, {}
+        return {}
     bad = np.flatnonzero(failed).tolist()
-    dropped_mw = {i: float(done.p_mw[i]) for i in bad}
-    done.p_mw[bad] = able.last_mw[bad]
+    dropped_mw = {i: float(p_mw[i]) for i in bad}
+    p_mw[bad] = able.last_mw[bad]
     held[bad] = Reason.GUARD
-    return done._replace(expected=expected_of(done.p_mw, ahead)), dropped_mw
+    return dropped_mw
 
 
 def what_is_promised(
@@ -341,12 +334,12 @@ def what_is_promised(
 
 def conclude(
     state: State, image: Image, params: Params, asked: Asked, able: Able,
-    ahead: Foresight | None, done: Split, held: U1, dropped_mw: dict[int, float],
-    promise: Promise,
+    ahead: Foresight | None, done: Split, expected: Expected, held: U1,
+    dropped_mw: dict[int, float], promise: Promise,
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
     short_mw = award_short_mw(promise, image)
-    unserved_mw = asked.request_mw - done.expected.served_mw
+    unserved_mw = asked.request_mw - expected.served_mw
     send, told_mw = what_is_sent(state, image, params, asked.mode, able, done.p_mw, ahead)
     after = StateDraft()
     _keep_signal(after, state, image, asked)
@@ -362,9 +355,9 @@ def conclude(
     decision.tick = image.tick
     _tell_request(decision, asked)
     _tell_split(decision, able, done, held, send)
-    decision.unserved_mw = unserved_mw
+    decision.served_mw, decision.unserved_mw = expected.served_mw, unserved_mw
     decision.event_code, decision.event_index, decision.event_value = events
-    _tell_foresight(decision, done, ahead)
+    _tell_foresight(decision, done, expected, ahead)
     _tell_promise(decision, promise)
     freeze(decision, Decision)
     seal(after, decision)
@@ -443,7 +436,6 @@ def _tell_split(decision: Any, able: Able, done: Split, held: U1, send: U1) -> N
         done.p_mw, box.lower_mw, box.upper_mw, box.range_lower_mw, box.range_upper_mw,
         able.out_reason, held,
     )  # fmt: skip
-    decision.served_mw = done.expected.served_mw
     decision.lam, decision.kkt_mw, decision.status = done.lam, done.kkt_mw, done.status
     decision.p_setpoint_mw, decision.send, decision.held_by = done.p_mw, send, held
     decision.lower_mw, decision.upper_mw = box.lower_mw, box.upper_mw
@@ -451,16 +443,18 @@ def _tell_split(decision: Any, able: Able, done: Split, held: U1, send: U1) -> N
     decision.group_price, decision.group_missed_mw = done.group_price, done.group_missed_mw
 
 
-def _tell_foresight(decision: Any, done: Split, ahead: Foresight | None) -> None:
+def _tell_foresight(
+    decision: Any, done: Split, expected: Expected, ahead: Foresight | None
+) -> None:
     """What is expected of the setpoints."""
     if ahead is None:
         decision.target_mw, decision.expected_mw = np.full_like(done.p_mw, nan), done.p_mw
         decision.ahead_s = decision.ahead_wanted_mw = NOTHING
         decision.ahead_expected_mw = decision.ahead_price = NOTHING
         return
-    decision.target_mw, decision.expected_mw = ahead.target_mw, done.expected.unit_mw
+    decision.target_mw, decision.expected_mw = ahead.target_mw, expected.unit_mw
     decision.ahead_s, decision.ahead_wanted_mw = ahead.ahead_s, ahead.request_mw
-    decision.ahead_expected_mw = done.expected.sum_mw
+    decision.ahead_expected_mw = expected.sum_mw
     decision.ahead_price = done.price if done.price.size else np.full(ahead.ahead_s.size, nan)
 
 
