@@ -20,13 +20,7 @@ from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.headroom import Promise, award_short_mw, is_award_short, promised
 from vppd.core.modes import next_mode
-from vppd.core.participation import (
-    is_adrift,
-    last_setpoints_mw,
-    out_of_split,
-    pinned_mw,
-    takes_setpoints,
-)
+from vppd.core.participation import pinned_mw, who_takes_part
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
 from vppd.core.response import Expected, Foresight, look_ahead, slow_part_mw
 from vppd.core.trust import Judged, as_measured, count_doubt, judge, shrink
@@ -85,7 +79,7 @@ class Able(NamedTuple):
     """What the units can do in this tick. Arrays of shape (n,)."""
 
     out_reason: U1
-    adrift: U1  # 1: read, but accepted nothing for longer than its watchdog
+    takes: U1  # 1: a setpoint can be sent to it
     last_mw: F8
     box: Box
     judged: Judged | None = None  # who is trusted, where anybody is doubted
@@ -198,10 +192,9 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
 def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_s: float) -> Able:
     """Who takes part, and every limit folded into one box for each unit."""
     n = len(params.ids)
-    reason = out_of_split(image, params)
-    adrift = is_adrift(image, params)
-    last_mw = last_setpoints_mw(state, image, params, reason, adrift)
+    reason, adrift, last_mw = who_takes_part(state, image, params)
     judged = judge(state, image, params, reason, last_mw, dt_s)
+    pin_mw, takes = pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s)
     lower_mw, upper_mw = np.empty(n), np.empty(n)
     range_lower_mw, range_upper_mw = np.empty(n), np.empty(n)
     lower_reason, upper_reason = np.empty(n, np.uint8), np.empty(n, np.uint8)
@@ -211,7 +204,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
         image.p_avail_min_mw, image.p_avail_max_mw,
-        reason, pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s),
+        reason, pin_mw,
         lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
     )  # fmt: skip
     if crossed:
@@ -219,7 +212,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     box = Box(lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw)
     if judged is not None:
         shrink(judged, image, params, reason, box)
-    return Able(reason, adrift, last_mw, box, judged)
+    return Able(reason, takes, last_mw, box, judged)
 
 
 def what_bands_leave(
@@ -340,7 +333,7 @@ def conclude(
     """Put state and decision together."""
     short_mw = award_short_mw(promise, image)
     unserved_mw = asked.request_mw - expected.served_mw
-    send, told_mw = what_is_sent(state, image, params, asked.mode, able, done.p_mw, ahead)
+    send, told_mw = what_is_sent(state, params, asked.mode, able, done.p_mw, ahead)
     after = StateDraft()
     _keep_signal(after, state, image, asked)
     after.lam = done.lam if abs(done.lam) < inf else 0.0
@@ -365,13 +358,10 @@ def conclude(
 
 
 def what_is_sent(
-    state: State, image: Image, params: Params, mode: Mode, able: Able, p_mw: F8,
-    ahead: Foresight | None,
-) -> tuple[U1, F8]:  # fmt: skip
+    state: State, params: Params, mode: Mode, able: Able, p_mw: F8, ahead: Foresight | None
+) -> tuple[U1, F8]:
     """1 for each unit that gets its setpoint, and the last that each has got, MW."""
-    send = takes_setpoints(able.out_reason, able.adrift, image)
-    if mode is STARTING:
-        send = np.zeros_like(send)
+    send = np.zeros_like(able.takes) if mode is STARTING else able.takes
     told_mw = np.empty(p_mw.size)
     _remember(send, p_mw, state.told_mw, told_mw)
     if ahead is not None:
