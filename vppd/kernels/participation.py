@@ -293,16 +293,14 @@ def pinned(
 ) -> int:
     """Write what each of n units outside the split is told, or counted with, MW; and who `takes`.
 
-    `safe`: mode SAFE; `takes`: 1 for each unit that a setpoint is sent to, outside the split or not.
-    Returns how many of those outside are on their way within their ramp.
+    `safe`: mode SAFE; `takes`: 1 for each unit that a setpoint is sent to, outside the split or
+    not. Returns how many of those outside are on their way within their ramp.
     """
     moving = 0
     for i in range(last_mw.shape[0]):
         why = reason[i]
         wanted_mw = _counted_mw(why, last_mw[i], accepted_mw[i], p_meas_mw[i], fallback_mw[i])
-        told = _takes(
-            why, connected[i], adrift[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i]
-        )
+        told = _takes(why, connected[i], adrift[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i])
         takes[i] = told
         held = why == OPERATOR
         if held and not np.isnan(operator_mw[i]):
