@@ -67,9 +67,7 @@ class Model:
         """Setpoints of this tick."""
         p_mw = np.asarray(p_mw, dtype=np.float64)
         sent = np.ones(self.n, np.uint8) if send is None else np.asarray(send, dtype=np.uint8)
-        count = response.keep(
-            self.past_end, sent, p_mw, self.told_mw, self.told_mw, self.past_mw, np.empty(self.n)
-        )
+        count = response.keep(self.past_end, sent, p_mw, self.told_mw, self.past_mw)
         self.told_mw = p_mw
         return count
 

@@ -226,13 +226,10 @@ def test_this_ticks_setpoints_come_last_and_who_gets_none_stays():
     past_end = np.empty(2, np.int64)
     past_mw = np.zeros(kernel.find_ends(np.array([0.0, 2.5]), TICK_S, past_end))
     assert past_end.tolist() == [5, 5 + 10]
-    told_mw = np.empty(2)
     sent = kernel.keep(
-        past_end, np.array([1, 0], np.uint8), np.array([3.0, 4.0]), np.array([1.0, 2.0]),
-        np.array([NAN, 5.0]), past_mw, told_mw,
+        past_end, np.array([1, 0], np.uint8), np.array([3.0, 4.0]), np.array([1.0, 2.0]), past_mw,
     )  # fmt: skip
     assert sent == 1
-    assert told_mw.tolist() == [3.0, 5.0]
     assert past_mw.tolist() == [0.0] * 4 + [3.0] + [0.0] * 9 + [2.0]
 
 

@@ -282,12 +282,11 @@ def put_on_the_grid(p_mw: F8, able: Able, params: Params) -> None:
     Who was held by a limit still is, though the last part of a step below it. What a unit loses
     another one gets, so the sum stays as right as one step is small.
     """
-    fixed = params.fixed
-    if fixed.gridless:
+    if params.fixed.gridless:
         return
     _fit_to_grid(
         params.steps_per_mw, able.last_mw, able.box.lower_mw, able.box.upper_mw,
-        fixed.member, np.empty(params.group_parent.size + 1), p_mw,
+        params.fixed.member, np.empty(params.group_parent.size + 1), p_mw,
     )  # fmt: skip
 
 
@@ -364,12 +363,9 @@ def what_is_sent(
     """1 for each unit that gets its setpoint, and the last that each has got, MW."""
     send = np.zeros_like(able.takes) if mode is STARTING else able.takes
     told_mw = np.empty(p_mw.size)
-    if ahead is None:
-        _remember(send, p_mw, state.told_mw, told_mw)
-    else:
-        _keep(
-            params.fixed.past_end, send, p_mw, ahead.told_mw, state.told_mw, ahead.past_mw, told_mw
-        )
+    _remember(send, p_mw, state.told_mw, told_mw)
+    if ahead is not None:
+        _keep(params.fixed.past_end, send, p_mw, ahead.told_mw, ahead.past_mw)
     return send, told_mw
 
 

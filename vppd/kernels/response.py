@@ -363,18 +363,15 @@ def shift_rows(
     return lost
 
 
-@kernel(i8(IN_I8, IN_U1, IN, IN, IN, OUT, OUT))
-def keep(
-    past_end: I8, send: U1, p_mw: F8, last_mw: F8, before_mw: F8, past_mw: F8, told_mw: F8
-) -> int:
+@kernel(i8(IN_I8, IN_U1, IN, IN, OUT))
+def keep(past_end: I8, send: U1, p_mw: F8, last_mw: F8, past_mw: F8) -> int:
     """Write this tick's setpoints, or what units follow that get none, into the past ones.
 
-    And the last that each was sent, as `remember`. Returns how many are sent.
+    Returns how many are sent.
     """
     sent = 0
     for i in range(p_mw.shape[0]):
         past_mw[past_end[i] - 1] = p_mw[i] if send[i] != 0 else last_mw[i]
-        told_mw[i] = p_mw[i] if send[i] != 0 else before_mw[i]
         sent += 1 if send[i] != 0 else 0
     return sent
 
