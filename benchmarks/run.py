@@ -26,6 +26,7 @@ from benchmarks.timing import Row
 
 SIZES = (10, 200, 1_000, 10_000)
 STREAMS_MAX = 4.0
+GROWTH_MAX = 2.0  # of the passes that the several-point split takes, from 10,000 to 1,000,000 units
 TARGETS_US = {200: 5.0, 10_000: 200.0}
 TICK_US = {200: 100.0, 10_000: 5_000.0, 1_000_000: 500_000.0}
 TICK_P99_US = {200: 300.0}
@@ -55,6 +56,7 @@ def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
     if with_million:
         found.append((f"exact, {streaming.N:,} units", streaming.measure))
         found.append((f"several points, {streaming.N:,} units", lambda: ahead.measure(streaming.N)))
+        found.append(("growth of several points", streaming.growth))
         found.append((f"whole tick, {streaming.N:,} units", lambda: tick.measure(streaming.N)))
     found.append(("proof of the journal", proof.measure))
     found.append(("a day under each market", scores.measure))
@@ -88,6 +90,9 @@ def targets(rows: list[Row]) -> list[dict[str, object]]:
         elif r.who == tick.WHO and r.what == tick.CASES[0][0]:
             found.append(_target(r, "median", r.median_us, TICK_US.get(r.n)))
             found.append(_target(r, "p99", r.p99_us, TICK_P99_US.get(r.n)))
+        elif r.who == streaming.GROWTH and r.n == streaming.N:
+            limit_us = streaming.growth_limit_us(rows, GROWTH_MAX)
+            found.append(_target(r, "passes, twice those of 10,000", r.median_us, limit_us))
         elif r.who == proof.WHO:
             found.append(_target(r, "CPU, median", r.median_us, proof.LIMIT_US))
         elif r.who == jitter.OURS:

@@ -23,8 +23,12 @@ def one(**changes):
     return dataclasses.replace(seen, **arrays)
 
 
+def adrift_of(seen, p):
+    return who.who_takes_part(initial_state(p), seen, p)[1]
+
+
 def reason(**changes):
-    reasons = who.out_of_split(one(**changes), P).tolist()
+    reasons = who.who_takes_part(initial_state(P), one(**changes), P)[0].tolist()
     assert reasons[1:] == [Reason.NONE, Reason.NONE]
     return Reason(reasons[0])
 
@@ -93,13 +97,11 @@ def test_a_good_reading(changes, good):
     ],
 )
 def test_a_unit_adrift_is_read_but_accepts_nothing(changes, adrift):
-    assert who.is_adrift(one(**changes), P).tolist() == [adrift, False, False]
+    assert adrift_of(one(**changes), P).tolist() == [adrift, False, False]
 
 
 def starts_mw_of(before, seen, p):
-    return who.last_setpoints_mw(
-        before, seen, p, who.out_of_split(seen, p), who.is_adrift(seen, p)
-    )  # fmt: skip
+    return who.who_takes_part(before, seen, p)[2]
 
 
 # The last tick was at 99 s and sent 4 MW; 6 MW were accepted, -3 MW is measured.
@@ -264,7 +266,8 @@ def test_what_a_unit_outside_the_split_is_told(code, changes, pinned_mw):
     p = params(fallback_mw=np.full(3, -9.0))
     seen = one(**({"accepted_mw": 8.0, "p_meas_mw": 0.5} | changes))
     reasons = np.array([code, Reason.NONE, Reason.NONE], np.uint8)
-    told_mw = who.pinned_mw(Mode.HOLD, reasons, who.is_adrift(seen, p), np.zeros(3), seen, p, 1.0)
+    adrift = adrift_of(seen, p)
+    told_mw, _ = who.pinned_mw(Mode.HOLD, reasons, adrift, np.zeros(3), seen, p, 1.0)
     assert told_mw.tolist() == [pinned_mw, 0.0, 0.0]
 
 
@@ -275,7 +278,8 @@ def test_at_a_stop_predictions_of_units_that_cannot_be_told_stay():
         connected=np.array([0, 1, 1], np.uint8), accepted_mw=np.full(3, 8.0),
         p_meas_mw=np.full(3, 0.5),
     )  # fmt: skip
-    told_mw = who.pinned_mw(Mode.SAFE, reasons, who.is_adrift(seen, p), np.zeros(3), seen, p, 1.0)
+    adrift = adrift_of(seen, p)
+    told_mw, _ = who.pinned_mw(Mode.SAFE, reasons, adrift, np.zeros(3), seen, p, 1.0)
     assert told_mw.tolist() == [8.0, 0.5, 5.0]
 
 
@@ -299,8 +303,6 @@ def test_at_a_stop_predictions_of_units_that_cannot_be_told_stay():
 def test_who_is_told(code, changes, sent):
     reasons = np.array([code, Reason.NONE, Reason.NONE], np.uint8)
     seen = one(**changes)
-    assert who.takes_setpoints(reasons, who.is_adrift(seen, params()), seen).tolist() == [
-        sent,
-        1,
-        1,
-    ]
+    adrift = adrift_of(seen, P)
+    _, takes = who.pinned_mw(Mode.HOLD, reasons, adrift, np.zeros(3), seen, P, 1.0)
+    assert takes.tolist() == [sent, 1, 1]

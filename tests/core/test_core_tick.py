@@ -341,6 +341,23 @@ def test_bad_data_never_raises_and_never_gets_out(
     assert state.p_setpoint_mw is d.p_setpoint_mw
 
 
+def test_a_refused_setpoint_beyond_the_rating_is_not_come_back_to():
+    """Each refused one after it had taken 11 MW of 10; as they cannot be read, they are told so."""
+    p = params()
+    before, _ = run(p, seconds(1))[-1]
+    _, d = tick(
+        before,
+        image(
+            tick=1, now_s=100.0 + 1e-10, accepted_mw=np.full(3, 11.0),
+            quality=np.full(3, Quality.COMM_LOST, np.uint8),
+            write_result=np.full(3, WriteResult.REFUSED, np.uint8),
+        ),
+        p,
+    )  # fmt: skip
+    assert d.send.all()
+    assert d.p_setpoint_mw.tolist() == [10.0] * 3
+
+
 @pytest.mark.parametrize("policy", list(Policy))
 def test_what_comes_out_are_records_that_stay_as_they_are(policy):
     for state, decision in run(params(policy=policy), seconds(2)):

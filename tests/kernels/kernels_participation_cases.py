@@ -87,14 +87,12 @@ def plant(seed):
 def outputs(seed: int) -> Iterator[object]:
     """All that the rules say of such a plant, and the sums over it, for the digest."""
     before, image, params = plant(seed)
-    reason, adrift = who.out_of_split(image, params), who.is_adrift(image, params)
-    last_mw = who.last_setpoints_mw(before, image, params, reason, adrift)
+    reason, adrift, last_mw = who.who_takes_part(before, image, params)
     yield from (reason, adrift, last_mw, who.has_good_reading(image, params))
     for why in (reason, before.out_reason):
         given = last_mw, image, params
-        yield from (who.counted_mw(why, *given), who.takes_setpoints(why, adrift, image))
-        for mode in (Mode.SAFE, Mode.REGULATING):
-            yield who.pinned_mw(mode, why, adrift, *given, 0.7)
+        told = [who.pinned_mw(m, why, adrift, *given, 0.7) for m in (Mode.SAFE, Mode.REGULATING)]
+        yield from (who.counted_mw(why, *given), told[0][1], *(told_mw for told_mw, _ in told))
     yield who.within_ramp_mw(image.operator_mw, last_mw, image, params, 0.7)
     low_mw, high_mw = np.sort([image.basepoint_mw, params.safe_mw], axis=0)
     held = before.out_reason.copy()

@@ -105,5 +105,6 @@ def pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s):
     again &= (reason == Reason.UNREACHABLE) | (reason == Reason.TELEMETRY_AGE)
     nearer_mw = np.minimum(wanted_mw, last_mw + params.ramp_up_mw_per_s * dt_s)
     nearer_mw = np.maximum(nearer_mw, last_mw - params.ramp_down_mw_per_s * dt_s)
+    nearer_mw = np.minimum(np.maximum(nearer_mw, params.p_min_mw), params.p_max_mw)
     wanted_mw = np.where(again, nearer_mw, wanted_mw)
     return np.where(moves, within_ramp_mw(wanted_mw, last_mw, image, params, dt_s), wanted_mw)

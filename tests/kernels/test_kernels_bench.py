@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks import ahead, ours, run, tick, timing
+from benchmarks import ahead, ours, run, streaming, tick, timing
 from benchmarks.peers import frequenz_split, highs, osqp_qp, piqp_qp
 from benchmarks.peers.frequenz_setup import NotInstalledError
 from benchmarks.timing import Row
@@ -102,6 +102,25 @@ def test_targets_are_told_beside_what_was_measured():
         ("p99", 400.0, 300.0, False),
         ("100 times faster than Frequenz", 30.0, 20.0, False),
     ]
+
+
+def test_passes_of_the_several_point_split_may_not_more_than_double(monkeypatch):
+    """30 passes of 5 us at 10,000 units: 60 of 4 ms are allowed to a million."""
+    what = "2 look-ahead points"
+    rows = [
+        Row(streaming.BESIDE, "", 10_000, 5.0), Row(streaming.GROWTH, what, 10_000, 150.0),
+        Row(streaming.BESIDE, "", 1_000_000, 4e3), Row(streaming.GROWTH, what, 1_000_000, 241e3),
+    ]  # fmt: skip
+    (told,) = run.targets(rows)
+    assert told["limit_us"] == pytest.approx(240e3)
+    assert not told["met"]
+    monkeypatch.setattr(streaming, "N", 2_000)
+    monkeypatch.setattr(streaming, "SMALL", 1_000)
+    monkeypatch.setattr(streaming, "ROUNDS", 1)
+    measured = streaming.growth()
+    assert [r.n for r in measured] == [1_000, 1_000, 2_000, 2_000]
+    assert all(r.median_us > 0.0 for r in measured)
+    assert measured[3].note.endswith("streaming passes")
 
 
 def test_run_writes_table_and_file(monkeypatch, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 import kernels_participation_cases as cases
 import numpy as np
-import participation_reference as reference
 import pytest
 
 from vppd.core import participation as who
@@ -31,28 +30,19 @@ def test_of_those_who_take_part_and_those_who_do_not(monkeypatch, seed):
     said = spied(monkeypatch)
     before, image, params = cases.plant(seed)
     with np.errstate(all="ignore"):
-        reason, adrift = who.out_of_split(image, params), who.is_adrift(image, params)
+        reason, adrift, last_mw = who.who_takes_part(before, image, params)
         good = who.has_good_reading(image, params)
-        last_mw = who.last_setpoints_mw(before, image, params, reason, adrift)
-        takes = who.takes_setpoints(reason, adrift, image)
         who.counted_mw(reason, last_mw, image, params)
         who.within_ramp_mw(image.operator_mw, last_mw, image, params, 0.7)
-        told = takes != 0
         for mode in (Mode.REGULATING, Mode.SAFE):
-            who.pinned_mw(mode, reason, adrift, last_mw, image, params, 0.7)
+            _, takes = who.pinned_mw(mode, reason, adrift, last_mw, image, params, 0.7)
+            told = takes != 0
             moves = reason == Reason.OPERATOR
             moves |= told & np.isin(reason, (Reason.FALLBACK, Reason.REFUSED, Reason.BENCHED))
             moves |= told & (mode is Mode.SAFE)
             assert said["pinned"] == moves.sum()
-    never = reference.never_accepted(image)
-    refused = image.write_result == 2
-    read_since = image.measured_at_s > before.now_s
-    measured = (never | (adrift != 0)) & ((before.sent == 0) | refused | read_since)
-    assert said["out_of_split"] == (reason != 0).sum()
-    assert said["find_adrift"] == adrift.sum()
+    assert said["take_part"] == (reason != 0).sum()
     assert said["good_readings"] == good.sum()
-    assert said["takes_setpoints"] == takes.sum()
-    assert said["last_setpoints"] == measured.sum()
     assert said["counted"] == said["within_ramp"] == cases.N
 
 

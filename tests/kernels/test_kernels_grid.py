@@ -175,3 +175,45 @@ def test_fitted_setpoints_are_within_limits_on_grids_and_near(data, n):
 def test_the_sum_is_right_to_half_a_step(p):
     _, out = fitted(p, [-5.0] * len(p), [5.0] * len(p), 1e3)
     assert abs(math.fsum(out) - math.fsum(p)) <= 0.5e-3 + 1e-9
+
+
+@settings(max_examples=200)
+@given(data=st.data(), n=st.integers(1, 30))
+def test_who_is_near_its_last_setpoint_keeps_it_and_the_sum_stays_right(data, n):
+    """Limits wide enough for the grid, so that nobody is left off it."""
+    per = data.draw(st.sampled_from([1e3, 1e4]))
+    step_mw = 1.0 / per
+
+    def draw(numbers):
+        return np.array(data.draw(st.lists(numbers, min_size=n, max_size=n)))
+
+    lower = draw(power)
+    upper = lower + draw(st.floats(2.0 * step_mw, 1.0))
+    p_mw = np.minimum(lower + draw(st.floats(0.0, 1.0)) * (upper - lower), upper)
+    last = np.rint((p_mw + draw(st.floats(-3.0, 3.0)) * step_mw) * per) / per + 0.0
+    last = np.where(draw(st.booleans()), last, NAN)
+    count, out = fitted(p_mw, lower, upper, per, last_mw=last)
+    assert np.all((lower <= out) & (out <= upper))
+    assert np.array_equal(np.rint(out * per) / per, out)
+    assert np.all(np.abs(out - p_mw) < 2.0 * step_mw + 1e-12)
+    assert count == np.count_nonzero(np.rint(p_mw * per) / per != p_mw)
+    given_mw = 0.0  # by those before, and not by them
+    for i in range(n):
+        if np.rint(p_mw[i] * per) / per != p_mw[i]:
+            wanted_mw = p_mw[i] + min(max(given_mw, -step_mw), step_mw)
+            off_steps = abs(wanted_mw - last[i]) * per
+            if lower[i] <= last[i] <= upper[i] and off_steps < 0.7499:
+                assert out[i] == last[i]
+            elif off_steps > 0.7501 and lower[i] + step_mw < wanted_mw < upper[i] - step_mw:
+                assert out[i] != last[i]
+            given_mw += p_mw[i] - out[i]
+
+
+@given(
+    p=st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=50),
+    off=st.lists(st.floats(-2.0, 2.0), min_size=50, max_size=50),
+)
+def test_with_last_setpoints_the_sum_is_right_to_one_step(p, off):
+    last = np.rint((np.array(p) + np.array(off[: len(p)]) * 1e-3) * 1e3) / 1e3
+    _, out = fitted(p, [-5.0] * len(p), [5.0] * len(p), 1e3, last_mw=last)
+    assert abs(math.fsum(out) - math.fsum(p)) <= 1e-3 + 1e-9

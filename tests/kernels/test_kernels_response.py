@@ -254,6 +254,13 @@ def test_what_is_expected_is_what_comes_anyway_and_what_of_a_change_arrives():
     assert total == 4.0
 
 
+def test_what_is_served_is_the_first_sum_of_what_is_expected():
+    rng = np.random.default_rng(7)
+    free_mw, gain_pu, (told_mw, p_mw) = rng.normal(size=(3, 2, 50)) * 10.0
+    total = kernel.expect(free_mw, gain_pu, told_mw, p_mw, np.empty(50), np.empty(2))
+    assert kernel.serve(free_mw, gain_pu, told_mw, p_mw) == total
+
+
 # ------------------------------------------------------------------ who meets the request
 
 

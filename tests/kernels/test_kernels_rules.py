@@ -52,16 +52,16 @@ def test_these_kernels_are_called_from_outside():
     assert {name for _, name, _ in PUBLIC} == {
         "advance", "aim", "answer_groups", "choose_sides", "conclude", "conclude_groups",
         "correct", "count_changed", "count_doubt", "count_known", "count_rows", "count_stiff",
-        "counted", "decay", "economy", "evaluate_groups", "expect", "find_adrift", "find_ends",
+        "counted", "decay", "economy", "evaluate_groups", "expect", "find_ends",
         "find_far", "find_gains", "find_holders", "find_left", "find_sides", "find_still", "fits",
         "fit_to_grid", "fold_limits", "foresee", "good_readings", "image_fits",
-        "guard_setpoints", "judge", "keep", "keep_to_sides", "kkt_violation_mw", "last_setpoints",
-        "lasting", "move_groups", "out_of_split", "pinned", "prepare", "prepare_groups",
+        "guard_setpoints", "judge", "keep", "keep_to_sides", "kkt_violation_mw",
+        "lasting", "move_groups", "pinned", "prepare", "prepare_groups",
         "project_tree", "promise", "recover", "remember", "remember_sides", "round_all",
-        "round_instants", "search_prices",
+        "round_instants", "search_prices", "serve",
         "set_centres",
         "shift_rows", "shrink", "split_exact", "split_merit_order", "split_pro_rata",
-        "state_fits", "sum_in_order", "takes_setpoints", "tally", "tree_fits", "within_ramp",
+        "state_fits", "sum_in_order", "take_part", "tally", "tree_fits", "within_ramp",
         "work_size",
     }  # fmt: skip
 

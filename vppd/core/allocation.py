@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.response import Aim, Expected, Foresight, aim
+from vppd.core.response import Aim, Foresight, aim
 from vppd.core.types import F8, I8, U1, Params, Policy, Reason
 from vppd.kernels import ahead, aims, exact, limits, merit_order, pro_rata, status
 from vppd.kernels.jit import entry
@@ -45,7 +45,7 @@ class Split(NamedTuple):
     price: F8  # multipliers of the look-ahead points, shape (K,)
     group_price: F8  # and of the limits of groups, shape (g,)
     group_missed_mw: F8  # what units cannot keep of those
-    expected: Expected  # without look-ahead points the setpoints themselves
+    served_mw: float  # at the first look-ahead point; without those what setpoints add up to
 
 
 Solve = Callable[[F8, F8, float], Split]  # within lower and upper, MW; from a first multiplier
@@ -146,7 +146,7 @@ def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
         if done.code == status.BAD_INPUT:
             return split_of(basepoint_mw, done.code, lam, done.kkt_mw, nan)
         p_mw = done.out_mw
-        return done.split(p_mw, Expected(p_mw, NOTHING, sum_in_order(p_mw)), NO_PRICE)
+        return done.split(p_mw, sum_in_order(p_mw), NO_PRICE)
 
     return solve
 
@@ -185,10 +185,10 @@ def _all_stay(
 
     Nothing is worth a move if next to nothing is missing.
     """
-    expected = foresight.expected_mw(foresight.told_mw)
-    if not abs(request_mw - expected.served_mw) <= near_mw:
+    served_mw = foresight.served_mw(foresight.told_mw)
+    if not abs(request_mw - served_mw) <= near_mw:
         return None
-    return first._replace(p_mw=foresight.told_mw.copy(), expected=expected)
+    return first._replace(p_mw=foresight.told_mw.copy(), served_mw=served_mw)
 
 
 def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
@@ -213,7 +213,7 @@ def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
                 foresight.told_mw, done.code, lam, done.kkt_mw, nan, foresight.ahead_price
             )
         p_mw = done.out_mw[:n]
-        return done.split(p_mw, foresight.expected_mw(p_mw), done.price)
+        return done.split(p_mw, foresight.served_mw(p_mw), done.price)
 
     return solve
 
@@ -251,11 +251,11 @@ class Answer(NamedTuple):
     group_price: F8  # (groups,)
     group_missed_mw: F8
 
-    def split(self, p_mw: F8, expected: Expected, price: F8) -> Split:
+    def split(self, p_mw: F8, served_mw: float, price: F8) -> Split:
         """Split with these setpoints."""
         return Split(
             p_mw, self.code, float(self.price[0]), self.kkt_mw, price,
-            self.group_price, self.group_missed_mw, expected,
+            self.group_price, self.group_missed_mw, served_mw,
         )  # fmt: skip
 
 
@@ -288,8 +288,7 @@ def split_of(
     p_mw: F8, code: int, lam: float, kkt_mw: float, served_mw: float, price: F8 = NO_PRICE
 ) -> Split:
     """Split without groups, where what is told is what is expected."""
-    expected = Expected(p_mw, NOTHING, served_mw)
-    return Split(p_mw, code, lam, kkt_mw, price, NOTHING, NOTHING, expected)
+    return Split(p_mw, code, lam, kkt_mw, price, NOTHING, NOTHING, served_mw)
 
 
 def _fit(p_mw: F8, last_mw: F8, arrived: Mask, box: Box, params: Params) -> tuple[F8, Mask]:
@@ -313,8 +312,8 @@ def _rest_to_the_others(
     lower_mw = np.where(stiff, fitted_mw, box.lower_mw)
     upper_mw = np.where(stiff, fitted_mw, box.upper_mw)
     second = solve(lower_mw, upper_mw, first.lam)
-    missed_first_mw = abs(request_mw - first.expected.served_mw)
-    missed_second_mw = abs(request_mw - second.expected.served_mw)
+    missed_first_mw = abs(request_mw - first.served_mw)
+    missed_second_mw = abs(request_mw - second.served_mw)
     tolerance_mw = 1e-9 * (1.0 + abs(request_mw))
     return second if missed_second_mw <= missed_first_mw + tolerance_mw else first
 

@@ -12,28 +12,37 @@ from vppd.kernels import participation as kernel
 from vppd.kernels.jit import entry
 
 _counted = entry(kernel.counted)
-_find_adrift = entry(kernel.find_adrift)
 _good_readings = entry(kernel.good_readings)
-_last_setpoints = entry(kernel.last_setpoints)
-_out_of_split = entry(kernel.out_of_split)
 _pinned = entry(kernel.pinned)
-_takes_setpoints = entry(kernel.takes_setpoints)
+_take_part = entry(kernel.take_part)
 _within_ramp = entry(kernel.within_ramp)
 
 
-def out_of_split(image: Image, params: Params) -> U1:
-    """Reason why each unit takes no part, shape (n,); NONE if it does.
+def who_takes_part(state: State, image: Image, params: Params) -> tuple[U1, U1, F8]:
+    """Reason why each unit takes no part, NONE if it does; who is adrift; setpoints in force, MW.
 
-    What the unit says outranks what is guessed, silence outranks both, and the operator whatever
-    he can still change.
+    Each of shape (n,). What the unit says outranks what is guessed, silence outranks both, and the
+    operator whatever he can still change.
+
+    Adrift (1) is a unit that is read, but accepted no setpoint for longer than its watchdog.
+
+    Ramps start from the setpoint in force. That is the last one sent, and stays it while the unit
+    is out of reach and counted by an earlier one that it accepted: it may have taken the later ones
+    without an answer. One that refused the last stands at the last that it accepted, and so does
+    one that was counted by a prediction and has accepted a setpoint since. A unit that never
+    accepted one, or none for too long, starts from where it is measured to be; but a reading from
+    before the last tick says nothing of a setpoint that was sent in it.
     """
-    reason = np.empty(len(params.ids), np.uint8)
-    _out_of_split(
-        image.now_s, image.p_meas_mw, image.measured_at_s, image.accepted_at_s,
-        image.quality, image.write_result, image.remote, image.connected, image.locked,
-        params.telemetry_age_max_s, params.watchdog_s, reason,
+    n = len(params.ids)
+    reason, adrift, last_mw = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n)
+    _take_part(
+        image.now_s, state.now_s, state.p_setpoint_mw, state.sent, state.told_mw,
+        state.out_reason, image.p_meas_mw, image.measured_at_s, image.accepted_mw,
+        image.accepted_at_s, image.quality, image.write_result, image.remote, image.connected,
+        image.locked, params.telemetry_age_max_s, params.watchdog_s, params.fallback_mw,
+        params.p_min_mw, params.p_max_mw, reason, adrift, last_mw,
     )  # fmt: skip
-    return reason
+    return reason, adrift, last_mw
 
 
 def has_good_reading(image: Image, params: Params) -> U1:
@@ -44,36 +53,6 @@ def has_good_reading(image: Image, params: Params) -> U1:
         image.quality, image.connected, good,
     )  # fmt: skip
     return good
-
-
-def is_adrift(image: Image, params: Params) -> U1:
-    """1 for each unit that is read, but accepted no setpoint for longer than its watchdog, (n,)."""
-    adrift = np.empty(len(params.ids), np.uint8)
-    _find_adrift(
-        image.now_s, image.p_meas_mw, image.measured_at_s, image.accepted_at_s,
-        params.telemetry_age_max_s, params.watchdog_s, image.quality, image.connected, adrift,
-    )  # fmt: skip
-    return adrift
-
-
-def last_setpoints_mw(state: State, image: Image, params: Params, reason: U1, adrift: U1) -> F8:
-    """Where each unit's ramp starts from, MW: its setpoint in force, shape (n,).
-
-    That is the last one sent, and stays it while the unit is out of reach and counted by an earlier
-    one that it accepted: it may have taken the later ones without an answer. One that refused the
-    last stands at the last that it accepted, and so does one that was counted by a prediction and
-    has accepted a setpoint since. A unit that never accepted one, or none for too long, starts from
-    where it is measured to be; but a reading from before the last tick says nothing of a setpoint
-    that was sent in it.
-    """
-    last_mw = np.empty(len(params.ids))
-    _last_setpoints(
-        state.now_s, state.p_setpoint_mw, state.sent, state.told_mw, state.out_reason,
-        image.p_meas_mw, image.measured_at_s, image.accepted_mw, image.accepted_at_s,
-        image.write_result, reason, adrift, params.fallback_mw, params.p_min_mw, params.p_max_mw,
-        last_mw,
-    )  # fmt: skip
-    return last_mw
 
 
 def counted_mw(reason: U1, last_mw: F8, image: Image, params: Params) -> F8:
@@ -101,37 +80,27 @@ def within_ramp_mw(wanted_mw: F8, last_mw: F8, image: Image, params: Params, dt_
 
 def pinned_mw(
     mode: Mode, reason: U1, adrift: U1, last_mw: F8, image: Image, params: Params, dt_s: float
-) -> F8:
-    """What each unit outside the split is told, or counted with, MW, shape (n,).
+) -> tuple[F8, U1]:
+    """What each unit outside the split is told, or counted with, MW; 1 for each that can be told.
+
+    Both of shape (n,); the second is of the units in the split, too. No setpoint is sent to a unit
+    whose link is down or that its own staff controls, nor to one of which nobody knows where its
+    ramp would begin: that neither accepted a setpoint nor was read, or accepted none within its
+    watchdog and cannot be read. A unit with old telemetry and one that refused get their setpoint
+    again, so that they can come back.
 
     A unit that is counted by what it accepted last, and can be told, is told that again; from what
     it was sent since, it is brought back to it within the ramp. The operator's value, at a stop the
-    safe value, of a benched unit its basepoint, and of a unit that can be told (see
-    `takes_setpoints`) its fallback, or what it accepted before it refused, are approached within
-    the ramp, too. A unit that the operator holds
-    stays there in mode SAFE.
+    safe value, of a benched unit its basepoint, and of a unit that can be told its fallback, or
+    what it accepted before it refused, are approached within the ramp, too. A unit that the
+    operator holds stays there in mode SAFE.
     """
-    out_mw = np.empty(len(params.ids))
+    out_mw, takes = np.empty(last_mw.size), np.empty(last_mw.size, np.uint8)
     _pinned(
         mode is Mode.SAFE, reason, last_mw, image.connected, adrift, image.accepted_mw,
         image.accepted_at_s, image.p_meas_mw, image.operator_mw, params.fallback_mw,
         params.safe_mw, image.basepoint_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s,
         dt_s, params.p_min_mw, params.p_max_mw, image.p_avail_min_mw, image.p_avail_max_mw, out_mw,
+        takes,
     )  # fmt: skip
-    return out_mw
-
-
-def takes_setpoints(reason: U1, adrift: U1, image: Image) -> U1:
-    """1 for each unit that a setpoint is sent to, shape (n,).
-
-    Not to a unit whose link is down or that its own staff controls, nor to one of which nobody
-    knows where its ramp would begin: that neither accepted a setpoint nor was read, or accepted
-    none within its watchdog and cannot be read. A unit with old telemetry and one that refused get
-    their setpoint again, so that they can come back.
-    """
-    sent = np.empty(reason.size, np.uint8)
-    _takes_setpoints(
-        reason, image.connected, adrift, image.accepted_mw, image.accepted_at_s,
-        image.p_meas_mw, sent,
-    )  # fmt: skip
-    return sent
+    return out_mw, takes

@@ -16,6 +16,7 @@ from vppd.kernels.jit import entry
 
 _expect = entry(response.expect)
 _foresee = entry(response.foresee)
+_serve = entry(response.serve)
 _shift_rows = entry(response.shift_rows)
 _aim = entry(aims.aim)
 _economy = entry(aims.economy)
@@ -60,6 +61,10 @@ class Foresight(NamedTuple):
         out_mw, sum_mw = np.empty(p_mw.size), np.empty(self.ahead_s.size)
         first_mw = _expect(self.free_mw, self.gain_pu, self.stands_mw, p_mw, out_mw, sum_mw)
         return Expected(out_mw, sum_mw, first_mw)
+
+    def served_mw(self, p_mw: F8) -> float:
+        """What comes at the first point."""
+        return _serve(self.free_mw, self.gain_pu, self.stands_mw, p_mw)
 
 
 class Expected(NamedTuple):

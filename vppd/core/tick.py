@@ -20,13 +20,7 @@ from vppd.core.events import changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.headroom import Promise, award_short_mw, is_award_short, promised
 from vppd.core.modes import next_mode
-from vppd.core.participation import (
-    is_adrift,
-    last_setpoints_mw,
-    out_of_split,
-    pinned_mw,
-    takes_setpoints,
-)
+from vppd.core.participation import pinned_mw, who_takes_part
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
 from vppd.core.response import Expected, Foresight, look_ahead, slow_part_mw
 from vppd.core.trust import Judged, as_measured, count_doubt, judge, shrink
@@ -85,7 +79,7 @@ class Able(NamedTuple):
     """What the units can do in this tick. Arrays of shape (n,)."""
 
     out_reason: U1
-    adrift: U1  # 1: read, but accepted nothing for longer than its watchdog
+    takes: U1  # 1: a setpoint can be sent to it
     last_mw: F8
     box: Box
     judged: Judged | None = None  # who is trusted, where anybody is doubted
@@ -110,11 +104,12 @@ def tick_foreseen(
     dt_s = elapsed_s(state, image, params)
     asked, able, ahead = before_the_split(state, image, params, dt_s)
     done, held = share(asked, able, image, params, state.lam, ahead)
-    done = on_the_grid(done, able, params, ahead)
-    done, dropped_mw = second_guard(done, held, able, image, params, ahead, dt_s)
+    put_on_the_grid(done.p_mw, able, params)
+    dropped_mw = second_guard(done.p_mw, held, able, image, params, dt_s)
+    expected = expected_of(done.p_mw, ahead)
     promise = what_is_promised(image, params, asked, able, ahead)
     after, decision = conclude(
-        state, image, params, asked, able, ahead, done, held, dropped_mw, promise
+        state, image, params, asked, able, ahead, done, expected, held, dropped_mw, promise
     )
     return after, decision, ahead
 
@@ -197,10 +192,9 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
 def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_s: float) -> Able:
     """Who takes part, and every limit folded into one box for each unit."""
     n = len(params.ids)
-    reason = out_of_split(image, params)
-    adrift = is_adrift(image, params)
-    last_mw = last_setpoints_mw(state, image, params, reason, adrift)
+    reason, adrift, last_mw = who_takes_part(state, image, params)
     judged = judge(state, image, params, reason, last_mw, dt_s)
+    pin_mw, takes = pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s)
     lower_mw, upper_mw = np.empty(n), np.empty(n)
     range_lower_mw, range_upper_mw = np.empty(n), np.empty(n)
     lower_reason, upper_reason = np.empty(n, np.uint8), np.empty(n, np.uint8)
@@ -210,7 +204,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
         image.p_avail_min_mw, image.p_avail_max_mw,
-        reason, pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s),
+        reason, pin_mw,
         lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
     )  # fmt: skip
     if crossed:
@@ -218,7 +212,7 @@ def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_
     box = Box(lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw)
     if judged is not None:
         shrink(judged, image, params, reason, box)
-    return Able(reason, adrift, last_mw, box, judged)
+    return Able(reason, takes, last_mw, box, judged)
 
 
 def what_bands_leave(
@@ -257,26 +251,21 @@ def share(
     box = able.box
     if asked.mode is SAFE:
         p_mw = np.minimum(np.maximum(params.safe_mw, box.lower_mw), box.upper_mw)
-        return _in_force(p_mw, status.OK, 0.0, ahead), held_by(p_mw, box)
+        return split_of(p_mw, status.OK, 0.0, 0.0, nan), held_by(p_mw, box)
     done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params, ahead)
     code = fleet_status(done, asked.request_mw)
     if code in (status.BAD_INPUT, status.MISMATCH):  # a bug or a bit flip: hold, and say so
         held = np.full_like(able.out_reason, Reason.GUARD)
         stay_mw = np.where(able.out_reason == TAKES_PART, able.last_mw, box.lower_mw)
-        return _in_force(stay_mw, code, done.kkt_mw, ahead), held
+        return split_of(stay_mw, code, 0.0, done.kkt_mw, nan), held
     return done, held
-
-
-def _in_force(p_mw: F8, code: int, kkt_mw: float, ahead: Foresight | None) -> Split:
-    """Setpoints that no split has found."""
-    return split_of(p_mw, code, 0.0, kkt_mw, nan)._replace(expected=expected_of(p_mw, ahead))
 
 
 def fleet_status(done: Split, request_mw: float) -> int:
     """Status of a split, after a check of what it claims: served means that the sum is right."""
     if done.status != status.OK:
         return done.status
-    missed_mw = abs(request_mw - done.expected.served_mw)
+    missed_mw = abs(request_mw - done.served_mw)
     return status.OK if missed_mw <= FLEET_TOLERANCE_MW else status.MISMATCH
 
 
@@ -287,33 +276,30 @@ def expected_of(p_mw: F8, ahead: Foresight | None) -> Expected:
     return ahead.expected_mw(p_mw)
 
 
-def on_the_grid(done: Split, able: Able, params: Params, ahead: Foresight | None) -> Split:
-    """Round the setpoints to the grids of their units, within their limits.
+def put_on_the_grid(p_mw: F8, able: Able, params: Params) -> None:
+    """Round the setpoints, in place, to the grids of their units, within their limits.
 
     Who was held by a limit still is, though the last part of a step below it. What a unit loses
     another one gets, so the sum stays as right as one step is small.
     """
     if params.fixed.gridless:
-        return done
-    moved = _fit_to_grid(
+        return
+    _fit_to_grid(
         params.steps_per_mw, able.last_mw, able.box.lower_mw, able.box.upper_mw,
-        params.fixed.member,
-        np.empty(params.group_parent.size + 1), done.p_mw,
+        params.fixed.member, np.empty(params.group_parent.size + 1), p_mw,
     )  # fmt: skip
-    return done._replace(expected=expected_of(done.p_mw, ahead)) if moved else done
 
 
 def second_guard(
-    done: Split, held: U1, able: Able, image: Image, params: Params, ahead: Foresight | None,
-    dt_s: float,
-) -> tuple[Split, dict[int, float]]:  # fmt: skip
+    p_mw: F8, held: U1, able: Able, image: Image, params: Params, dt_s: float
+) -> dict[int, float]:
     """Check every setpoint again in code that shares nothing with the limits; drop what fails.
 
-    A dropped unit keeps its last setpoint. Second value: the refused setpoints by unit, MW.
+    A dropped unit keeps its last setpoint, in `p_mw`. Returns the refused ones by unit, MW.
     """
     failed = np.empty(len(params.ids), np.uint8)
     count = _guard_setpoints(
-        done.p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
+        p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
         params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
         image.p_avail_min_mw, image.p_avail_max_mw,
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
@@ -321,12 +307,12 @@ def second_guard(
         able.out_reason, failed,
     )  # fmt: skip
     if count == 0:
-        return done, {}
+        return {}
     bad = np.flatnonzero(failed).tolist()
-    dropped_mw = {i: float(done.p_mw[i]) for i in bad}
-    done.p_mw[bad] = able.last_mw[bad]
+    dropped_mw = {i: float(p_mw[i]) for i in bad}
+    p_mw[bad] = able.last_mw[bad]
     held[bad] = Reason.GUARD
-    return done._replace(expected=expected_of(done.p_mw, ahead)), dropped_mw
+    return dropped_mw
 
 
 def what_is_promised(
@@ -341,13 +327,13 @@ def what_is_promised(
 
 def conclude(
     state: State, image: Image, params: Params, asked: Asked, able: Able,
-    ahead: Foresight | None, done: Split, held: U1, dropped_mw: dict[int, float],
-    promise: Promise,
+    ahead: Foresight | None, done: Split, expected: Expected, held: U1,
+    dropped_mw: dict[int, float], promise: Promise,
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
     short_mw = award_short_mw(promise, image)
-    unserved_mw = asked.request_mw - done.expected.served_mw
-    send, told_mw = what_is_sent(state, image, params, asked.mode, able, done.p_mw, ahead)
+    unserved_mw = asked.request_mw - expected.served_mw
+    send, told_mw = what_is_sent(state, params, asked.mode, able, done.p_mw, ahead)
     after = StateDraft()
     _keep_signal(after, state, image, asked)
     after.lam = done.lam if abs(done.lam) < inf else 0.0
@@ -362,9 +348,9 @@ def conclude(
     decision.tick = image.tick
     _tell_request(decision, asked)
     _tell_split(decision, able, done, held, send)
-    decision.unserved_mw = unserved_mw
+    decision.served_mw, decision.unserved_mw = expected.served_mw, unserved_mw
     decision.event_code, decision.event_index, decision.event_value = events
-    _tell_foresight(decision, done, ahead)
+    _tell_foresight(decision, done, expected, ahead)
     _tell_promise(decision, promise)
     freeze(decision, Decision)
     seal(after, decision)
@@ -372,13 +358,10 @@ def conclude(
 
 
 def what_is_sent(
-    state: State, image: Image, params: Params, mode: Mode, able: Able, p_mw: F8,
-    ahead: Foresight | None,
-) -> tuple[U1, F8]:  # fmt: skip
+    state: State, params: Params, mode: Mode, able: Able, p_mw: F8, ahead: Foresight | None
+) -> tuple[U1, F8]:
     """1 for each unit that gets its setpoint, and the last that each has got, MW."""
-    send = takes_setpoints(able.out_reason, able.adrift, image)
-    if mode is STARTING:
-        send = np.zeros_like(send)
+    send = np.zeros_like(able.takes) if mode is STARTING else able.takes
     told_mw = np.empty(p_mw.size)
     _remember(send, p_mw, state.told_mw, told_mw)
     if ahead is not None:
@@ -443,7 +426,6 @@ def _tell_split(decision: Any, able: Able, done: Split, held: U1, send: U1) -> N
         done.p_mw, box.lower_mw, box.upper_mw, box.range_lower_mw, box.range_upper_mw,
         able.out_reason, held,
     )  # fmt: skip
-    decision.served_mw = done.expected.served_mw
     decision.lam, decision.kkt_mw, decision.status = done.lam, done.kkt_mw, done.status
     decision.p_setpoint_mw, decision.send, decision.held_by = done.p_mw, send, held
     decision.lower_mw, decision.upper_mw = box.lower_mw, box.upper_mw
@@ -451,16 +433,18 @@ def _tell_split(decision: Any, able: Able, done: Split, held: U1, send: U1) -> N
     decision.group_price, decision.group_missed_mw = done.group_price, done.group_missed_mw
 
 
-def _tell_foresight(decision: Any, done: Split, ahead: Foresight | None) -> None:
+def _tell_foresight(
+    decision: Any, done: Split, expected: Expected, ahead: Foresight | None
+) -> None:
     """What is expected of the setpoints."""
     if ahead is None:
         decision.target_mw, decision.expected_mw = np.full_like(done.p_mw, nan), done.p_mw
         decision.ahead_s = decision.ahead_wanted_mw = NOTHING
         decision.ahead_expected_mw = decision.ahead_price = NOTHING
         return
-    decision.target_mw, decision.expected_mw = ahead.target_mw, done.expected.unit_mw
+    decision.target_mw, decision.expected_mw = ahead.target_mw, expected.unit_mw
     decision.ahead_s, decision.ahead_wanted_mw = ahead.ahead_s, ahead.request_mw
-    decision.ahead_expected_mw = done.expected.sum_mw
+    decision.ahead_expected_mw = expected.sum_mw
     decision.ahead_price = done.price if done.price.size else np.full(ahead.ahead_s.size, nan)
 
 

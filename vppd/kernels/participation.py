@@ -39,51 +39,6 @@ def _is_young(now_s: float, measured_at_s: float, p_meas_mw: float, age_max_s: f
     return now_s - measured_at_s <= age_max_s and abs(p_meas_mw) <= MEASURED_MAX_MW
 
 
-@kernel(i8(f8, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN_U1, IN_U1, IN, IN, OUT_U1))
-def out_of_split(
-    now_s: float,
-    p_meas_mw: F8,
-    measured_at_s: F8,
-    accepted_at_s: F8,
-    quality: U1,
-    write_result: U1,
-    remote: U1,
-    connected: U1,
-    locked: U1,
-    telemetry_age_max_s: F8,
-    watchdog_s: F8,
-    reason: U1,
-) -> int:
-    """Say why each of n units takes no part; IN_SPLIT if it does. All arrays: shape (n,).
-
-    Later lines win: what the unit says outranks what is guessed, silence outranks both, and the
-    operator whatever he can still change. Returns how many take no part.
-    """
-    out = 0
-    for i in range(p_meas_mw.shape[0]):
-        since_s = now_s - accepted_at_s[i]
-        refused = write_result[i] == REFUSED_WRITE
-        lost = connected[i] == 0 or quality[i] != ONLINE
-        young = _is_young(now_s, measured_at_s[i], p_meas_mw[i], telemetry_age_max_s[i])
-        silent = lost or not young
-        why = REFUSED if refused else IN_SPLIT
-        # Good readings prove no setpoint: a unit that accepts none goes to its fallback all the
-        # same.
-        if (refused or write_result[i] == UNKNOWN_WRITE) and since_s > watchdog_s[i]:
-            why = FALLBACK
-        if remote[i] == 0:
-            why = LOCAL_CONTROL
-        if silent:
-            why = UNREACHABLE if lost else TELEMETRY_AGE
-            if not since_s <= watchdog_s[i]:  # NaN, too: it never accepted a setpoint
-                why = FALLBACK
-        elif locked[i] != 0 and why != LOCAL_CONTROL:
-            why = OPERATOR
-        reason[i] = why
-        out += 1 if why != IN_SPLIT else 0
-    return out
-
-
 @kernel(i8(f8, IN, IN, IN, IN_U1, IN_U1, OUT_U1))
 def good_readings(
     now_s: float,
@@ -103,33 +58,57 @@ def good_readings(
     return count
 
 
-@kernel(i8(f8, IN, IN, IN, IN, IN, IN_U1, IN_U1, OUT_U1))
-def find_adrift(
-    now_s: float,
-    p_meas_mw: F8,
-    measured_at_s: F8,
-    accepted_at_s: F8,
-    telemetry_age_max_s: F8,
-    watchdog_s: F8,
-    quality: U1,
-    connected: U1,
-    adrift: U1,
-) -> int:
-    """Mark the units that are read, but accepted no setpoint for longer than their watchdog.
+@kernel()
+def _why_out(
+    lost: bool, young: bool, late: bool, in_time: bool, write_result: np.uint8, remote: np.uint8,
+    locked: np.uint8,
+) -> np.uint8:  # fmt: skip
+    """Why a unit takes no part; IN_SPLIT if it does.
 
-    Returns how many they are.
+    One that never accepted a setpoint is neither `late` nor `in_time` with one.
+    Later lines win: what the unit says outranks what is guessed, silence outranks both, and the
+    operator whatever he can still change.
     """
-    count = 0
-    for i in range(p_meas_mw.shape[0]):
-        late = now_s - accepted_at_s[i] > watchdog_s[i]
-        young = _is_young(now_s, measured_at_s[i], p_meas_mw[i], telemetry_age_max_s[i])
-        adrift[i] = late and young and connected[i] != 0 and quality[i] == ONLINE
-        count += 1 if adrift[i] != 0 else 0
-    return count
+    refused = write_result == REFUSED_WRITE
+    why = REFUSED if refused else IN_SPLIT
+    # Good readings prove no setpoint: a unit that accepts none goes to its fallback all the same.
+    if (refused or write_result == UNKNOWN_WRITE) and late:
+        why = FALLBACK
+    if remote == 0:
+        why = LOCAL_CONTROL
+    if lost or not young:
+        why = UNREACHABLE if lost else TELEMETRY_AGE
+        if not in_time:
+            why = FALLBACK
+    elif locked != 0 and why != LOCAL_CONTROL:
+        why = OPERATOR
+    return why
 
 
-@kernel(i8(f8, IN, IN_U1, IN, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN, IN, IN, OUT))
-def last_setpoints(
+@kernel()
+def _told_mw(
+    why: np.uint8, was_out: np.uint8, was_sent: np.uint8, p_setpoint_mw: float, last_told_mw: float
+) -> float:
+    """The setpoint that a unit was told last, as far as its ramp begins there; NaN: none.
+
+    Out of reach it is counted by what it accepted, or was by a reading, and may have taken later
+    setpoints without an answer: a ramp begun at the last of them keeps to its limit from each of
+    them, taken or not.
+    """
+    away = was_out == UNREACHABLE or why in (UNREACHABLE, TELEMETRY_AGE)
+    if away and was_sent == 0 and not np.isnan(last_told_mw):
+        return last_told_mw
+    return p_setpoint_mw
+
+
+@kernel(
+    i8(
+        f8, f8, IN, IN_U1, IN, IN_U1, IN, IN, IN, IN, IN_U1, IN_U1, IN_U1, IN_U1, IN_U1,
+        IN, IN, IN, IN, IN, OUT_U1, OUT_U1, OUT,
+    )
+)  # fmt: skip
+def take_part(
+    now_s: float,
     before_s: float,
     p_setpoint_mw: F8,
     was_sent: U1,
@@ -139,41 +118,53 @@ def last_setpoints(
     measured_at_s: F8,
     accepted_mw: F8,
     accepted_at_s: F8,
+    quality: U1,
     write_result: U1,
-    reason: U1,
-    adrift: U1,
+    remote: U1,
+    connected: U1,
+    locked: U1,
+    telemetry_age_max_s: F8,
+    watchdog_s: F8,
     fallback_mw: F8,
     p_min_mw: F8,
     p_max_mw: F8,
+    reason: U1,
+    adrift: U1,
     last_mw: F8,
 ) -> int:
-    """Find where each unit's ramp starts from, MW: its setpoint in force. All arrays: shape (n,).
+    """Say why each of n units takes no part, and where its ramp starts: its setpoint in force, MW.
+
+    All arrays: shape (n,).
 
     Parameters
     ----------
-    before_s : float
-        Instant of the last tick (NaN: there was none).
+    now_s, before_s : float
+        Instants of this tick and of the last one (NaN: there was none).
     p_setpoint_mw, was_sent, last_told_mw, was_out : shape (n,)
         Setpoints of the last tick; 1 for those that were sent (a unit may be counted with one that
         it never got); the last that was, in whatever tick (NaN: none); the last tick's reasons.
-    reason, adrift : shape (n,)
-        Reasons of this tick; 1: read, but accepted nothing for longer than the watchdog.
+    reason : shape (n,), written
+        IN_SPLIT if it takes part.
+    adrift : shape (n,), written
+        1: read, but accepted nothing for longer than the watchdog.
     last_mw : shape (n,), written
 
     Returns
     -------
     int
-        Number of units whose ramp starts from a measurement.
+        Number of units that take no part.
     """
-    from_measured = 0
-    for i in range(p_setpoint_mw.shape[0]):
-        told_mw = p_setpoint_mw[i]
-        # Out of reach it is counted by what it accepted, or was by a reading, and may have taken
-        # later setpoints without an answer: a ramp begun at the last of them keeps to its limit
-        # from each of them, taken or not.
-        away = was_out[i] == UNREACHABLE or reason[i] in (UNREACHABLE, TELEMETRY_AGE)
-        if away and was_sent[i] == 0 and not np.isnan(last_told_mw[i]):
-            told_mw = last_told_mw[i]
+    out = 0
+    for i in range(p_meas_mw.shape[0]):
+        since_s = now_s - accepted_at_s[i]
+        late = since_s > watchdog_s[i]
+        lost = connected[i] == 0 or quality[i] != ONLINE
+        young = _is_young(now_s, measured_at_s[i], p_meas_mw[i], telemetry_age_max_s[i])
+        why = _why_out(
+            lost, young, late, since_s <= watchdog_s[i], write_result[i], remote[i], locked[i]
+        )
+        is_adrift = late and young and not lost
+        told_mw = _told_mw(why, was_out[i], was_sent[i], p_setpoint_mw[i], last_told_mw[i])
         measured_mw = fallback_mw[i] if np.isnan(p_meas_mw[i]) else p_meas_mw[i]
         never = np.isnan(accepted_at_s[i]) or np.isnan(accepted_mw[i])
         refused = write_result[i] == REFUSED_WRITE
@@ -184,11 +175,13 @@ def last_setpoints(
         if (refused or told_since) and not never:
             start_mw = accepted_mw[i]
         # Where nothing was sent, a reading tells where it is, however late it came.
-        if (never or adrift[i] != 0) and (was_sent[i] == 0 or refused or read_since):
+        if (never or is_adrift) and (was_sent[i] == 0 or refused or read_since):
             start_mw = measured_mw
-            from_measured += 1
+        reason[i] = why
+        adrift[i] = is_adrift
         last_mw[i] = _clipped(start_mw, p_min_mw[i], p_max_mw[i])
-    return from_measured
+        out += 1 if why != IN_SPLIT else 0
+    return out
 
 
 @kernel()
@@ -252,7 +245,7 @@ def within_ramp(
 
 
 @kernel()
-def _takes_setpoints(
+def _takes(
     why: np.uint8, connected: np.uint8, adrift: np.uint8, accepted_mw: float,
     accepted_at_s: float, p_meas_mw: float,
 ) -> bool:  # fmt: skip
@@ -269,24 +262,10 @@ def _takes_setpoints(
     return not (never and np.isnan(p_meas_mw))
 
 
-@kernel(i8(IN_U1, IN_U1, IN_U1, IN, IN, IN, OUT_U1))
-def takes_setpoints(
-    reason: U1, connected: U1, adrift: U1, accepted_mw: F8, accepted_at_s: F8, p_meas_mw: F8,
-    takes: U1,
-) -> int:  # fmt: skip
-    """Mark the units of n that a setpoint is sent to; how many they are."""
-    count = 0
-    for i in range(accepted_mw.shape[0]):
-        takes[i] = _takes_setpoints(
-            reason[i], connected[i], adrift[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i]
-        )
-        count += 1 if takes[i] != 0 else 0
-    return count
-
-
 @kernel(
     i8(
         b1, IN_U1, IN, IN_U1, IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, f8, IN, IN, IN, IN, OUT,
+        OUT_U1,
     )
 )  # fmt: skip
 def pinned(
@@ -310,34 +289,36 @@ def pinned(
     p_avail_min_mw: F8,
     p_avail_max_mw: F8,
     out_mw: F8,
+    takes: U1,
 ) -> int:
-    """Write what each of n units outside the split is told, or counted with, MW.
+    """Write what each of n units outside the split is told, or counted with, MW; and who `takes`.
 
-    `safe`: mode SAFE. Returns how many of them are on their way within their ramp.
+    `safe`: mode SAFE; `takes`: 1 for each unit that a setpoint is sent to, outside the split or
+    not. Returns how many of those outside are on their way within their ramp.
     """
     moving = 0
     for i in range(last_mw.shape[0]):
         why = reason[i]
         wanted_mw = _counted_mw(why, last_mw[i], accepted_mw[i], p_meas_mw[i], fallback_mw[i])
-        takes = _takes_setpoints(
-            why, connected[i], adrift[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i]
-        )
+        told = _takes(why, connected[i], adrift[i], accepted_mw[i], accepted_at_s[i], p_meas_mw[i])
+        takes[i] = told
         held = why == OPERATOR
         if held and not np.isnan(operator_mw[i]):
             wanted_mw = operator_mw[i]
-        moves = held or (takes and why in (FALLBACK, REFUSED, BENCHED))
+        moves = held or (told and why in (FALLBACK, REFUSED, BENCHED))
         if why == BENCHED:
             wanted_mw = basepoint_mw[i]
-        if safe and takes and not held:
+        if safe and told and not held:
             wanted_mw = safe_mw[i]
             moves = True
-        if takes and why in (UNREACHABLE, TELEMETRY_AGE) and not moves:
-            # Back from what it was sent since, and may have taken (see `last_setpoints`). No clip
-            # to a range that is as old as its telemetry.
+        if told and why in (UNREACHABLE, TELEMETRY_AGE) and not moves:
+            # Back from what it was sent since, and may have taken (see `_told_mw`). No clip
+            # to an availability that is as old as its telemetry.
             wanted_mw = _clipped(
                 wanted_mw, last_mw[i] - ramp_down_mw_per_s[i] * dt_s,
                 last_mw[i] + ramp_up_mw_per_s[i] * dt_s,
             )  # fmt: skip
+            wanted_mw = _clipped(wanted_mw, p_min_mw[i], p_max_mw[i])
         if moves:
             wanted_mw = _within_ramp_mw(
                 wanted_mw, last_mw[i], ramp_up_mw_per_s[i] * dt_s, ramp_down_mw_per_s[i] * dt_s,

@@ -389,6 +389,16 @@ def remember(send: U1, p_mw: F8, before_mw: F8, told_mw: F8) -> int:
     return sent
 
 
+@kernel(f8(IN_2D, IN_2D, IN, IN))
+def serve(free_mw: F8, gain_pu: F8, told_mw: F8, p_mw: F8) -> float:
+    """The first sum of `expect` alone, MW."""
+    total = error = 0.0
+    for i in range(p_mw.shape[0]):
+        unit_mw = free_mw[0, i] + gain_pu[0, i] * (p_mw[i] - told_mw[i])
+        total, error = _two_sum(total, error, unit_mw)
+    return total + error
+
+
 @kernel(f8(IN_2D, IN_2D, IN, IN, OUT, OUT))
 def expect(
     free_mw: F8, gain_pu: F8, told_mw: F8, p_mw: F8, out_mw: F8, sum_mw: F8
