@@ -48,6 +48,17 @@ def test_loading_imports_each_of_them(monkeypatch):
     assert seen == [f"vppd.kernels.{name}" for name in warm.MODULES]
 
 
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_what_is_in_the_cache_is_loaded_without_what_compiles():
+    """A daemon that was killed has a second and a half to be back."""
+    warm.load()  # so that the cache has them
+    code = "import sys; from vppd.kernels import warm; warm.load(); print(*sorted(sys.modules))"
+    asked = [sys.executable, "-c", code]
+    loaded = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
+    assert "vppd.kernels.ahead" in loaded
+    assert "numba.np.linalg" not in loaded
+
+
 def test_these_kernels_are_called_from_outside():
     assert {name for _, name, _ in PUBLIC} == {
         "advance", "aim", "answer_groups", "choose_sides", "conclude", "conclude_groups",

@@ -5,6 +5,7 @@ interpreter and the packages that run the tests under /opt/vppd. Needs root and 
 Every mount lives in a mount namespace of its own, and goes when its last process goes.
 """
 
+import compileall
 import contextlib
 import os
 import shutil
@@ -82,8 +83,10 @@ class Container:
     def install_program(self, vppd: str) -> None:
         """Make /opt/vppd/venv, of the interpreter and packages of this process.
 
-        `vppd` is the Python text of the command.
+        `vppd` is the Python text of the command. The sources have their bytecode, as pip leaves
+        them: else the unit, which may write none, compiles them at each start, for half a second.
         """
+        compileall.compile_dir(REPO / "vppd", quiet=1)
         version = f"python{sysconfig.get_python_version()}"
         venv = "/opt/vppd/venv"
         self.write(f"{venv}/pyvenv.cfg", "home = /opt/vppd/python/bin\n")
