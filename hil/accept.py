@@ -1,8 +1,9 @@
 """Acceptance: scenarios one after the other, each held against its limits."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,25 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from hil import report, result, running
+from hil import accept_bound, folder, report, result, running
 from hil.rig import Rig
-from hil.scenario import Scenario, applicable, figure, in_words, shortfall
+from hil.scenario import Limit, Scenario, applicable, figure, in_words, shortfall
 from hil.scorecard import BAD, GOOD
 from hil.tiles import shown
 
 SCENARIOS = {  # by clock
     "real": ("zhejiang", "wire-kill", "agc-cut"),
-    "virtual": ("step-china", "outage", "frequency-event", "evening-ev", "heat-wave"),
-}
+    "virtual": (
+        "step-china", "outage", "frequency-event", "evening-ev", "heat-wave", "degraded-wan",
+        "fleet-2000",
+    ),
+}  # fmt: skip
+# Limits of the machine, beside those of the scenario: two cores that are not busy otherwise.
+OF_THE_MACHINE = {("fleet-2000", "virtual"): {"timing.speedup": Limit(minimum=6.0)}}
+BOUND = "bound"  # beside the clocks: not run, but what was possible is worked out
 LOG_WIDTH = 140  # of the table in a file or a pipe, which has no width of its own
 View = Callable[[dict[str, Any]], None]
+Make = Callable[[Scenario, Path, View], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +68,41 @@ class Verdict:
         path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
-def accept(scenarios: Sequence[Scenario], out: Path, clock: str = "real") -> int:
+def accept(
+    scenarios: Sequence[Scenario],
+    out: Path,
+    clock: str = "real",
+    bounds: Sequence[Scenario] = (),
+) -> int:
     """Run all scenarios; write `OUT/NAME.json` and the run's files to `OUT/NAME/`.
 
+    `bounds`: scenarios of which only what was possible is worked out.
+
     Returns the exit code: 0, 1 if a limit is missed, 3 if a run could not be made. Raises
-    StoppedError.
+    StoppedError, CouldNotRunError.
     """
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
-    out.mkdir(parents=True, exist_ok=True)
+    marker = folder.claim(out)
+    try:
+        return _accept([(each, clock) for each in scenarios] + [(each, BOUND) for each in bounds],
+                       out, console)  # fmt: skip
+    finally:
+        os.close(marker)
+
+
+def _accept(asked: Sequence[tuple[Scenario, str]], out: Path, console: Console) -> int:
     verdicts: list[Verdict] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     with Progress(
         *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
     ) as progress:
-        bar = progress.add_task("", total=sum(each.duration_s for each in scenarios))
-        for scenario in scenarios:
-            done_s = sum(each.duration_s for each in scenarios[: len(verdicts)])
+        bar = progress.add_task("", total=sum(each.duration_s for each, _ in asked))
+        for scenario, how in asked:
+            done_s = sum(each.duration_s for each, _ in asked[: len(verdicts)])
             view = _viewer(progress, bar, scenario.name, done_s)
-            verdict = _run_one(scenario, out, view, clock)
+            verdict = _run_one(_limited(scenario, how), out, view, MAKE[how])
             verdict.write(out / f"{scenario.name}.json")
             verdicts.append(verdict)
             progress.update(bar, completed=done_s + scenario.duration_s)
@@ -102,34 +125,47 @@ def judge(scenario: Scenario, measured: dict[str, Any]) -> Verdict:
     return Verdict(scenario.name, scenario.seed, "", code, limits, missed, measured)
 
 
-def _run_one(scenario: Scenario, out: Path, view: View, clock: str) -> Verdict:
+def _limited(scenario: Scenario, clock: str) -> Scenario:
+    """Add the limits that this clock has here."""
+    more = OF_THE_MACHINE.get((scenario.name, clock), {})
+    return replace(scenario, acceptance={**scenario.acceptance, **more})
+
+
+def _run_one(scenario: Scenario, out: Path, view: View, make: Make) -> Verdict:
     """Make and measure one run. Raises StoppedError; another failure is a verdict."""
-    folder = out / scenario.name
     try:
-        measured = (_simulated if clock == "virtual" else _real)(scenario, folder, view)
+        measured = make(scenario, out / scenario.name, view)
     except running.StoppedError:
         raise
     except running.RunError as error:
         text = str(error)
         return Verdict(scenario.name, scenario.seed, text, error.code, (), (text,), None)
-    report.write(measured, acceptance=applicable(scenario, measured.result))
-    return judge(scenario, measured.result)
+    return judge(scenario, measured)
 
 
-def _real(scenario: Scenario, folder: Path, view: View) -> result.Measured:
-    """Make and measure a run on sockets. Raises RunError."""
-    running.make(Rig(scenario, folder, view))
-    return result.measure(folder)
+def _real(scenario: Scenario, out_dir: Path, view: View) -> dict[str, Any]:
+    """Make, measure and report a run on sockets. Raises RunError."""
+    running.make(Rig(scenario, out_dir, view))
+    return _reported(scenario, result.measure(out_dir))
 
 
-def _simulated(scenario: Scenario, folder: Path, view: View) -> result.Measured:
-    """Make and measure a run in virtual time. Raises RunError."""
+def _simulated(scenario: Scenario, out_dir: Path, view: View) -> dict[str, Any]:
+    """Make, measure and report a run in virtual time. Raises RunError."""
     from hil.sim.replay import replay  # noqa: PLC0415  (it loads the daemon, which takes seconds)
     from hil.sim.run import Simulation  # noqa: PLC0415
 
-    simulation = Simulation(scenario, folder, lambda t_s, _: view({"t_s": t_s}), processes=None)
+    simulation = Simulation(scenario, out_dir, lambda t_s, _: view({"t_s": t_s}), processes=None)
     running.make_virtual(simulation.make)
-    return result.measure(folder, ticks=simulation.ticks, replay=replay)
+    return _reported(scenario, result.measure(out_dir, ticks=simulation.ticks, replay=replay))
+
+
+def _reported(scenario: Scenario, measured: result.Measured) -> dict[str, Any]:
+    """Write the report of a run; its result."""
+    report.write(measured, acceptance=applicable(scenario, measured.result))
+    return measured.result
+
+
+MAKE: dict[str, Make] = {"real": _real, "virtual": _simulated, BOUND: accept_bound.find}
 
 
 def _viewer(progress: Progress, bar: TaskID, name: str, done_s: float) -> View:

@@ -38,16 +38,26 @@ def take(out_dir: Path, sub: str = "raw", *, keep: bool = False) -> int:
     CouldNotRunError, before anything is deleted: no folder of the bench, a daemon or another run
     in it, no permission.
     """
+    marker = claim(out_dir)
+    try:
+        for name in MADE_BY_A_RUN:
+            if not (keep and name == sub):
+                _remove(out_dir / name)
+        (out_dir / sub).mkdir(exist_ok=keep)
+    except OSError as error:
+        os.close(marker)
+        raise CouldNotRunError(f"{error.filename or out_dir}: {error.strerror}") from error
+    return marker
+
+
+def claim(out_dir: Path) -> int:
+    """Make OUT, or take one that the bench made, and leave in it what is there; else as `take`."""
     marker = -1
     try:
         _make(out_dir)
         _refuse_daemon(out_dir)
         marker = _take_marker(out_dir)
         _refuse_protected(out_dir)
-        for name in MADE_BY_A_RUN:
-            if not (keep and name == sub):
-                _remove(out_dir / name)
-        (out_dir / sub).mkdir(exist_ok=keep)
     except (OSError, CouldNotRunError) as error:
         if marker >= 0:
             os.close(marker)

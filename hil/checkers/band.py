@@ -4,13 +4,16 @@ From the setpoints that devices took. Of those inside a band, one after another,
 
 1. all go the same way: up, or down;
 2. the last leaves within the time in which the ramp crosses the band, and `SLACK_S`. Time in which
-   nothing reaches the unit does not count: it stays where it was told last.
+   nothing reaches the unit, or nothing is read of it, does not count: it stays where it was told
+   last. Its watchdog ends the stay: it went to its fallback, whatever it is told next.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.checkers.evidence import F8, Evidence, episodes
+from hil.checkers.evidence import F8, UNREAD, Evidence, episodes
 from hil.checkers.violation import Found, Violation
 
 NAME = "band"
@@ -34,15 +37,27 @@ def check(evidence: Evidence) -> Found:
         low_mw, high_mw = each.band_lower_mw + ROUNDING_MW, each.band_upper_mw - ROUNDING_MW
         inside: NDArray[np.bool_] = (low_mw < p_mw) & (p_mw < high_mw) & evidence.inside(t_s)
         limit_s = (each.band_upper_mw - each.band_lower_mw) / each.ramp_mw_per_s + SLACK_S
-        clock_s = _reached_s(t_s, TICKS_APART * evidence.settings.tick_s)
-        for first, last in episodes(inside):
+        clock_s = _clock_s(evidence, unit, t_s)
+        for first, last in _stays(inside, t_s, each.watchdog_s):
             found.violations += _crossing(unit, t_s, clock_s, p_mw, first, last, limit_s)
     return found
 
 
-def _reached_s(t_s: F8, apart_s: float) -> F8:
-    """Instants on a clock that stands still while nothing reaches the unit."""
-    return np.concatenate(([0.0], np.cumsum(np.minimum(np.diff(t_s), apart_s))))
+def _stays(inside: NDArray[np.bool_], t_s: F8, watchdog_s: float) -> Iterator[tuple[int, int]]:
+    """Yield first and last setpoint of each stay inside the band."""
+    silent = np.flatnonzero(np.diff(t_s) > watchdog_s) + 1
+    for part in np.split(np.arange(t_s.size), silent):
+        for first, last in episodes(inside[part]):
+            yield int(part[first]), int(part[last])
+
+
+def _clock_s(evidence: Evidence, unit: int, t_s: F8) -> F8:
+    """Instants on a clock that stands still while nothing reaches the unit, or it is not read."""
+    steps_s = np.minimum(np.diff(t_s), TICKS_APART * evidence.settings.tick_s)
+    if evidence.ticks is not None:
+        unread = [row for row, u, why in evidence.ticks.out if u == unit and why in UNREAD]
+        steps_s[np.isin(evidence.orders.tick[evidence.orders.of(unit)][1:], unread)] = 0.0
+    return np.concatenate(([0.0], np.cumsum(steps_s)))
 
 
 def _crossing(

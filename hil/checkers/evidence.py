@@ -24,6 +24,7 @@ I8 = NDArray[np.int64]
 READING_LATE_S = 2.0  # what a reading grows older by than telemetry_age_max_s: a tick, the links
 READING_NOISE = 6.0  # times the noise of a reading, 1 sigma
 LYING = ("device_freeze", "device_wrong_scale", "device_wrong_sign")  # readings that seem good
+UNREAD = ("UNREACHABLE", "TELEMETRY_AGE")  # why the daemon says again what a unit took last
 STANDSTILL = "host_tick_overrun"
 
 

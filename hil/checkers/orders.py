@@ -25,7 +25,7 @@ two periods; in 3 also that since the first of the setpoints before it that were
 
 import numpy as np
 
-from hil.checkers.evidence import Evidence
+from hil.checkers.evidence import UNREAD, Evidence
 from hil.checkers.violation import Found
 from hil.checkers.violation import Violation as Told
 from hil.measure.limits import RAMP_SLACK_S, Violation
@@ -40,7 +40,6 @@ WHAT = {
     "soc": "setpoint drains an empty store, or fills a full one, MW",
     "available": "setpoint beyond what the unit had to give, MW",
 }
-UNREAD = ("UNREACHABLE", "TELEMETRY_AGE")
 TRIP = "device_trip"
 NOT_TAKEN = int(SetpointFlag.LOST | SetpointFlag.VOID)
 RAMP_TICKS = 2.0  # a ramp makes up for so many ticks (docs/config.md, tick_s)

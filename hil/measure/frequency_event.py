@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hil.measure.droop import asked_mw
 from hil.measure.inputs import Recording
 from hil.measure.plant import STEP_S, Traces
-from hil.measure.response import Response, measure
+from hil.measure.response import RECOVERY_S, Response, measure
 from hil.plant import coal, losses
 from hil.scenario import FrequencySource, PlantDroopConfig
 from hil.scenario.frequency import EVENT
@@ -25,9 +25,10 @@ from vppd.market.series import hold
 
 F8 = NDArray[np.float64]
 TIMES = ("response_50_s", "response_90_s")
-ROWS = (*TIMES, "share_10s_pct", "share_30s_pct", "overshoot_pct", "nadir_hz")
+OFF = ("overshoot_pct", "recovery_off_pct")
+ROWS = (*TIMES, "share_10s_pct", "share_30s_pct", *OFF, "nadir_hz")
 BEFORE_S = 10.0  # the answer counts from the mean power of so long before the event
-FEWER_IS_BETTER = (*TIMES, "overshoot_pct")
+FEWER_IS_BETTER = (*TIMES, *OFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,10 @@ def notes(told: dict[str, Any]) -> dict[str, str]:
             if told[name][key] is None:
                 reason = "nothing is required at that time, or the run is over"
                 found[f"frequency_event.{name}.{key}"] = reason
+    if told["ahead"]["recovery_off_pct"] is None:
+        reason = f"the run ends before {RECOVERY_S:g} s after the event"
+        for name in ("vpp", "coal", "ahead"):
+            found[f"frequency_event.{name}.recovery_off_pct"] = reason
     if not told["closed_loop"]:
         reason = "open loop: nobody moves a recorded frequency"
         for name in ("vpp", "coal", "neither", "ahead"):

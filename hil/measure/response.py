@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 F8 = NDArray[np.float64]
 NAN = float("nan")
 SHARES_AFTER_S = (10.0, 30.0)
+SWING_S, RECOVERY_S = 30.0, 300.0  # the first swing ends with the last share, the recovery then
+METER_PU = 0.005  # of required: a meter of class 0.5 tells no less
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,12 @@ class Response:
     response_90_s: float
     share_10s_pct: float  # delivered of what is required at that time
     share_30s_pct: float
-    overshoot_pct: float  # most that was delivered beyond what was required then, of required_mw
+    # in the first swing, to SWING_S: most that was delivered beyond what was required then, of
+    # required_mw; none where that is less than METER_PU
+    overshoot_pct: float
+    # in the recovery, from there to RECOVERY_S; of required_mw; NaN where the run ends before
+    recovery_off_pct: float  # mean of what was delivered too much or too little
+    recovery_overshoot_pct: float  # most that was delivered beyond what was required then
 
 
 def measure(t_s: F8, required_mw: F8, delivered_mw: F8) -> Response:
@@ -35,19 +42,23 @@ def measure(t_s: F8, required_mw: F8, delivered_mw: F8) -> Response:
     after = t_s >= 0.0
     t_s, required_mw, delivered_mw = t_s[after], required_mw[after], delivered_mw[after]
     if not t_s.size or not np.any(required_mw):
-        return Response(0.0, NAN, NAN, NAN, NAN, NAN)
+        return Response(0.0, *[NAN] * 7)
     peak_mw = float(required_mw[np.argmax(np.abs(required_mw))])
     asked, given = required_mw / peak_mw, delivered_mw / peak_mw
     shares = [_share(t_s, asked, given, after_s) for after_s in SHARES_AFTER_S]
     beyond = given - asked
-    known = beyond[np.isfinite(beyond)]
+    swing = _most(beyond[t_s <= SWING_S])
+    in_recovery = (t_s > SWING_S) & (t_s <= RECOVERY_S) & _is_over(t_s, RECOVERY_S)
+    recovery = beyond[in_recovery & np.isfinite(beyond)]
     return Response(
         required_mw=peak_mw,
         response_50_s=reached_s(t_s, given, 0.5),
         response_90_s=reached_s(t_s, given, 0.9),
         share_10s_pct=shares[0],
         share_30s_pct=shares[1],
-        overshoot_pct=100.0 * max(float(known.max()), 0.0) if known.size else NAN,
+        overshoot_pct=0.0 if swing <= METER_PU else 100.0 * swing,
+        recovery_off_pct=100.0 * float(np.mean(np.abs(recovery))) if recovery.size else NAN,
+        recovery_overshoot_pct=100.0 * _most(recovery),
     )
 
 
@@ -62,9 +73,20 @@ def reached_s(t_s: F8, given: F8, share: float) -> float:
     return float(np.interp(share, given[k - 1 : k + 1], t_s[k - 1 : k + 1]))
 
 
+def _most(beyond: F8) -> float:
+    """Give the most that was too much, 0.0 if nothing was; NaN: not known."""
+    known = beyond[np.isfinite(beyond)]
+    return max(float(known.max()), 0.0) if known.size else NAN
+
+
+def _is_over(t_s: F8, after_s: float) -> bool:
+    """Say whether a record goes as far as that."""
+    return bool(t_s[-1] >= after_s - 1e-6)
+
+
 def _share(t_s: F8, asked: F8, given: F8, after_s: float) -> float:
     """Delivered of required at an instant, %; NaN if the run ends before, or nothing is asked."""
-    if t_s[-1] < after_s - 1e-6:
+    if not _is_over(t_s, after_s):
         return NAN
     k = int(np.argmin(np.abs(t_s - after_s)))
     return 100.0 * float(given[k] / asked[k]) if asked[k] > 0.0 else NAN

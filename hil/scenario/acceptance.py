@@ -1,8 +1,11 @@
 """What the figures of a run must be, and by how much they are not."""
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from hil.measure.response import RECOVERY_S
 
 NO_REASON = "no reason given"
 
@@ -53,17 +56,25 @@ class HasLimits(Protocol):
 def applicable(scenario: HasLimits, result: dict[str, Any]) -> dict[str, Limit]:
     """Limits that a run can meet or miss.
 
-    In virtual time the daemon is no process; in the open loop nobody moves the frequency's nadir.
+    In virtual time the daemon is no process; in the open loop nobody moves the frequency's nadir; a
+    run that ends less than `RECOVERY_S` after its event does not see the recovery from it.
     """
-    virtual = result.get("clock") == "virtual"
-    event = result.get("frequency_event") or {}
-    open_loop = event.get("closed_loop") is False
     return {
         key: limit
         for key, limit in scenario.acceptance.items()
-        if not (virtual and key.startswith("process."))
-        and not (open_loop and key.startswith("frequency_event.") and key.endswith("nadir_hz"))
+        if not any(key.startswith(begin) and key.endswith(end) for begin, end in _left_out(result))
     }
+
+
+def _left_out(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield begin and end of the keys that no run of this kind can meet or miss."""
+    event = result.get("frequency_event") or {}
+    if result.get("clock") == "virtual":
+        yield "process.", ""
+    if event.get("closed_loop") is False:
+        yield "frequency_event.", "nadir_hz"
+    if event and result["duration_s"] - (event["event_s"] or 0.0) < RECOVERY_S:
+        yield "frequency_event.", "recovery_off_pct"
 
 
 def missed(scenario: HasLimits, result: dict[str, Any]) -> list[str]:

@@ -25,7 +25,11 @@ class LinkDelays:
 
 @dataclass(frozen=True, slots=True)
 class FaultsConfig:
-    """Faults that are always there. `faults: none` switches them off."""
+    """Faults that are always there.
+
+    `faults: none` switches them off, and the random faults of a scenario that is extended, or that
+    it is put over, unless they are stated along with it.
+    """
 
     write_loss_pct: float = ruled(2.0, minimum=0.0, maximum=100.0)
     telemetry_noise_pct: float = ruled(2.0, minimum=0.0, maximum=100.0)

@@ -26,6 +26,7 @@ from hil.scenario.frequency import checks as frequency_checks
 from hil.scenario.signal import SignalSource
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
+FAULTS, RANDOM, NONE = "faults", "random_faults", "none"
 TRACED_MAX = 8e6  # rows of a unit at 0.1 s, some 40 bytes each: an hour of 210 units
 
 
@@ -114,9 +115,19 @@ def nodes(name_or_path: str, overrides: list[tuple[str, str]] | None = None) -> 
     Raises FileNotFoundError, RecordError.
     """
     root = _with_base(find(name_or_path))
+    keys = [key for key, _ in overrides or []]
     for key, text in overrides or []:
         override(root, key, text)
+        if key == FAULTS and RANDOM not in keys:
+            _calm(root)
     return root
+
+
+def _calm(root: yaml.Node) -> None:
+    """Take away the random faults of a scenario that is to have no faults."""
+    faults = lookup(root, FAULTS)
+    if isinstance(faults, yaml.ScalarNode) and faults.value == NONE and lookup(root, RANDOM):
+        override(root, RANDOM, "[]")
 
 
 def _with_base(path: Path, under: tuple[Path, ...] = ()) -> yaml.Node:
@@ -138,7 +149,10 @@ def _with_base(path: Path, under: tuple[Path, ...] = ()) -> yaml.Node:
     if found.resolve() in {each.resolve() for each in (*under, path)}:
         raise _no_base(path, base_node, f"goes in a circle: {found} extends this one")
     base = _with_base(found, (*under, path))
-    return merge(base, node)
+    merged = merge(base, node)
+    if lookup(node, FAULTS) and not lookup(node, RANDOM):
+        _calm(merged)
+    return merged
 
 
 def _no_base(path: Path, node: yaml.Node, why: str) -> RecordError:

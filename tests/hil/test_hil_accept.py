@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from hand_made import Run
 from test_hil_rig import SMALL
 
-from hil import accept, recording, result
+from hil import accept, accept_bound, recording, result
 from hil.cli import main
 from hil.running import MISSED, RunError, StoppedError
-from hil.scenario import load
+from hil.scenario import Limit, load
 
 REPO = Path(__file__).parents[2]
 SLOW = "  timing.tick_us.p50: {maximum: 0.001}\n"
@@ -129,6 +129,38 @@ def test_who_interrupts_one_run_interrupts_all(tmp_path, failing):
     with pytest.raises(StoppedError, match="interrupted"):
         accept.accept([load("zhejiang"), load("agc-cut")], tmp_path)
     assert not list(tmp_path.glob("*.json"))
+
+
+def test_what_was_possible_is_held_against_its_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(accept_bound, "DURATION_S", 60.0)
+    at_80, at_95 = accept_bound.scenarios(7)
+    assert (at_80.regulation_mw, at_95.regulation_mw, at_95.seed) == (80.0, 95.0, 7)
+    assert accept.accept([], tmp_path, "virtual", [at_80]) == 0
+    record = json.loads((tmp_path / "oracle-80.json").read_text())
+    limits = {each["key"]: each["limit"] for each in record["limits"]}
+    assert limits == {"oracle.seconds": "≤ 600", "oracle.gap_pct": "≤ 0.2"}
+    assert record["result"]["oracle"]["possible_pct"] > 90.0
+    assert (tmp_path / "oracle-80" / "oracle.json").exists()
+    monkeypatch.setitem(at_80.acceptance, "oracle.seconds", Limit(maximum=1e-6))
+    assert accept.accept([], tmp_path, "virtual", [at_80]) == MISSED
+
+
+def test_the_gates_in_virtual_time():
+    assert {"fleet-2000", "degraded-wan"} <= set(accept.SCENARIOS["virtual"])
+    limited = accept._limited(load("fleet-2000"), "virtual").acceptance
+    assert limited["timing.speedup"].minimum == 6.0
+    assert limited.items() >= load("fleet-2000").acceptance.items()
+    assert "timing.speedup" not in accept._limited(load("fleet-2000"), "real").acceptance
+    assert load("degraded-wan").acceptance["checks.violations"].maximum == 0
+
+
+def test_a_folder_of_somebody_else_is_refused_before_anything_is_run(tmp_path, failing):
+    failing(AssertionError("it was run"))
+    (tmp_path / "passwd").write_text("root")
+    done = here("accept", "zhejiang", "--out", tmp_path)
+    assert done.exit_code == 3
+    assert "is not empty, and vppd-hil did not make it" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["passwd"]
 
 
 def test_an_unknown_scenario_is_bad_usage(tmp_path):

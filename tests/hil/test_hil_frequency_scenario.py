@@ -118,7 +118,8 @@ def test_the_shipped_event_has_the_reserve_of_a_coal_unit_of_its_size():
     rows = ("response_50_s", "response_90_s", "share_10s_pct", "share_30s_pct", "nadir_hz")
     ahead = {row: made.acceptance[f"frequency_event.ahead.{row}"].minimum for row in rows}
     assert all(least > 0.0 for least in ahead.values())
-    assert made.acceptance["frequency_event.ahead.overshoot_pct"].minimum == -0.05
+    assert made.acceptance["frequency_event.ahead.overshoot_pct"].minimum == 0.0
+    assert made.acceptance["frequency_event.ahead.recovery_off_pct"].minimum == 5.0
 
 
 def run(*arguments: object):

@@ -289,6 +289,27 @@ def test_who_is_out_of_reach_inside_his_band_is_not_told_to_stand_there(tmp_path
     assert band.check(scene.evidence(tmp_path)).violations == []
 
 
+@pytest.mark.parametrize(("why", "what"), [
+    ("UNREACHABLE", []), ("TELEMETRY_AGE", []), ("LIMIT", [band.STANDS]),
+])  # fmt: skip
+def test_who_is_not_read_inside_his_band_is_told_it_again(tmp_path, why, what):
+    scene = banded(*(-0.3,) * 10)
+    for k in range(20, 30):
+        scene.ticks[k]["p_setpoint_mw"][HVAC] = -0.3
+    scene.out = [(k, HVAC, why) for k in range(22, 28)]
+    assert [v.what for v in band.check(scene.evidence(tmp_path)).violations] == what
+
+
+@pytest.mark.parametrize(("silent_s", "what"), [(9, [band.TURNS]), (12, [])])
+def test_the_watchdog_ends_a_stay(tmp_path, silent_s, what):
+    scene = banded(-0.4, -0.35, -0.3, *(-0.3,) * silent_s, -0.35, -0.4)
+    until_s = 22.5 + silent_s
+    scene.setpoints = [
+        s for s in scene.setpoints if s[1] != HVAC or not 22.5 < s[0] - T0_S < until_s
+    ]
+    assert [v.what for v in band.check(scene.evidence(tmp_path)).violations] == what
+
+
 def test_a_fleet_without_bands_has_nothing_to_check(tmp_path):
     found = band.check(Scene().evidence(tmp_path))
     assert (found.done, found.checked, found.violations) == (True, 0, [])

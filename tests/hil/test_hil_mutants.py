@@ -17,7 +17,7 @@ import vppd.runtime.loop as loop
 import vppd.runtime.shell as shell
 import vppd.runtime.telling as telling
 from hil import result
-from hil.checkers import registry
+from hil.checkers import orders, registry
 from hil.scenario import load
 from hil.sim.replay import replay
 from hil.sim.run import Simulation
@@ -44,8 +44,9 @@ AT_THE_LIMITS = (
 )
 
 
-def checks(folder, *overrides):
-    """Run, and give violations by check."""
+def checked(folder, *overrides):
+    """Run, and give what the checks found."""
+    folder.mkdir(exist_ok=True)
     path = folder / "mutant.yaml"
     path.write_text(SCENARIO)
     scenario = load(str(path), [("seed", str(SEED)), ("acceptance", "{}"), *overrides])
@@ -54,6 +55,12 @@ def checks(folder, *overrides):
     measured = result.figures(folder / "out", ticks=simulation.ticks, replay=replay)
     found = measured.result["checks"]
     print(found["first"][:5])
+    return found
+
+
+def checks(folder, *overrides):
+    """Run, and give violations by check."""
+    found = checked(folder, *overrides)
     return {name: count for name, count in found["by_check"].items() if count}
 
 
@@ -216,6 +223,18 @@ def no_bands(patch):
     patch.setattr(vppd.core.tick, "take_sides", lambda *_: None)
 
 
+def beyond_rating(patch):
+    """Batteries are taken to be twice as large, whatever they say."""
+    with_params(patch, p_min_mw=2.0, p_max_mw=2.0)
+    ranges_ignored(patch)
+
+
+def drained(patch):
+    """Nobody looks at the state of charge, nor at what the battery says of it."""
+    with_params(patch, soc_min_pu=0.0, soc_max_pu=10.0)
+    ranges_ignored(patch)
+
+
 # Buildings that would be told to stand inside: quick enough not to be on their way.
 BANDED = (
     ("fleet.kinds.hvac.band", "{from_pct: 5, to_pct: 95}"), ("regulation_mw", "3.0"),
@@ -263,3 +282,23 @@ def test_killed(mutant, by, overrides, tmp_path, monkeypatch):
     mutant(monkeypatch)
     found = checks(tmp_path, *overrides)
     assert set(by.split()) <= set(found), f"{mutant.__doc__} {found}"
+
+
+EMPTY = (
+    ("regulation_mw", "2.0"), ("fleet.kinds.battery.soc_start_pu", "[0.07, 0.07]"),
+    ("fleet.kinds.battery.soc_pu", "[0.1, 0.9]"), ("signal", "{kind: steps, steps: [[0, 0.5]]}"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mutant", "part", "overrides"),
+    [(beyond_rating, "rating", AT_THE_LIMITS), (drained, "soc", EMPTY)],
+    ids=["rating", "soc"],
+)
+def test_each_part_of_the_limits_is_killed(mutant, part, overrides, tmp_path, monkeypatch):
+    what = orders.WHAT[part]
+    assert what not in {
+        each["what"] for each in checked(tmp_path / "as it is", *overrides)["first"]
+    }
+    mutant(monkeypatch)
+    assert what in {each["what"] for each in checked(tmp_path / "mutant", *overrides)["first"]}

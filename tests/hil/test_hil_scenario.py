@@ -280,6 +280,36 @@ def test_the_shipped_files_are_plain_yaml():
         assert yaml.safe_load((scenarios.FOLDER / f"{name}.yaml").read_text())["name"] == name
 
 
+def test_a_latency_the_wrong_way_round_names_its_key(tmp_path):
+    found = problems(write(tmp_path, "extends: storm\nlinks:\n  latency_ms: [80, 20]\n"))
+    assert found == [
+        f"{tmp_path / 'small.yaml'}:3: links.latency_ms: the lower one comes first, is [80.0, 20.0]"
+    ]
+
+
+SOME = "[{kind: device_trip, per_hour: 1}]"
+
+
+@pytest.mark.parametrize(("settings", "count"), [
+    ([("faults", "none")], 0),
+    ([("faults", "none"), ("random_faults", SOME)], 1),
+    ([("random_faults", SOME), ("faults", "none")], 1),
+    ([("faults", "{offline_pct: 1}")], None),
+    ([("faults.offline_pct", "0")], None),
+])  # fmt: skip
+def test_no_faults_are_none_at_all(tmp_path, settings, count):
+    shipped = len(load("storm").random_faults)
+    assert shipped > 20
+    told = "".join(f"{key}: {text}\n" for key, text in settings if "." not in key)
+    files = [write(tmp_path, f"extends: storm\nname: mine\n{told}")] if told else []
+    for made in (load("storm", settings), *(load(file) for file in files)):
+        assert len(made.random_faults) == (shipped if count is None else count)
+
+
+def test_events_are_asked_for_one_by_one_and_stay():
+    assert load("agc-cut", [("faults", "none")]).events == load("agc-cut").events != ()
+
+
 def test_a_scenario_is_looked_for_beside_the_one_that_extends_it(tmp_path):
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "base.yaml").write_text("extends: zhejiang\nregulation_mw: 7\n")
