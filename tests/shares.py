@@ -1,9 +1,9 @@
 """Which tests share a process, where `make test` runs them in several (pytest-xdist).
 
 A file stays in one process, with the runs that it makes once for all its tests. What holds a plant
-or a daemon to the real clock (ticks in time, a watchdog, a picture once a second) is one share: so
-at most one of these runs at a time, and the other processes take one core each. What starts
-programs and only waits for what they say is none of it: it may take longer.
+or a daemon to the real clock (ticks in time, a watchdog, a picture once a second), or needs every
+core, is one share: so at most one of these runs at a time, and the other processes take one core
+each. What starts programs and only waits for what they say is none of it: it may take longer.
 """
 
 from xdist.scheduler import LoadScopeScheduling
@@ -12,6 +12,8 @@ REAL_CLOCK = (
     "tests/systemd/",
     "tests/console/test_console_page.py",
     "tests/hil/test_hil_accept.py",
+    "tests/hil/test_hil_campaign.py",
+    "tests/hil/test_hil_campaign_pool.py",
     "tests/hil/test_hil_commission.py",
     "tests/hil/test_hil_faults_wire.py",
     "tests/hil/test_hil_rig.py",
