@@ -1,26 +1,30 @@
 """Which tests share a process, where `make test` runs them in several (pytest-xdist).
 
-A file stays in one process, with the runs that it makes once for all its tests. What starts
-processes on the real clock, or needs every core, is one share: so at most one of these runs at a
-time, and the other processes take one core each.
+A file stays in one process, with the runs that it makes once for all its tests. What holds a plant
+or a daemon to the real clock (ticks in time, a watchdog, a picture once a second), or needs every
+core, is one share: so at most one of these runs at a time, and the other processes take one core
+each. What starts programs and only waits for what they say is none of it: it may take longer.
 """
 
 from xdist.scheduler import LoadScopeScheduling
 
 REAL_CLOCK = (
-    "tests/console/",
-    "tests/docs/",
-    "tests/system/",
     "tests/systemd/",
+    "tests/console/test_console_page.py",
     "tests/hil/test_hil_accept.py",
     "tests/hil/test_hil_campaign.py",
     "tests/hil/test_hil_campaign_pool.py",
-    "tests/hil/test_hil_cli.py",
     "tests/hil/test_hil_commission.py",
     "tests/hil/test_hil_faults_wire.py",
     "tests/hil/test_hil_rig.py",
     "tests/hil/test_hil_tso_master.py",
-    "tests/hil/test_hil_wire_",
+    "tests/hil/test_hil_wire_process.py",
+    "tests/system/test_system_bench.py",
+    "tests/system/test_system_clocks.py",
+    "tests/system/test_system_daemon.py",
+    "tests/system/test_system_metrics.py",
+    "tests/system/test_system_reload.py",
+    "tests/system/test_system_resume.py",
 )
 
 

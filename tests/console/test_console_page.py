@@ -81,6 +81,12 @@ class Page:
             self.tab.wait_for_timeout(50)
         return time.monotonic() - began_s
 
+    def next_frame(self) -> None:
+        """Wait until the page has shown what came after this."""
+        seen = self.get("vppd.store.history.utc_s.at(-1)")
+        self.until(f"vppd.store.history.utc_s.at(-1) !== {seen}")
+        self.tab.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
     def open(self, name: str) -> None:
         self.tab.keyboard.press("Escape")
         self.tab.evaluate(f"location.hash = '{name}'")
@@ -315,7 +321,7 @@ def test_each_page_fits_and_has_no_serious_barrier(page, size, request):
     folder.mkdir(parents=True, exist_ok=True)
     for name in PAGES:
         shown.open(name)
-        shown.tab.wait_for_timeout(1200)  # a frame, so that the picture has something on it
+        shown.next_frame()  # so that the picture has something on it
         shown.tab.screenshot(path=str(folder / f"{size}-{name}.png"))
         wide, inner = shown.get("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= inner, f"{name} is wider than the screen"
