@@ -228,15 +228,16 @@ def replay(journal: Path, as_json: bool, skip_damaged: bool) -> None:
     """Run every tick through the core again and compare bit for bit."""
     from vppd.core.tick import tick
     from vppd.journal.replay import replay as replay_journal
-    from vppd.journal.verify import verify as verify_journal
+    from vppd.journal.verify import Verification
 
     with _journal_errors():
-        fault = verify_journal(journal).fault
+        proof = Verification(journal)
         with _progress("replaying") as progress:
             report = replay_journal(
                 journal, tick, skip_damaged=skip_damaged, progress=progress,
-                processes=len(os.sched_getaffinity(0)),
+                processes=len(os.sched_getaffinity(0)), proof=proof,
             )  # fmt: skip
+        fault = proof.report().fault
     first = report.first_difference
     if as_json:
         fields = {**dataclasses.asdict(report), "first_difference": first and str(first)}

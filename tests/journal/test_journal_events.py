@@ -252,20 +252,29 @@ def test_a_segment_that_somebody_else_removed_is_no_retention(tmp_path):
     assert fault.what == "the segments before it are gone, and no event names their removal"
 
 
-def test_what_is_still_needed_stays_until_the_disk_is_full(tmp_path):
-    disk = Disk()
+def test_what_is_still_needed_stays_also_on_a_full_disk_and_that_is_told_once(tmp_path):
+    disk, needed = Disk(), {"00000003"}
     daemon = Daemon(
-        tmp_path, with_events=True, open_segment=disk, keep=lambda path: True,
+        tmp_path, with_events=True, open_segment=disk, keep=lambda path: path.name[:8] in needed,
         limits=Limits(segment_s=10.0, keep_s=25.0, retry_s=3.0),
     )  # fmt: skip
-    daemon.run(0, 60)
-    assert tick_numbers(tmp_path) == list(range(60))
+    daemon.run(0, 70)
+    assert tick_numbers(tmp_path) == list(range(20, 70))  # and nothing behind it has gone
+    assert daemon.writer.status().held[:8] == "00000003"
     disk.room, disk.only = 0, f"{tmp_path}/0"
-    daemon.run(60, 61)
+    daemon.run(70, 71)
     disk.room = float("inf")
-    daemon.run(61, 65)
+    daemon.run(71, 75)
+    assert tick_numbers(tmp_path)[0] == 20
+    needed.clear()
+    daemon.run(75, 90)
+    assert daemon.writer.status().held == ""
     daemon.writer.close()
-    assert tick_numbers(tmp_path)[0] == 30  # what may go by age has gone, and nothing else
+    assert tick_numbers(tmp_path)[0] == 50
+    told = [f for name, f in events_of(tmp_path) if name == "journal_not_removed"]
+    assert [(f["segment"][:8], f["why"]) for f in told] == [
+        ("00000003", "age, but it is not rolled")
+    ]
     assert verify(tmp_path).ok
 
 

@@ -11,10 +11,12 @@ from journal_plant import only_segment, write_journal
 from vppd.core.tick import tick
 from vppd.journal.errors import DamageError, JournalError
 from vppd.journal.export import rows
+from vppd.journal.frames import Kind, frame
 from vppd.journal.reader import TickRecord, read
 from vppd.journal.replay import replay
 from vppd.journal.rerun import WholeTick, rerun
-from vppd.journal.scan import segments
+from vppd.journal.scan import SegmentScan, segments
+from vppd.journal.verify import Verification, verify
 
 
 def other_core(state, image, params):
@@ -120,3 +122,59 @@ def rows_of(journal, number):
     for record in read(journal):
         if isinstance(record, TickRecord) and record.image.tick == number:
             yield record.decision.p_setpoint_mw.tolist()
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def cut(path, octets):
+    path.write_bytes(path.read_bytes()[:-octets])
+
+
+DAMAGE = {
+    "none": lambda paths: None,
+    "a flipped bit": lambda paths: flip(paths[2], -900),
+    "a flipped bit in a header": lambda paths: flip(paths[2], 100),
+    "a header cut short": lambda paths: paths[-1].write_bytes(paths[-1].read_bytes()[:50]),
+    "a segment that is gone": lambda paths: paths[3].unlink(),
+    "a segment twice": lambda paths: paths[2].write_bytes(paths[1].read_bytes()),
+    "a torn end": lambda paths: cut(paths[-1], 70),
+    "a torn segment in the middle": lambda paths: cut(paths[1], 70),
+    "bytes behind an end": lambda paths: paths[1].write_bytes(paths[1].read_bytes() + b"x"),
+}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_check_beside_the_replay_says_what_one_by_itself_says(
+    journal, tmp_path, damage, processes
+):
+    shutil.copytree(journal, tmp_path, dirs_exist_ok=True)
+    damage(segments(tmp_path))
+    proof = Verification(tmp_path)
+    found = replay(tmp_path, tick, skip_damaged=True, processes=processes, proof=proof)
+    assert found == replay(tmp_path, tick, skip_damaged=True)
+    assert proof.report() == verify(tmp_path)
+
+
+def test_a_payload_that_no_writer_wrote_is_no_fault_of_the_chain(journal, tmp_path):
+    """It ends the replay of its segment; the check sees the records behind it all the same."""
+    shutil.copytree(journal, tmp_path, dirs_exist_ok=True)
+    path = segments(tmp_path)[-1]  # no segment links to what is changed here
+    data, out = path.read_bytes(), b""
+    with SegmentScan(path) as scan:
+        out, chain, ticks = data[: scan.header.size], scan.header.chain, 0
+        for each in scan:
+            ticks += each.kind == Kind.TICK
+            payload = b"\xff" * 9 if (each.kind, ticks) == (Kind.TICK, 2) else each.payload
+            record, chain = frame(Kind(each.kind), each.flags, each.seq, chain, payload)
+            out += record
+    path.write_bytes(out)
+    proof = Verification(tmp_path)
+    found = replay(tmp_path, tick, skip_damaged=True, proof=proof)
+    assert len(found.unreadable) == 1
+    assert proof.report() == verify(tmp_path)
+    assert proof.report().ok

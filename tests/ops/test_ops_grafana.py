@@ -72,7 +72,7 @@ def test_every_family_that_somebody_should_look_at_is_on_the_dashboard_or_in_a_r
         "vppd_build", "vppd_ticks_early", "vppd_tick_period_seconds", "vppd_agc_verdict",
         "vppd_headroom_watts", "vppd_range_watts", "vppd_award_above_headroom",
         "vppd_device_reads", "vppd_device_reconnects", "vppd_journal_ticks",
-        "vppd_journal_written_bytes",
+        "vppd_journal_written_bytes", "vppd_journal_removed",
     }  # fmt: skip
     names = {family.name for family in FAMILIES}
     assert not_shown <= names

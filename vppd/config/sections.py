@@ -165,6 +165,13 @@ class JournalConfig:
             "GB", "beyond this the oldest segments are removed", above=0.0, allow_inf=True
         ),
     )
+    parquet_dir: str | None = field(
+        default=None,
+        metadata=text(
+            "folder to which closed segments are written as Parquet, for reading; none is removed"
+            " before; relative to this file"
+        ),
+    )
 
     def cross_checks(self) -> list[tuple[str, str]]:
         """Rules over more than one key."""

@@ -30,12 +30,13 @@ from vppd.journal.items import (
 )
 from vppd.journal.recover import Recovery
 from vppd.journal.reserve import Reserve
-from vppd.journal.retention import REMOVED, Keep, removable
+from vppd.journal.retention import REMOVED, Keep, Removal, removable
 from vppd.journal.schema import SCHEMA
 from vppd.journal.segment import OpenSegment, SegmentFile, is_disk_full
 
 TellHead = Callable[[ToldHead], None]
 STOPPED = "journal_stopped"
+NOT_REMOVED = "journal_not_removed"
 
 
 class Appender:
@@ -95,7 +96,7 @@ class Appender:
             )  # fmt: skip
         if self._open():
             self._reserve.take()
-            self._retain(keep)
+            self._retain()
         self._note_events()
 
     @property
@@ -223,7 +224,7 @@ class Appender:
     def _ready(self) -> bool:
         is_due = not self.written.error or self._now_s >= self._retry_at_s
         if not self._chain.is_open and is_due and self._open():
-            self._retain(self._keep)
+            self._retain()
         return self._chain.is_open
 
     def _open(self) -> bool:
@@ -312,25 +313,38 @@ class Appender:
                 self._heads_are_safe()
         except OSError:
             self._pending_heads = []  # it stays without an end, as after a crash
-        self._retain(_keep_none)
+        self._retain()
 
-    def _retain(self, keep: Keep) -> None:
-        """Remove segments that are too old or too much, each after an event that names it."""
+    def _retain(self) -> None:
+        """Remove segments that are too old or too much, each after an event that names it.
+
+        One that is still needed stays, whatever the disk has left, and all after it: told once.
+        """
         if self._events is None:
             return
         limits = self._limits
         try:
             for removal in removable(
-                self._folder, self._utc_s, limits.keep_s, limits.keep_bytes, keep
+                self._folder, self._utc_s, limits.keep_s, limits.keep_bytes, self._keep
             ):
+                if removal.needed:
+                    self._hold(removal)
+                    return
                 self._tell(REMOVED, removal.fields())
                 self._events.commit(self._chain.synced, self._now_s, self._utc_s)
                 if self._events.error:
                     return
                 removal.path.unlink()
                 self.written = replace(self.written, removed=self.written.removed + 1)
+            self.written = replace(self.written, held="")
         except (OSError, JournalError) as error:
-            self._tell("journal_not_removed", {"why": str(error)})
+            self._tell(NOT_REMOVED, {"why": str(error)})
+
+    def _hold(self, removal: Removal) -> None:
+        if self.written.held != removal.path.name:
+            why = f"{removal.why}, but it is not rolled"
+            self._tell(NOT_REMOVED, {"segment": removal.path.name, "why": why})
+            self.written = replace(self.written, held=removal.path.name)
 
     def _note_events(self) -> None:
         log, reserve = self._events, self._reserve.is_held
@@ -353,7 +367,3 @@ class Appender:
     def _lose(self, records: int) -> None:
         self.written = replace(self.written, lost=self.written.lost + records)
         self._note_gap(records)
-
-
-def _keep_none(_: Path) -> bool:
-    return False

@@ -20,6 +20,7 @@ LOW, RANGE, AT, WAY, BAD, SIZE = 0, 1, 2, 3, 4, 5
 CODE_SIZE = 6
 TOP, BOTTOM = 1 << 40, 1 << 32  # BOTTOM < range <= TOP
 HALF = 1 << 15  # a probability of one half
+ONE = np.uint64(1)
 
 # How a column is predicted. The numbers are part of the format: append only.
 HOLD, NOISE, SINCE, LIKE, MOVE = range(5)  # over the units
@@ -76,23 +77,27 @@ def _add(code: I8, data: U1, value: int) -> None:
 @kernel()
 def _bit(code: I8, data: U1, model: U2, at: int, bit: int) -> int:
     """Code one bit in context `at`; the bit."""
-    fast, slow = int(model[2 * at]), int(model[2 * at + 1])
-    bound = (code[RANGE] >> 17) * (fast + slow)  # of a one, 17 bits
+    i = np.uint64(2 * at)  # is never below 0: nothing has to look
+    fast, slow = int(model[i]), int(model[i + ONE])
+    span = code[RANGE]
+    bound = (span >> 17) * (fast + slow)  # of a one, 17 bits
     if code[WAY]:
         bit = 1 if code[LOW] < bound else 0
     if bit:
-        code[RANGE] = bound
-        model[2 * at] = fast + ((65536 - fast) >> 4)
-        model[2 * at + 1] = slow + ((65536 - slow) >> 7)
+        span = bound
+        fast += (65536 - fast) >> 4
+        slow += (65536 - slow) >> 7
     else:
         if code[WAY]:
             code[LOW] -= bound
         else:
             _add(code, data, bound)
-        code[RANGE] -= bound
-        model[2 * at] = fast - (fast >> 4)
-        model[2 * at + 1] = slow - (slow >> 7)
-    if code[RANGE] <= BOTTOM:
+        span -= bound
+        fast -= fast >> 4
+        slow -= slow >> 7
+    model[i], model[i + ONE] = fast, slow
+    code[RANGE] = span
+    if span <= BOTTOM:
         _renorm(code, data)
     return bit
 
@@ -144,7 +149,8 @@ def _number(code: I8, data: U1, model: U2, base: int, scale: I8, at: int, value:
     if not _bit(code, data, model, base, 1 if value == 0 else 0):
         negative = _bit(code, data, model, base + 1, 1 if value < 0 else 0)
         size = -value if value < 0 else value
-        length = _tree(code, data, model, base + 2, 6, _length(size) - 1)
+        length = 0 if code[WAY] else _length(size) - 1
+        length = _tree(code, data, model, base + 2, 6, length)
         if length > LENGTH_MAX:
             code[BAD] = 1
             length = 0
@@ -246,7 +252,8 @@ def _word(
 ) -> None:  # fmt: skip
     """Code a word that is not what was expected; `was`: the one before, for 64 bits as they are."""
     last_kind, last = kind[to], whole[to]
-    _sort(words, floats, at, per, whole, kind, to)
+    if not code[WAY]:
+        _sort(words, floats, at, per, whole, kind, to)
     found = _class(code, data, model, base, last_kind, kind[to])
     if found == GRID:
         number = whole[to] - expected  # may be twice as large as a whole number
@@ -444,15 +451,20 @@ def code_units(
             flow = hit
             if hit:
                 words[at] = guess
+                known = guess == before[at]
             elif how == LIKE and _bit(
                 code, data, model, own + 12 + side, 1 if words[at] == before[at] else 0
             ):
                 words[at] = before[at]
+                known = True
             else:
                 _word(
                     code, data, model, own, words, floats, before[at], at, per[to], how, expected,
                     whole, kind, scale, mean, to,
                 )  # fmt: skip
+                known = False
+            if known and (kind[to] != GRID or per[to] >= 0.0):
+                continue  # the word, and so what it is, was there a tick ago; but for the first 0
             last = whole[to]
             _sort(words, floats, at, per[to], whole, kind, to)
             if how == NOISE and not hit:

@@ -73,6 +73,7 @@ class Written:
     events_error: str = ""  # why the log of events cannot be written
     reserve: bool = True  # the reserve for a full disk is there, or none is asked for
     removed: int = 0  # segments removed by age or size
+    held: str = ""  # the oldest that would go, and is still needed
     signed_utc_s: float = math.nan  # when a head was signed last
 
 

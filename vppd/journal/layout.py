@@ -9,7 +9,10 @@ NaN payloads, -0.0 and denormals come back as they went in.
 
 import dataclasses
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
+from operator import attrgetter, itemgetter
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -44,6 +47,7 @@ DTYPE: Final[dict[str, np.dtype[Any]]] = {
     "i8": np.dtype("<i8"),
     "u1": np.dtype("u1"),
 }
+EMPTY: Final = {code: np.frombuffer(b"", dtype) for code, dtype in DTYPE.items()}  # read-only
 WORD: Final = np.dtype("<u8")
 KNOWN: Final = frozenset(
     [(c, ONE) for c in ("f8", "i8", "b1")]
@@ -119,12 +123,15 @@ class Block:
         self.tail_row = sum(DTYPE[c.code].itemsize for c in self._tail)
         stored = [*self._scalars, *self._flags, *self._wide, *self._narrow, *self._tail]
         place = {c.name: i for i, c in enumerate([*stored, *self._text])}
-        self._order = [place[c.name] for c in self.columns]
+        self._ordered = _picked(itemgetter, [place[c.name] for c in self.columns])
         arrays = [*self._wide, *self._narrow, *self._tail]
         each = [n] * (len(self._wide) + len(self._narrow)) + [None] * len(self._tail)
         self._arrays = [(c, DTYPE[c.code], k) for c, k in zip(arrays, each, strict=True)]
+        self._array_values = _picked(attrgetter, [c.name for c, _, _ in self._arrays])
+        self._dtypes = [dtype for _, dtype, _ in self._arrays]
         self._floats = [c.code == "f8" for c in self._wide]
-        self._one_values = [c.name for c in self._scalars]
+        self._whole_wide = [k for k, is_float in enumerate(self._floats) if not is_float]
+        self._one_values = _picked(attrgetter, [c.name for c in self._scalars])
         row = [len(columns) for columns in self._lists]
         ends = [sum(row[: i + 1]) - len(self._tail) for i in range(len(row))]
         self._list_slices = [
@@ -177,24 +184,28 @@ class Block:
             at += n
         return b"".join([a.tobytes() for a in arrays[narrow:]])
 
-    def _values(self, record: object) -> list[NDArray[Any]]:
+    def _values(self, record: object) -> Sequence[NDArray[Any]]:
         """Arrays of a record, each of its type and length: wide ones, narrow ones, lists."""
-        found = []
-        for column, dtype, length in self._arrays:
-            value = getattr(record, column.name)
-            fits = type(value) is np.ndarray and value.dtype == dtype and value.ndim == 1
-            if not fits or (length is not None and len(value) != length):
-                value = self._array(record, column, length)  # says what is wrong
-            found.append(value)
+        found: Sequence[Any] = self._array_values(record)
+        if not self._fit(found):
+            found = [self._array(record, column, length) for column, _, length in self._arrays]
         for inside in self._list_slices:
-            if len({len(a) for a in found[inside]}) > 1:
+            if len({*map(len, found[inside])}) > 1:
                 raise LayoutError(f"{self.name}: arrays of one list differ in length")
         return found
 
-    def _pack_scalars(self, record: object, arrays: list[NDArray[Any]], to: Any) -> None:
+    def _fit(self, found: Sequence[Any]) -> bool:
+        """Whether all are as they must be; False also where that takes a closer look."""
+        if {*map(type, found)} - {np.ndarray} or [a.dtype for a in found] != self._dtypes:
+            return False
+        shapes = [a.shape for a in found]
+        fixed = len(self._wide) + len(self._narrow)
+        return shapes[:fixed] == [(self.n,)] * fixed and all(len(k) == 1 for k in shapes[fixed:])
+
+    def _pack_scalars(self, record: object, arrays: Sequence[NDArray[Any]], to: Any) -> None:
         """Write lengths and single numbers into a buffer."""
         values: list[Any] = [len(arrays[inside][0]) for inside in self._list_slices]
-        values += [getattr(record, name) for name in self._one_values]
+        values += self._one_values(record)
         try:
             self._struct.pack_into(to, 0, *values)
         except (struct.error, TypeError) as error:
@@ -257,34 +268,39 @@ class Block:
         octets: Octets,
         tail: bytes,
         texts: Mapping[str, tuple[str, ...]] | None = None,
-    ) -> list[Any]:
+    ) -> Sequence[Any]:
         """Values in the order of the columns; arrays are views of `words` and `octets`."""
-        pool: list[Any] = list(self._struct.unpack_from(words.data))
-        lengths = pool[: len(self._lists)]
-        pool = pool[len(self._lists) :]
-        pool += [bool(v) for v in octets[: len(self._flags)].tolist()]
-        f8, i8, n = words.view(DTYPE["f8"]), words.view(DTYPE["i8"]), self.n
-        at = self._n_scalars
-        for is_float in self._floats:
-            pool.append((f8 if is_float else i8)[at : at + n])
-            at += n
-        at = len(self._flags)
-        for _ in self._narrow:
-            pool.append(octets[at : at + n])
-            at += n
-        pool += self._read_tail(tail, lengths)
+        numbers = self._struct.unpack_from(words.data)
+        lengths, pool = numbers[: len(self._lists)], [*numbers[len(self._lists) :]]
+        if self._flags:
+            pool += map(bool, octets[: len(self._flags)].tolist())
+        if self._wide:
+            wide = words[self._n_scalars :].reshape(len(self._wide), self.n)
+            rows = [*wide.view(DTYPE["f8"])]
+            for k in self._whole_wide:
+                rows[k] = wide[k].view(DTYPE["i8"])
+            pool += rows
+        if self._narrow:
+            pool.extend(octets[len(self._flags) :].reshape(len(self._narrow), self.n))
+        if self._lists:
+            pool += self._read_tail(tail, lengths)
         pool += [(texts or {})[c.name] for c in self._text]
-        return [pool[i] for i in self._order]
+        return self._ordered(pool)
 
     def _read_tail(self, tail: bytes, lengths: Sequence[int]) -> Iterator[NDArray[Any]]:
         at = 0
         for k, columns in zip(lengths, self._lists, strict=True):
             for c in columns:
+                if k == 0:
+                    yield EMPTY[c.code]
+                    continue
                 size = k * DTYPE[c.code].itemsize
                 yield np.frombuffer(tail[at : at + size], DTYPE[c.code])  # the copy aligns it
                 at += size
 
-    def unpack(self, data: bytes, texts: Mapping[str, tuple[str, ...]] | None = None) -> list[Any]:
+    def unpack(
+        self, data: bytes, texts: Mapping[str, tuple[str, ...]] | None = None
+    ) -> Sequence[Any]:
         """Values of one packed record.
 
         Raises
@@ -302,13 +318,20 @@ class Block:
         return self.read(words, octets, data[fixed:], texts)
 
 
+def _picked(getter: Any, keys: Sequence[Any]) -> Callable[[Any], Sequence[Any]]:
+    """Return what gives items or attributes as a sequence, of one as well."""
+    if len(keys) > 1:
+        found: Callable[[Any], Sequence[Any]] = getter(*keys)
+        return found
+    return lambda of: [getter(key)(of) for key in keys]
+
+
 def _drafted(record: type[T], names: Sequence[str]) -> Callable[[Sequence[Any], int], T]:
     draft_class = draft_of(record)
 
     def build(values: Sequence[Any], _n: int) -> T:
         draft = draft_class()
-        for name, value in zip(names, values, strict=True):
-            setattr(draft, name, value)
+        deque(map(setattr, repeat(draft), names, values), 0)  # a loop of C
         return freeze(draft, record)
 
     return build

@@ -22,11 +22,10 @@ from vppd.journal.errors import DamageError
 from vppd.journal.pieces import Tick
 from vppd.journal.reader import EventRecord, SegmentEnd, SegmentStart, TickRecord, read
 from vppd.journal.rerun import WholeTick, rerun
+from vppd.journal.rolled import LAST, SUFFIX, damage_path, is_written
 from vppd.journal.scan import Ending, Progress, moved_by, segments
 from vppd.journal.tables import TABLES, Column, Kind, word_of
 
-SUFFIX: Final = ".parquet"
-LAST: Final = "segments"  # written last: a segment with a row in it is complete
 ROW_GROUP: Final = 1 << 17  # rows that are read, or passed over, together
 SCHEMA_FILE: Final = "schema.json"
 SCHEMA_VERSION: Final = 1
@@ -73,7 +72,7 @@ def roll(journal: Path, out: Path, tick: Tick, progress: Progress | None = None)
     total, done = sum(path.stat().st_size for path in paths), 0
     for path in paths:
         moved = moved_by(progress, done, total)
-        if (out / LAST / f"{path.stem}{SUFFIX}").exists():
+        if is_written(out, path):
             rolled.there.append(path.name)
         else:
             _roll_one(path, out, tick, rolled, _without_size(moved), last=path == paths[-1])
@@ -100,7 +99,9 @@ def _roll_one(
         return
     if end.tail.ending is Ending.DAMAGED:
         tail = end.tail
-        rolled.damaged.append(DamageError(path, tail.seq, tail.offset, tail.what))
+        damage = DamageError(path, tail.seq, tail.offset, tail.what)
+        rolled.damaged.append(damage)
+        _write_whole(damage_path(out, path), f"{damage}\n".encode())
     made = rows.tables()
     for name in (*(each for each in made if each != LAST), LAST):
         _write_whole(out / name / f"{path.stem}{SUFFIX}", as_parquet(name, made[name]))

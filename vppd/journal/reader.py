@@ -1,6 +1,7 @@
 """Read a journal back: segments, ticks, states and events in the order they were written."""
 
 import json
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,7 @@ class SegmentEnd:
 
 
 Record = SegmentStart | TickRecord | StateRecord | EventRecord | SegmentEnd
+Watch = Callable[[SegmentScan], Iterator[Frame]]  # gives the frames of a scan, and looks at them
 
 
 def read(
@@ -105,19 +107,30 @@ def read(
     total = sum(p.stat().st_size for p in paths)
     done = 0
     for part in paths:
-        yield from _read_segment(part, skip_damaged, moved_by(progress, done, total))
+        yield from read_segment(part, skip_damaged, moved_by(progress, done, total))
         done += part.stat().st_size
     if progress is not None:
         progress(done, max(done, total))
 
 
-def _read_segment(path: Path, skip: bool, moved: Callable[[int], None]) -> Iterator[Record]:
+def read_segment(
+    path: Path,
+    skip: bool,
+    moved: Callable[[int], None],
+    watch: Watch = iter,
+) -> Iterator[Record]:
+    """Iterate over one segment. As `read`; `watch` sees each record, decoded or not."""
     try:
         with SegmentScan(path) as scan:
-            header = parse_header(scan.header)
-            decoder = _Decoder(header)
+            frames = watch(scan)
+            try:
+                header = parse_header(scan.header)
+                decoder = _Decoder(header)
+            except LayoutError:
+                deque(frames, 0)  # who watches sees all
+                raise
             yield SegmentStart(path, header)
-            tail = yield from _records(scan, decoder, moved)
+            tail = yield from _records(scan, frames, decoder, moved)
     except LayoutError as error:
         header, tail = None, header_tail(path, error)
         if tail.followed and not skip:
@@ -130,14 +143,15 @@ def _read_segment(path: Path, skip: bool, moved: Callable[[int], None]) -> Itera
 
 
 def _records(
-    scan: SegmentScan, decoder: "_Decoder", moved: Callable[[int], None]
+    scan: SegmentScan, frames: Iterator[Frame], decoder: "_Decoder", moved: Callable[[int], None]
 ) -> Generator[Record, None, Tail]:
     """Give the records of one segment; return how it ends."""
-    for frame in scan:
+    for frame in frames:
         try:
             record = decoder.decode(frame)
         except LayoutError as error:  # checksum and chain hold, but no writer wrote this
             size = scan.size - frame.offset
+            deque(frames, 0)  # who watches sees all
             return Tail(Ending.DAMAGED, frame.seq, frame.offset, size, str(error), followed=True)
         if record is not None:
             yield record

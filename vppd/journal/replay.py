@@ -8,6 +8,7 @@ from vppd.journal.compare import Compare, Difference
 from vppd.journal.header import Header
 from vppd.journal.pieces import Job, Opening, Piece, Tick, added, pieces
 from vppd.journal.scan import Ending, Progress, Tail, segments, ticks_after
+from vppd.journal.verify import Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,16 @@ def replay(
     skip_damaged: bool = False,
     progress: Progress | None = None,
     processes: int = 1,
+    proof: Verification | None = None,
 ) -> ReplayReport:
     """Replay a segment or a folder of segments.
 
     Each segment begins with the state that its first tick started from, and is replayed by itself:
     by `processes` at a time, which `tick` must be picklable for. Where a segment goes on from the
     one before, what was carried to its border is compared with the state that it begins with.
+
+    `proof` is a check of this journal: it is given what the chain of each segment holds, which is
+    looked at while the segment is read. Nothing is read twice.
 
     Raises
     ------
@@ -52,7 +57,8 @@ def replay(
     """
     paths = segments(path)
     total = sum(p.stat().st_size for p in paths)
-    jobs = [Job(part, tick, skip_damaged) for part in paths]
+    sought = None if proof is None else proof.sought
+    jobs = [Job(part, tick, skip_damaged, sought) for part in paths]
     run = _Run()
     done = 0
 
@@ -62,6 +68,8 @@ def replay(
 
     for piece in pieces(jobs, min(processes, len(jobs)), moved):
         run.add(piece)
+        if proof is not None and piece.checked is not None:
+            proof.add(piece.checked)
         done += piece.path.stat().st_size
         moved(0)
     return run.report()

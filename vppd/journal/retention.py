@@ -28,6 +28,7 @@ class Removal:
     seq: int  # of the record after its last one
     chain: bytes  # of its last record
     why: str
+    needed: bool = False  # it would go, but must stay for something else
 
     def fields(self) -> dict[str, str | int]:
         """Fields of the event that tells of it."""
@@ -43,7 +44,7 @@ class Removal:
 def removable(
     folder: Path, utc_s: float, keep_s: float, keep_bytes: float, keep: Keep
 ) -> Iterator[Removal]:
-    """Give the segments to be removed, oldest first; stops at the first that must stay.
+    """Give the segments to be removed, oldest first; the first that must stay is the last.
 
     A segment ends when the one after it begins, which is where its end and its chain are read.
     """
@@ -53,7 +54,7 @@ def removable(
     left = sum(path.stat().st_size for path in paths)
     for path, following in pairwise(paths):
         header = _header_of(following)
-        if header is None or keep(path):
+        if header is None:
             return
         size = path.stat().st_size
         if utc_s - _created_utc_s(header) > keep_s:
@@ -63,7 +64,10 @@ def removable(
         else:
             return
         left -= size
-        yield Removal(path, size, header.first_seq, header.previous, why)
+        needed = keep(path)
+        yield Removal(path, size, header.first_seq, header.previous, why, needed)
+        if needed:
+            return
 
 
 def _header_of(path: Path) -> RawHeader | None:

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vppd.journal.chain_check import Bound, ChainCheck, Fault, Signed
+from vppd.journal.chain_check import (
+    Bound,
+    ChainCheck,
+    CheckedSegment,
+    Fault,
+    Signed,
+    Sought,
+)
 from vppd.journal.errors import JournalError
 from vppd.journal.event_log import FOLDER
 from vppd.journal.frames import Kind
@@ -19,7 +26,7 @@ from vppd.journal.keys import BadKeyError, verifier
 from vppd.journal.retention import REMOVED
 from vppd.journal.scan import Frame, Progress, moved_by, segments
 
-__all__ = ["Fault", "VerifyReport", "verify"]
+__all__ = ["Fault", "Verification", "VerifyReport", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,45 +83,87 @@ def verify(
     BadKeyError
         A key that is none.
     """
-    found = _Paths(path, progress)
-    names = keys or sorted(_named_keys((*found.ticks, *found.events)))
-    held = {key_id(key): verifier(key) for key in names}
-    events = _Events()
-    beside = ChainCheck(held, look=events.look, heads=frozenset(h.chain for h in heads))
-    beside.over(found.events, found.moved)
-    wanted = frozenset(bound.other.seq for bound in beside.bounds)
-    ticks = ChainCheck(held, wanted, frozenset(h.chain for h in heads))
-    ticks.over(found.ticks, found.moved)
-    fault = ticks.fault or _of_events(beside.fault)
-    if fault is None and found.events:
-        fault = _cut_ticks(ticks, beside) or _unnamed(ticks, beside, events.removed)
-        fault = fault or _other_events(ticks, found)
-    fault = fault or _missing(ticks, beside, heads)
-    if fault is None and keys:
-        fault = ticks.unsigned_fault()
-        if fault is None and beside.records:
-            fault = _of_events(beside.unsigned_fault())
+    found = Verification(path, keys=keys, heads=heads, progress=progress)
     found.over()
-    return VerifyReport(
-        segments=len(found.ticks),
-        records=ticks.records,
-        ticks=ticks.ticks,
-        bytes=found.tick_bytes,
-        fault=fault,
-        torn=tuple(ticks.torn),
-        closed=ticks.closed,
-        whole=ticks.first is not None and ticks.first.previous == UNCHAINED,
-        head=ticks.chain.hex(),
-        key_ids=tuple(name.hex() for name in held),
-        key_given=bool(keys),
-        signed=ticks.signed,
-        unsigned=ticks.unsigned,
-        events=events.count,
-        events_signed=beside.signed,
-        has_events=bool(found.events),
-        removed=len(events.removed),
-        heads=len(ticks.found | beside.found),
-    )
+    return found.report()
+
+
+class Verification:
+    """A check of a journal, whose ticks somebody else may read: a replay, say.
+
+    The events are checked at once; then each segment of ticks is added in its order, and `report`
+    holds the two against each other. Parameters and errors as of `verify`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keys: Sequence[bytes] = (),
+        heads: Sequence[Place] = (),
+        progress: Progress | None = None,
+    ) -> None:
+        self._paths = found = _Paths(path, progress)
+        names = keys or sorted(_named_keys((*found.ticks, *found.events)))
+        self._keys = {key_id(key): verifier(key) for key in names}
+        self._keys_given, self._heads, self._events = bool(keys), heads, _Events()
+        chains = frozenset(head.chain for head in heads)
+        self._beside = ChainCheck(self._keys, look=self._events.look, heads=chains)
+        self._beside.over(found.events, found.moved)
+        seqs = frozenset(bound.other.seq for bound in self._beside.bounds)
+        self._ticks = ChainCheck(self._keys, seqs, chains)
+
+    @property
+    def sought(self) -> Sought:
+        """What the check of a segment of ticks has to look for."""
+        return self._ticks.sought
+
+    def add(self, segment: CheckedSegment) -> None:
+        """Take in the next segment of ticks."""
+        self._ticks.add(segment)
+
+    def over(self) -> None:
+        """Read the ticks here."""
+        self._ticks.over(self._paths.ticks, self._paths.moved)
+
+    def report(self) -> VerifyReport:
+        """What holds."""
+        found, ticks, beside = self._paths, self._ticks, self._beside
+        fault = self._fault()
+        found.over()
+        return VerifyReport(
+            segments=len(found.ticks),
+            records=ticks.records,
+            ticks=ticks.ticks,
+            bytes=found.tick_bytes,
+            fault=fault,
+            torn=tuple(ticks.torn),
+            closed=ticks.closed,
+            whole=ticks.first is not None and ticks.first.previous == UNCHAINED,
+            head=ticks.chain.hex(),
+            key_ids=tuple(name.hex() for name in self._keys),
+            key_given=self._keys_given,
+            signed=ticks.signed,
+            unsigned=ticks.unsigned,
+            events=self._events.count,
+            events_signed=beside.signed,
+            has_events=bool(found.events),
+            removed=len(self._events.removed),
+            heads=len(ticks.found | beside.found),
+        )
+
+    def _fault(self) -> Fault | None:
+        ticks, beside, found = self._ticks, self._beside, self._paths
+        fault = ticks.fault or _of_events(beside.fault)
+        if fault is None and found.events:
+            fault = _cut_ticks(ticks, beside) or _unnamed(ticks, beside, self._events.removed)
+            fault = fault or _other_events(ticks, found)
+        fault = fault or _missing(ticks, beside, self._heads)
+        if fault is None and self._keys_given:
+            fault = ticks.unsigned_fault()
+            if fault is None and beside.records:
+                fault = _of_events(beside.unsigned_fault())
+        return fault
 
 
 class _Paths:
@@ -206,7 +255,7 @@ def _cut_ticks(ticks: ChainCheck, events: ChainCheck) -> Fault | None:
 
 def _other_events(ticks: ChainCheck, found: _Paths) -> Fault | None:
     """Hold the events against what the ticks say of them; read now, for they may have grown."""
-    again = ChainCheck(wanted=frozenset(bound.other.seq for bound in ticks.bounds))
+    again = ChainCheck(seqs=frozenset(bound.other.seq for bound in ticks.bounds))
     again.over(found.events, lambda _: lambda _: None)
     for bound in ticks.bounds:
         there = again.places.get(bound.other.seq)

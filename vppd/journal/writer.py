@@ -56,6 +56,7 @@ class JournalStatus:
     events_lost: int
     reserve: bool  # the room for a full disk is kept, or none is asked for
     removed: int  # segments removed by age or size, since the start
+    held: str  # the oldest that would go, and is still needed; empty: none
     key_id: str  # hex, of the key that signs; empty: nothing is signed
     key_missing: bool  # it was to be signed
     signed_utc_s: float  # when a head was signed last; NaN: never
@@ -201,6 +202,7 @@ class JournalWriter:
             events_lost=written.events_lost,
             reserve=written.reserve,
             removed=written.removed,
+            held=written.held,
             key_id=self._key_id,
             key_missing=self._key_missing,
             signed_utc_s=written.signed_utc_s,

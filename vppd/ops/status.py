@@ -149,6 +149,7 @@ class JournalStatus:
     events: int = 0  # in the log of events, since the start
     events_lost: int = 0
     removed: int = 0  # segments removed by age or size, since the start
+    held: str = ""  # the oldest that would go and is not rolled to Parquet; empty: none
     reserve: bool = True  # room for the day when the disk is full is kept, or not asked for
     key_id: str = ""  # of the key that signs; empty: nothing is signed
     signed_utc: str = ""  # when a head was signed last; empty: never

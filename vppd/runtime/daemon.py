@@ -7,11 +7,13 @@ stop: last setpoints, within limits -> sent -> links -> journal -> lock
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import os
 import random
 import signal as os_signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -42,6 +44,7 @@ from vppd.runtime.plant import Plant, build_plant
 from vppd.runtime.realtime import SlackCollector, apply_realtime, freeze_heap
 from vppd.runtime.reloader import Reloader
 from vppd.runtime.resume import Resumed, resumed
+from vppd.runtime.roll import Roller
 from vppd.runtime.scrapes import Scrapes, metrics_server
 from vppd.runtime.shell import Shell, forget_event
 from vppd.runtime.site import CONTROL_NAME, JOURNAL_NAME, SOCKET_NAME, Site
@@ -90,6 +93,7 @@ class _Daemon:
         self._resume = self._take_up()
         self._late_status: asyncio.Task[None] | None = None
         self._api: Api | None = None
+        self._roller = roller_of(site)
 
     async def run(self) -> None:
         """Start, tick until a signal of the system, stop."""
@@ -222,12 +226,21 @@ class _Daemon:
         if console is not None:
             job = restarted("api", console.run, clock=time.monotonic, tell=shell.alarms.task_failed)
             serving = asyncio.create_task(job)
+        rolling = None
+        if self._roller is not None and journal is not None:
+            roll = functools.partial(self._roller.run, journal.put_event, time.time)
+            rolling = asyncio.create_task(
+                restarted("roll", roll, clock=time.monotonic, tell=shell.alarms.task_failed)
+            )
         try:
             await shell.run(started)
         finally:
             if serving is not None:
                 serving.cancel()
                 await asyncio.wait((serving,), timeout=CONSOLE_STOP_S)
+            if rolling is not None:
+                rolling.cancel()
+                await asyncio.wait((rolling,), timeout=CONSOLE_STOP_S)
             self._notifier.forget(STATUS)
             await control.stop()
             await status.stop()
@@ -302,6 +315,7 @@ class _Daemon:
             key_missing=signer is None and has_key(settings),
             with_events=True,
             tell_head=heads.tell,
+            keep=forget_segment if self._roller is None else self._roller.is_needed,
         )
         try:
             tell_recovery(writer.status().recovery)
@@ -314,6 +328,19 @@ class _Daemon:
         finally:
             writer.close()
             heads.close()
+
+
+def roller_of(site: Site) -> Roller | None:
+    """What writes closed segments as tables; None where nobody wants it."""
+    settings = site.config.journal
+    if settings.parquet_dir is None or not settings.enabled:
+        return None
+    return Roller(site.state_dir / JOURNAL_NAME, site.base_dir / settings.parquet_dir)
+
+
+def forget_segment(_segment: Path) -> bool:
+    """Nothing else needs a segment."""
+    return False
 
 
 def tell_recovery(recovery: Recovery | None) -> None:

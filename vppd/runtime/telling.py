@@ -253,6 +253,7 @@ class Teller:
             events=state.events,
             events_lost=state.events_lost,
             removed=state.removed,
+            held=state.held,
             reserve=state.reserve,
             key_id=state.key_id,
             signed_utc=utc_text(state.signed_utc_s) if math.isfinite(state.signed_utc_s) else "",

@@ -317,6 +317,7 @@ BY_LOG: Final = {
 NO_ALARM: Final = {
     "journal_back": "good news",
     "journal_heads_back": "good news",
+    "journal_not_rolled": "tables for reading are not written; segments stay until they are",
     "journal_heads_failed": "a second copy of the heads is not written; the log has them, too",
     "journal_recovered": "says how the last run ended; there is nothing to do",
     "failed": "the process has ended: its service manager raises the alarm",
