@@ -267,7 +267,8 @@ class Served:
         message = await receive()
         while message.get("more_body"):
             message = await receive()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        length = [(b"content-length", str(len(self.answer)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
         await send({"type": "http.response.body", "body": self.answer})
 
     async def during(self, talk) -> None:
@@ -291,6 +292,19 @@ class Served:
             await asyncio.sleep(0.01)
 
 
+@contextlib.asynccontextmanager
+async def wire(port: int):
+    """A connection whose answers are read only as far as they are asked for."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+WHOLE = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 HALVES = [b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\n", b"POST / HTTP/1.1\r\nhost: x\r\n"
           b"content-length: 100\r\n\r\nhalf"]  # fmt: skip
 
@@ -300,12 +314,12 @@ def test_half_a_request_is_cut_off_however_it_trickles(half):
     served = Served(request_s=0.3)
 
     async def talk(port: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(half)
-        trickle = asyncio.create_task(drip(writer))
-        assert await read_all(reader) == b""
-        trickle.cancel()
-        await served.until_told("half a request")
+        async with wire(port) as (reader, writer):
+            writer.write(half)
+            trickle = asyncio.create_task(drip(writer))
+            assert await read_all(reader) == b""
+            trickle.cancel()
+            await served.until_told("half a request")
 
     asyncio.run(served.during(talk))
 
@@ -329,13 +343,12 @@ def test_requests_one_after_the_other_are_not_cut_off():
     served = Served(request_s=0.3)
 
     async def talk(port: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in range(3):
-            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-            assert b"200" in await reader.readuntil(b"\r\n\r\n")
-            await asyncio.sleep(0.4)
+        async with wire(port) as (reader, writer):
+            for _ in range(3):
+                writer.write(WHOLE)
+                assert b"200" in await reader.readuntil(b"\r\n\r\nx")
+                await asyncio.sleep(0.4)
         assert served.told == []
-        writer.close()
 
     asyncio.run(served.during(talk))
 
@@ -345,10 +358,9 @@ def test_who_does_not_read_its_answer_is_cut_off():
     served.answer = bytes(8 << 20)
 
     async def talk(port: int) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
-        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-        await served.until_told("does not read")
-        writer.close()
+        async with wire(port) as (_, writer):
+            writer.write(WHOLE)
+            await served.until_told("does not read")
 
     asyncio.run(served.during(talk))
 
@@ -358,16 +370,14 @@ def test_no_client_takes_all_connections(monkeypatch):
     served = Served()
 
     async def talk(port: int) -> None:
-        wires = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-        reader, _ = await asyncio.open_connection("127.0.0.1", port)
-        assert await read_all(reader) == b""
-        await served.until_told("more than 3 connections")
-        wires[0][1].close()  # room again
-        await wires[0][1].wait_closed()
-        await asyncio.sleep(0.05)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert b"200" in await reader.readuntil(b"\r\n\r\n")
+        async with wire(port), wire(port):
+            async with wire(port), wire(port) as (reader, _):
+                assert await read_all(reader) == b""
+                await served.until_told("more than 3 connections")
+            await asyncio.sleep(0.05)  # room again
+            async with wire(port) as (reader, writer):
+                writer.write(WHOLE)
+                assert b"200" in await reader.readuntil(b"\r\n\r\nx")
 
     asyncio.run(served.during(talk))
 
