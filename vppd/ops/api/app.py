@@ -218,11 +218,15 @@ def _add_reading_routes(app: FastAPI, desk: Desk) -> None:
             raise HTTPException(503, "the daemon has not finished its first tick")
         return desk.hub.status
 
-    @app.get("/api/history", summary="Columns of the last ticks")
+    @app.get(
+        "/api/history", summary="Columns of the last ticks",
+        response_model=dict[str, list[float | None]],
+    )  # fmt: skip
     async def get_history(
         seconds: Annotated[float, Query(gt=0.0, le=7200.0)] = 3600.0,
-    ) -> dict[str, list[float | None]]:
-        return desk.hub.history(list(HISTORY_NAMES), seconds)
+    ) -> Response:
+        found = desk.hub.history_json(list(HISTORY_NAMES), seconds)
+        return Response(found, media_type="application/json")
 
     @app.get("/api/events", summary="Events, the newest first")
     async def get_events(

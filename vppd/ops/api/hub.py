@@ -73,6 +73,8 @@ class Hub:
         self.events: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._rows = np.full((HISTORY_TICKS, len(SCALARS)), np.nan, dtype=np.float64)
         self._count = 0
+        self._told: tuple[int, float] = (-1, 0.0)  # what `_history` is of: ticks so far, seconds
+        self._history = b""
 
     @property
     def wants_units(self) -> bool:
@@ -123,6 +125,14 @@ class Hub:
             if wanted in event.words and float(event.row.get("utc_s") or 0.0) < before_utc_s
         )  # fmt: skip
         return list(islice(found, limit))
+
+    def history_json(self, names: list[str], seconds: float) -> bytes:
+        """History as JSON; once for all who ask in the same tick, as they do after a restart."""
+        if self._told != (self._count, seconds):
+            self._told = (self._count, seconds)
+            columns = self.history(names, seconds)
+            self._history = json.dumps(columns, allow_nan=False, separators=(",", ":")).encode()
+        return self._history
 
     def history(self, names: list[str], seconds: float) -> dict[str, list[float | None]]:
         """Columns of the last so many seconds, oldest first; what is not known is null."""
