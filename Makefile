@@ -53,6 +53,7 @@ accept: setup broker  ## the runs that take longer, each against its limits; wri
 	@test -f $(REGD) || echo "tracking on recorded RegD: skipped, $(REGD) is not here"
 	@$(BIN)/python -m pytest --accept -m accept -rA
 	@$(BIN)/python tests/journal/accept.py $(SEED) build/accept/journal.json
+	@$(BIN)/python tests/console/accept.py build/accept/console.json
 	@$(BIN)/vppd-hil tracking $(if $(wildcard $(REGD)),--signal $(REGD):regd_pu) --out build/accept/tracking
 
 campaign: setup  ## SCENARIO (storm) over SEEDS (1..1000) in virtual time, on all cores; writes build/campaign/

@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -55,15 +56,24 @@ class Answer:
 class Client:
     """Speaks to the API as somebody."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self.tls = tls
         self.cookie = ""
+
+    def connection(self) -> http.client.HTTPConnection:
+        """A new connection; over TLS where there is a context."""
+        if self.tls is not None:
+            return http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=20.0, context=self.tls
+            )
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20.0)
 
     def __call__(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None,
         raw: bytes | None = None,
     ) -> Answer:  # fmt: skip
-        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20.0)
+        wire = self.connection()
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         said = {"content-type": "application/json"} if data is not None else {}
         said |= {"cookie": self.cookie} if self.cookie else {}
@@ -92,8 +102,9 @@ class Client:
 class ApiDaemon:
     """A running daemon, killed at the end of the `with`."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
+        self.tls = tls
         self.port = free_port()
         write_users(folder / "users")
         ports = {"modbus_port": free_port(), "dnp3_port": free_port()}
@@ -112,7 +123,8 @@ class ApiDaemon:
             self.process = subprocess.Popen(
                 [VPPD, "run", self.config], stderr=log, start_new_session=True
             )
-        self.wait_for(lambda: Client(self.port)("GET", "/api/status").status in (200, 401))
+        asks = Client(self.port, self.tls)
+        self.wait_for(lambda: asks("GET", "/api/status").status in (200, 401))
 
     def wait_for(self, holds) -> None:
         until_s = time.monotonic() + PATIENCE_S

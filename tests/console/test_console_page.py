@@ -188,6 +188,10 @@ def test_the_keyboard_reaches_a_unit_and_its_gates(page):
     assert "bat003" in shown.tab.inner_text("#why-title")
     gates = shown.get("[...document.querySelectorAll('.gate')].map(g => g.dataset.gate)")
     assert gates == ["physics", "market", "operations"]
+    limits = shown.get("[...document.querySelectorAll('.gate .mono')].map(e => e.textContent)")
+    assert len(limits) == 2  # each side of the box belongs to one of the gates
+    assert limits[0].startswith("no less than")
+    assert limits[1].startswith("no more than")
     assert "gives the same bits" in shown.tab.inner_text("#why-body pre")
     shown.tab.keyboard.press("Escape")
     shown.until("!document.getElementById('why').open")
@@ -208,6 +212,9 @@ def test_a_locked_out_unit_goes_and_the_others_take_over_within_two_ticks(page, 
     assert effect[0].startswith("1 unit:")
     shown.until(f"(vppd.store.units.flags[{at}] & 8) !== 0")
     shown.until(f"Math.abs(vppd.store.units.setpoint[{at}]) < 0.01")  # its safe value
+    shown.tab.click("[data-act=why]")
+    shown.until("document.querySelector('.gate.holds')?.dataset.gate === 'operations'")
+    shown.tab.keyboard.press("Escape")
     shown.open("orders")
     shown.until(f"document.getElementById('in-force').textContent.includes('{unit}')")
     shown.tab.click("#in-force button")
@@ -314,6 +321,23 @@ def test_it_survives_a_restart_of_the_daemon_without_a_reload(page, plant):
     assert shown.get("vppd.store.history.utc_s.slice(0, 3)") == seen  # nothing is forgotten
 
 
+def test_the_journal_is_turned_back_and_stands_still_while_it_is_read(page):
+    shown = page()
+    shown.open("events")
+    shown.until("document.querySelectorAll('#events tr').length > 0")
+    newest = shown.tab.inner_text("#events tr")
+    shown.tab.click("#event-older")
+    shown.until("!document.getElementById('event-newest').hidden")
+    box = "document.getElementById('events-box').getBoundingClientRect().top"
+    head = "document.querySelector('#events-box th').getBoundingClientRect().top"
+    assert shown.get(f"Math.abs({head} - {box})") < 2.0  # the words above the columns are in sight
+    shown.tab.wait_for_timeout(2500)
+    assert shown.tab.inner_text("#events tr") == newest
+    shown.tab.fill("#event-filter", "no such word at all")
+    shown.until("document.getElementById('event-count').textContent.includes('no such event')")
+    assert shown.errors == []
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_each_page_fits_and_has_no_serious_barrier(page, size, request):
     shown = page(size)
@@ -325,6 +349,11 @@ def test_each_page_fits_and_has_no_serious_barrier(page, size, request):
         shown.tab.screenshot(path=str(folder / f"{size}-{name}.png"))
         wide, inner = shown.get("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= inner, f"{name} is wider than the screen"
+        thin = shown.get(
+            "[...document.querySelectorAll('main td')].filter(e => e.offsetParent &&"
+            " e.textContent.length > 5 && e.clientWidth < 24).map(e => e.textContent)"
+        )
+        assert thin == [], f"{name}: one letter to a line"
         cut = shown.get(
             "[...document.querySelectorAll('button, .tile b, h2')].filter(e => e.offsetParent"
             " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.textContent)"

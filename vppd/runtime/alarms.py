@@ -95,9 +95,8 @@ class AlarmFeed:
                 self._board.sense(name, now_s, present=False, subject=unit)
         for link in self._gateways.keys() - gateways.keys():
             self._board.sense("link_lost", now_s, present=False, subject=link)
-        for scope, names in ((Scope.UNIT, params.ids), (Scope.LINK, gateways)):
-            for name in names:
-                self._board.add_subject(scope, name)
+        self._board.add_subjects(Scope.UNIT, params.ids)
+        self._board.add_subjects(Scope.LINK, gateways)
         self._params, self._links, self._gateways = params, tuple(links), gateways
         self._range_mw = params.p_max_mw - params.p_min_mw
         self._publish(now_s)
@@ -117,7 +116,7 @@ class AlarmFeed:
     def task_failed(self, name: str, given_up: bool) -> None:
         """Take in that a task failed by a bug, and whether it stays down."""
         now_s = self._clock()
-        self._board.add_subject(Scope.TASK, name)
+        self._board.add_subjects(Scope.TASK, (name,))
         if given_up:
             self._board.sense("task_given_up", now_s, present=True, subject=name)
         else:

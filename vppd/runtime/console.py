@@ -11,7 +11,7 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,7 +23,7 @@ from vppd.core.types import EventCode, Mode, Params, Reason, Verdict
 from vppd.ops.api.frame import Beside, encode
 from vppd.ops.api.hello import Hello, Inputs
 from vppd.ops.api.wire import FROM_API_MAX, Kind, Splitter, WireError, message
-from vppd.ops.events import UNIT_EVENTS
+from vppd.ops.events import UNIT_EVENTS, UNSERVED_BEGAN, UNSERVED_ENDED
 from vppd.ops.orders.book import Book, expired, load, pardoned, rekeyed
 from vppd.ops.status import to_json
 from vppd.runtime.console_start import Api
@@ -39,6 +39,8 @@ WAITING_MAX: Final = 4 << 20  # bytes in the pipe; more, and frames are dropped
 RESTART_S: Final = 1.0
 IDLE_STATUS_S: Final = 5.0
 FEW_UNITS: Final = 2000
+ALARMS_MAX: Final = 500
+UNSERVED_MIN_MW: Final = 5e-4  # less rounds to 0.000
 GOOD: Final = {int(Verdict.FRESH), int(Verdict.UNCHANGED)}
 Put = Callable[..., object]
 
@@ -78,6 +80,7 @@ class Console:
         self._done: Done | None = None
         self._viewers = 0  # whether anybody looks at units
         self._status_at_s = -math.inf
+        self._is_unserved = False
         self.frames_dropped = 0
         path = state_dir / ORDERS_NAME
         book, lost = load(self._params, path)
@@ -128,10 +131,23 @@ class Console:
         units = self._viewers > 0
         frame = encode(done.image, done.after, done.decision, beside, units=units)
         pipe.send(Kind.FRAME, frame)
-        events = _events(done, self._params)
+        events = [*_events(done, self._params), *self._unserved_events(done)]
         if events:
             self.tell_events(events)
         self._publish_status(done)
+
+    def _unserved_events(self, done: Done) -> Iterator[dict[str, Any]]:
+        """Begin and end of a request that is not served, of as much as anybody can see."""
+        unserved_mw = done.decision.unserved_mw
+        is_unserved = abs(unserved_mw) >= UNSERVED_MIN_MW
+        if is_unserved is not self._is_unserved:
+            self._is_unserved = is_unserved
+            yield {
+                "utc_s": done.meta.utc_s,
+                "event": UNSERVED_BEGAN if is_unserved else UNSERVED_ENDED,
+                "tick": done.decision.tick,
+                "unserved_mw": round(unserved_mw, 3) + 0.0,
+            }
 
     def _publish_status(self, done: Done) -> None:
         every_s = 1.0 if self._viewers and len(self._params.ids) <= FEW_UNITS else IDLE_STATUS_S
@@ -140,10 +156,14 @@ class Console:
             self.publish_status()
 
     def publish_status(self) -> None:
-        """Send status, orders and plans."""
-        status = self._shell.teller.status()
+        """Send status, orders and plans.
+
+        Bounded, however many units are out: a frame says which, and nobody reads more alarms.
+        """
+        status = None if self._pipe is None else self._shell.teller.status(units=False)
         if status is None or self._pipe is None:
             return
+        status = replace(status, alarms=status.alarms[:ALARMS_MAX])
         document = {
             "status": json.loads(to_json(status)),
             "orders": self.desk.rows(),
@@ -250,16 +270,20 @@ class Console:
             fields = {key: str(request.get(key, ""))[:100] for key in ("who", "role", "client")}
             self._tell("login", **fields)
         elif asked == "alarm":
-            self._answer(request, alarm_order(self._shell.alarms, request))
+            self._answer(self._pipe, request, alarm_order(self._shell.alarms, request))
         else:
+            pipe = self._pipe
             task = asyncio.ensure_future(self.desk.take(request))
-            task.add_done_callback(lambda done: self._answer(request, done.result()))
+            task.add_done_callback(lambda done: self._answer(pipe, request, done.result()))
 
-    def _answer(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
+    def _answer(
+        self, pipe: "_Pipe | None", request: dict[str, Any], answer: dict[str, Any]
+    ) -> None:
+        """Answer who asked: another api process counts its requests from 1 again."""
         self.publish_status()
-        if self._pipe is not None:
+        if pipe is not None:
             text = json.dumps({"id": request["id"], **answer}, allow_nan=False)
-            self._pipe.send(Kind.ANSWER, text.encode())
+            pipe.send(Kind.ANSWER, text.encode())
 
     def _send_inputs(self) -> None:
         done, pipe = self._done, self._pipe
@@ -274,6 +298,8 @@ class Console:
     def _audit(self, request: dict[str, Any]) -> None:
         fields = {key: str(request.get(key, ""))[:300] for key in ("who", "client", "what", "why")}
         self._tell("api_refused", **fields)
+        if request.get("alarm") is False:
+            return
         told = f"{fields['client']}: {fields['what']}, {fields['why']}"
         self._shell.alarms.peer_refused(told[:200])
 
@@ -337,6 +363,8 @@ def _events(done: Done, params: Params) -> list[dict[str, Any]]:
     )  # fmt: skip
     events = []
     for code, index, value in rows:
+        if code == EventCode.UNSERVED:
+            continue  # told by its size: what is asked for is missed by a watt in every other tick
         if code == EventCode.SIGNAL_VERDICT and {done.before.verdict, int(value)} <= GOOD:
             continue  # it goes to and fro with each value of AGC
         row: dict[str, Any] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vppd.config.sections import ApiConfig
-from vppd.links.tls import locate
+from vppd.links.tls import locate, locate_secret
 from vppd.ops.api.hello import Settings
 from vppd.ops.api.secrets import server_context, users_of
 
@@ -47,7 +47,7 @@ def settings_of(config: ApiConfig, base_dir: Path) -> Settings:
         port=int(config.port),
         users_file=path(config.users_file),
         tls_certificate=path(config.cert_file),
-        tls_key=path(config.key_file),
+        tls_key=None if config.key_file is None else str(locate_secret(config.key_file, base_dir)),
         anonymous=config.anonymous,
         hosts=config.hosts,
         session_s=config.session_s,

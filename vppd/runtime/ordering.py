@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import structlog
 
 from vppd.core.orders import PlanOrder
@@ -27,7 +28,9 @@ from vppd.ops.orders.form import ABOUT_UNITS, CAPACITY_MAX_MW, Form, OrderError,
 
 log = structlog.get_logger()
 
-WHY_MAX = 300
+WHO_MAX, WHY_MAX = 100, 300
+NAMES_MAX = 200  # of the units of an order, where orders are listed
+STOP = "emergency_stop"
 
 
 class Floor(Protocol):
@@ -60,6 +63,7 @@ class Desk:
         self._utc = utc
         self._put_event = put_event
         self._writing = asyncio.Lock()
+        self._ending: set[asyncio.Future[None]] = set()
 
     def of_plant(self, params: Params, book: Book) -> None:
         """Go on with the units of another configuration."""
@@ -67,50 +71,87 @@ class Desk:
 
     async def take(self, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out one request; the answer has `ok`, and `error` where it is refused."""
-        who = str(request.get("who", ""))
-        why = str(request.get("why", ""))[:WHY_MAX]
-        async with self._writing:
-            try:
-                if request.get("do") == "propose":
-                    return await self._propose(request, who, why)
-                return await self._order(request, who, why)
-            except OrderError as error:
-                fields = {"who": who, "why": why, "order": _short(request)}
-                self._record("order_refused", **fields, detail=str(error))
-                return {"ok": False, "error": str(error)}
-            except OSError as error:
-                log.exception("orders_not_written")
-                return {"ok": False, "error": f"the order could not be written down: {error}"}
+        try:
+            if request.get("do") == "propose":
+                return await self._propose(request)
+            if parse(request.get("order"), self._params).kind == STOP:
+                return await self._stop(request)
+            return await self._order(request)
+        except OrderError as error:
+            fields = {"who": _who(request), "why": _why(request), "order": _short(request)}
+            self._record("order_refused", **fields, detail=str(error))
+            return {"ok": False, "error": str(error)}
+        except OSError as error:
+            log.exception("orders_not_written")
+            return {"ok": False, "error": f"the order could not be written down: {error}"}
 
-    async def _order(self, request: dict[str, Any], who: str, why: str) -> dict[str, Any]:
+    async def _order(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Write it down, then put it in force.
+
+        Meanwhile an order may run out, a stop be given, or the fleet become another one: what was
+        asked for is read once more then, by the names of its units.
+        """
+        async with self._writing:
+            await self._write(self._with(request)[1])
+            try:
+                form, book = self._with(request)
+            except OrderError:
+                await self._write(self.book)  # what was written is not in force
+                raise
+            self._put(book, at_once=False)
+        return self._given(request, form)
+
+    async def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Put an emergency stop in force: it waits for no disk, and for nobody who does."""
+        form = parse(request.get("order"), self._params)
+        nowhere = np.full(len(self._params.ids), np.nan)
+        who, why = _who(request), _why(request)
+        book = with_order(self.book, form, self._params, nowhere, who, why, self._utc())
+        self._put(book, at_once=True)
+        answer = self._given(request, form)
+        try:
+            await self._rewrite()
+        except OSError as error:
+            log.exception("orders_not_written")
+            answer["order"] += f" (in force, but a restart will forget it: {error})"
+        return answer
+
+    def _with(self, request: dict[str, Any]) -> tuple[Form, Book]:
+        """What is asked for, and the book with it. Raises OrderError."""
         form = parse(request.get("order"), self._params)
         setpoint_mw = self._floor.setpoint_mw
         if setpoint_mw is None:
             raise OrderError("the plant has not finished its first tick")
-        before = self.book
-        book = with_order(before, form, self._params, setpoint_mw, who, why, self._utc())
-        urgent = form.kind == "emergency_stop"
-        if urgent:  # nobody waits for a disk then
-            self._put(book, at_once=True)
-        await asyncio.to_thread(save, book, self._params, self._path)
-        if not urgent:
-            # Meanwhile an order may have run out, or a pardon been given.
-            book = with_order(self.book, form, self._params, setpoint_mw, who, why, self._utc())
-            self._put(book, at_once=False)
-        words = self.words(form)
+        seen = request.get("seen")
+        if seen is not None and seen != self.book.newest:
+            raise OrderError(
+                f"order {self.book.newest} was given since its effect was shown; look at it again"
+            )
+        who, why = _who(request), _why(request)
+        return form, with_order(self.book, form, self._params, setpoint_mw, who, why, self._utc())
+
+    def _given(self, request: dict[str, Any], form: Form) -> dict[str, Any]:
+        """Record that an order is in force; the answer to who gave it."""
+        words, number = self.words(form), self.book.newest
         self._record(
-            "order_given", who=who, why=why, order=words, number=before.next_number,
+            "order_given", who=_who(request), why=_why(request), order=words, number=number,
             kind=form.kind, effect=str(request.get("effect", ""))[:WHY_MAX],
             expires_in_s=form.expires_in_s,
         )  # fmt: skip
-        return {"ok": True, "number": before.next_number, "order": words}
+        return {"ok": True, "number": number, "order": words}
 
-    async def _propose(self, request: dict[str, Any], who: str, why: str) -> dict[str, Any]:
-        order = plan_of(request.get("plan"), self._params)
-        book = with_plan(self.book, order, who, why, self._utc())
-        await asyncio.to_thread(save, book, self._params, self._path)
-        number = self.book.next_number
-        self.book = with_plan(self.book, order, who, why, self._utc())
+    async def _propose(self, request: dict[str, Any]) -> dict[str, Any]:
+        who, why = _who(request), _why(request)
+        async with self._writing:
+            order = plan_of(request.get("plan"), self._params)
+            await self._write(with_plan(self.book, order, who, why, self._utc()))
+            try:
+                order = plan_of(request.get("plan"), self._params)  # of the fleet as it is now
+            except OrderError:
+                await self._write(self.book)
+                raise
+            number = self.book.next_number
+            self.book = with_plan(self.book, order, who, why, self._utc())
         words = in_words(order, self._params)
         self._record("plan_proposed", who=who, why=why, order=words, number=number)
         return {"ok": True, "number": number, "order": words}
@@ -121,8 +162,23 @@ class Desk:
         for entry in over:
             words = in_words(entry.order, self._params)
             self._record("order_expired", who=entry.who, order=words, number=entry.number)
-        writing = asyncio.ensure_future(asyncio.to_thread(save, left, self._params, self._path))
-        writing.add_done_callback(_tell_failure)
+        writing = asyncio.ensure_future(self._rewrite())
+        self._ending.add(writing)
+        writing.add_done_callback(self._rewritten)
+
+    async def _rewrite(self) -> None:
+        """Write down what is in force when it is this one's turn. Raises OSError."""
+        async with self._writing:
+            await self._write(self.book)
+
+    async def _write(self, book: Book) -> None:
+        """Write a book; one at a time, else two would share the file. Raises OSError."""
+        await asyncio.to_thread(save, book, self._params, self._path)
+
+    def _rewritten(self, writing: "asyncio.Future[None]") -> None:
+        self._ending.discard(writing)
+        if not writing.cancelled() and (error := writing.exception()) is not None:
+            log.error("orders_not_written", detail=str(error))
 
     def words(self, form: Form) -> str:
         """Say what an order is, as it was asked for."""
@@ -143,7 +199,9 @@ class Desk:
             {
                 "number": entry.number,
                 "order": in_words(entry.order, self._params),
-                "units": [self._params.ids[i] for i in getattr(entry.order, "units", ())],
+                "units": [
+                    self._params.ids[i] for i in getattr(entry.order, "units", ())[:NAMES_MAX]
+                ],
                 "who": entry.who,
                 "why": entry.why,
                 "given_utc_s": entry.given_utc_s,
@@ -197,6 +255,8 @@ def alarm_order(alarms: Alarms, request: dict[str, Any]) -> dict[str, Any]:
     """Acknowledge, shelve and so on; the alarms themselves write it into the journal."""
     alarm_id, who = str(request.get("alarm", "")), str(request.get("who", ""))
     why, for_s = str(request.get("why", "")), request.get("for_s")
+    if for_s is not None and not isinstance(for_s, (int, float)):
+        return {"ok": False, "error": "for_s must be a number"}
     try:
         match request.get("verb"):
             case "acknowledge":
@@ -239,11 +299,13 @@ def plan_of(data: object, params: Params) -> PlanOrder:
     return PlanOrder(basepoint_mw, float(data["up_mw"]), float(data["down_mw"]))
 
 
+def _who(request: dict[str, Any]) -> str:
+    return str(request.get("who", ""))[:WHO_MAX]
+
+
+def _why(request: dict[str, Any]) -> str:
+    return str(request.get("why", ""))[:WHY_MAX]
+
+
 def _short(request: dict[str, Any]) -> str:
     return str(request.get("order", request.get("do", "")))[:WHY_MAX]
-
-
-def _tell_failure(writing: "asyncio.Future[None]") -> None:
-    error = writing.exception()
-    if error is not None:
-        log.error("orders_not_written", detail=str(error))

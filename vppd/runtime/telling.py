@@ -22,6 +22,7 @@ from vppd.ops.counted import counted
 from vppd.ops.events import DecisionLog, JournalLog
 from vppd.ops.status import (
     AlarmStatus,
+    Benched,
     ConfigStatus,
     HeadroomStatus,
     IoStatus,
@@ -163,8 +164,11 @@ class Teller:
             )
         self._notifier.watchdog(line)
 
-    def status(self) -> Status | None:
-        """Everything as of the last tick; None before the first."""
+    def status(self, *, units: bool = True) -> Status | None:
+        """Everything as of the last tick, `units` false: without a list of those that are out.
+
+        None before the first tick.
+        """
         done = self._done
         if done is None:
             return None if self._last is None else replace(self._last, config=self.config)
@@ -219,13 +223,14 @@ class Teller:
             products=self._products(),
             io=self._io(),
             journal=self._journal_status(),
-            benched=self._bench.benched(
-                decision.p_setpoint_mw, now_s, lambda i: self._devices[i].reason
-            ),
+            benched=self._benched(decision, now_s) if units else (),
             alarms=self._alarms(),
             log_lines_dropped=self._log_lines_dropped(),
             config=self.config,
         )
+
+    def _benched(self, decision: Decision, now_s: float) -> tuple[Benched, ...]:
+        return self._bench.benched(decision.p_setpoint_mw, now_s, lambda i: self._devices[i].reason)
 
     def _io(self) -> IoStatus:
         devices: list[AllCounts] = [*self._devices, self._gone]

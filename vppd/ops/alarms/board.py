@@ -10,7 +10,7 @@ others are suppressed, counted, and shown one by one when it is quieter, the mos
 
 import math
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -95,9 +95,9 @@ class Board:
         self._changes: list[Change] = []
         self._due_s = math.inf
 
-    def add_subject(self, scope: Scope, subject: str) -> None:
-        """Let there be alarms of one more subject."""
-        self._subjects[scope] = self._subjects.get(scope, frozenset()) | {subject}
+    def add_subjects(self, scope: Scope, subjects: Iterable[str]) -> None:
+        """Let there be alarms of more subjects: all at once, for ten thousand take their time."""
+        self._subjects[scope] = self._subjects.get(scope, frozenset()).union(subjects)
 
     # -- what the daemon says ------------------------------------------------------------------
 

@@ -56,7 +56,8 @@ REFUSED: Final[dict[int | str, dict[str, Any]]] = {
 }  # fmt: skip
 NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Problem}}
 CONFLICT: Final[dict[int | str, dict[str, Any]]] = {409: {"model": Problem}}
-SAID_MAX: Final = 64  # characters of what a viewer may say by the WebSocket
+ASKERS_MAX: Final = 16
+SLIPS: Final = (400, 405, 409, 422)  # what a person does wrong who may do it
 
 Audit = Callable[..., None]
 Explain = Callable[[Hello, Inputs, str], dict[str, Any]]
@@ -87,16 +88,39 @@ class Desk:
         self.logins = logins
         self.audit = audit
         self.explain = explain
-        self.slow = asyncio.Semaphore(1)  # one computation at a time, off the event loop
+        # One computation of a sort at a time, off the event loop: who asks why, or tries passwords,
+        # holds up no order.
+        self.ordering, self.checking, self.asking = (asyncio.Semaphore(1) for _ in range(3))
+        self.askers = 0
         self.secure = hello.settings.tls_certificate is not None
 
-    def refuse(self, request: Request, code: int, why: str) -> HTTPException:
-        """Refuse a request, and have it written down."""
+    def refuse(
+        self, request: Request, code: int, why: str, said: str | None = None
+    ) -> HTTPException:
+        """Refuse a request, and have it written down; `said`: what the client is told instead."""
         who: Who = request.state.who
         client = request.client.host if request.client else "?"
         what = f"{request.method} {request.url.path}"
-        self.audit(who=who.name, client=client, what=what, why=why)
-        return HTTPException(code, why)
+        # An order that cannot be given is an operator's slip, no intruder.
+        self.audit(who=who.name, client=client, what=what, why=why, alarm=code not in SLIPS)
+        request.state.told = True
+        return HTTPException(code, said or why)
+
+    async def explained(self, request: Request, unit: str) -> dict[str, Any]:
+        """Why a unit has its setpoint. Raises HTTPException when too many ask already."""
+        if self.askers >= ASKERS_MAX:
+            raise self.refuse(request, 429, f"{ASKERS_MAX} others ask already; try again")
+        self.askers += 1
+        try:
+            inputs = await self.inputs()
+            async with self.asking:
+                return await asyncio.to_thread(self.explain, self.hello, inputs, unit)
+        finally:
+            self.askers -= 1
+
+    def holds(self, who: Who) -> bool:
+        """Whether somebody is still who they were: a session ends, and so does what it opened."""
+        return not who.session or self.sessions.holds(who)
 
     def need(self, request: Request, role: Role) -> Who:
         """Who asks, if that role may. Raises HTTPException."""
@@ -121,7 +145,8 @@ class Desk:
         try:
             answer = await self.link.ask(do, **fields)
         except DaemonGoneError as error:
-            raise HTTPException(503, str(error)) from error
+            unsure = f"{error}; whether it was done is not known: look at what is in force"
+            raise HTTPException(503, unsure) from error
         if not answer.get("ok"):
             raise self.refuse(request, 409, str(answer.get("error")))
         return answer
@@ -157,10 +182,13 @@ def _add_session_routes(app: FastAPI, desk: Desk) -> None:
         client = request.client.host if request.client else "?"
         if not desk.logins.allows(client):
             raise desk.refuse(request, 429, "too many logins; wait a minute")
-        async with desk.slow:
+        async with desk.checking:
             user = await asyncio.to_thread(checked_user, desk.users, login.name, login.password)
         if user is None:
-            raise desk.refuse(request, 401, f"wrong name or password of {login.name!r}")
+            # A name that nobody has may be a password that slipped into the wrong field.
+            whose = f"of {login.name!r}" if login.name in desk.users else "of nobody known"
+            said = "wrong name or password"
+            raise desk.refuse(request, 401, f"{said} {whose}", said)
         response.set_cookie(
             COOKIE, desk.sessions.open(user), max_age=int(desk.hello.settings.session_s),
             httponly=True, samesite="strict", secure=desk.secure, path="/",
@@ -190,11 +218,15 @@ def _add_reading_routes(app: FastAPI, desk: Desk) -> None:
             raise HTTPException(503, "the daemon has not finished its first tick")
         return desk.hub.status
 
-    @app.get("/api/history", summary="Columns of the last ticks")
+    @app.get(
+        "/api/history", summary="Columns of the last ticks",
+        response_model=dict[str, list[float | None]],
+    )  # fmt: skip
     async def get_history(
         seconds: Annotated[float, Query(gt=0.0, le=7200.0)] = 3600.0,
-    ) -> dict[str, list[float | None]]:
-        return desk.hub.history(list(HISTORY_NAMES), seconds)
+    ) -> Response:
+        found = desk.hub.history_json(list(HISTORY_NAMES), seconds)
+        return Response(found, media_type="application/json")
 
     @app.get("/api/events", summary="Events, the newest first")
     async def get_events(
@@ -202,25 +234,18 @@ def _add_reading_routes(app: FastAPI, desk: Desk) -> None:
         contains: Annotated[str, Query(max_length=64)] = "",
         before_utc_s: Annotated[float, Query(ge=0.0, le=1e11)] = 1e11,
     ) -> list[dict[str, Any]]:
-        word = contains.lower()
-        found = (
-            row for row in reversed(desk.hub.events)
-            if float(row.get("utc_s") or 0.0) < before_utc_s
-            and (not word or word in json.dumps(row, ensure_ascii=False).lower())
-        )  # fmt: skip
-        return [row for row, _ in zip(found, range(limit), strict=False)]
+        return desk.hub.find_events(contains, before_utc_s, limit)
 
     @app.get(
         "/api/units/{unit}/why", summary="Why this setpoint: the three gates", responses=NOT_FOUND
     )
     async def get_why(
         unit: Annotated[str, InPath(min_length=1, max_length=64)],
+        request: Request,
     ) -> dict[str, Any]:
         if unit not in desk.hello.params.ids:
             raise HTTPException(404, f"there is no unit {unit!r}")
-        inputs = await desk.inputs()
-        async with desk.slow:
-            return await asyncio.to_thread(desk.explain, desk.hello, inputs, unit)
+        return await desk.explained(request, unit)
 
 
 def _add_order_routes(app: FastAPI, desk: Desk) -> None:
@@ -230,12 +255,12 @@ def _add_order_routes(app: FastAPI, desk: Desk) -> None:
         wanted = order.model_dump(exclude_none=True)
         inputs = await desk.inputs()
         try:
-            async with desk.slow:
+            async with desk.ordering:
                 found = await asyncio.to_thread(_effect_of, desk.hello, inputs, wanted)
         except OrderError as error:
             raise desk.refuse(request, 409, str(error)) from error
         words = effect_words(found)
-        confirmation = desk.offers.make(who, wanted, " ".join(words))
+        confirmation = desk.offers.make(who, wanted, " ".join(words), inputs.book.newest)
         return Offer(
             words=_order_words(wanted), effect=_finite(asdict(found)), effect_words=words,
             confirmation=confirmation, valid_s=OFFER_S,
@@ -249,7 +274,7 @@ def _add_order_routes(app: FastAPI, desk: Desk) -> None:
             raise desk.refuse(request, 409, offer)
         answer = await desk.ask(
             request, "order", who=who.name, role=who.role.name.lower(), why=body.why,
-            order=offer.order, effect=offer.effect,
+            order=offer.order, effect=offer.effect, seen=offer.seen,
         )  # fmt: skip
         return GivenOrder(number=answer["number"], order=answer["order"])
 
@@ -288,7 +313,7 @@ def _add_live_route(app: FastAPI, desk: Desk) -> None:
         if newest is not None:
             viewer.offer(newest)
         listening = asyncio.create_task(_listen(socket, viewer, desk))
-        sending = asyncio.create_task(_send(socket, viewer))
+        sending = asyncio.create_task(_send(socket, viewer, desk))
         try:
             await asyncio.wait((listening, sending), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -300,9 +325,13 @@ def _add_live_route(app: FastAPI, desk: Desk) -> None:
             desk.link.say("viewers", units=hub.wants_units)
 
 
-async def _send(socket: WebSocket, viewer: Viewer) -> None:
+async def _send(socket: WebSocket, viewer: Viewer, desk: Desk) -> None:
+    """Send what there is, until the session ends by which it was opened."""
     while True:
         texts, frame = await viewer.next()
+        if not desk.holds(socket.state.who):
+            await socket.close(1008, "the session has ended")
+            return
         for text in texts:
             await socket.send_text(text)
         if frame is not None:

@@ -25,6 +25,10 @@ BODY_MAX: Final = 64 << 10
 PLAN_MAX: Final = 2 << 20
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 OPEN_PATHS: Final = ("/api/session",)  # to log in one need not be logged in
+MALFORMED: Final = {
+    400: "no such text: not JSON, or not UTF-8", 405: "no such method",
+    422: "not of the form",
+}  # fmt: skip
 HEADERS: Final = {
     "content-security-policy": (
         "default-src 'self'; img-src 'self' data:; style-src 'self'; object-src 'none';"
@@ -89,6 +93,13 @@ class Gate:
         what = f"{scope.get('method', 'WebSocket')} {scope['path']}"
         self._audit(who=who.name, client=_client(scope), what=what, why=why)
 
+    def _tell_answer(self, scope: Scope, who: Who, status: int) -> None:
+        """Tell of what the application refuses by itself: a body or method that is none of ours."""
+        if status in MALFORMED and not scope["state"].get("told"):
+            what = f"{scope['method']} {scope['path']}"
+            why = MALFORMED[status]
+            self._audit(who=who.name, client=_client(scope), what=what, why=why, alarm=False)
+
     async def _pass(self, scope: Scope, receive: Receive, send: Send, who: Who) -> None:
         body = _Bounded(receive, _body_max(scope))
         started = False
@@ -99,6 +110,7 @@ class Gate:
                 return  # whatever the application makes of a body that was cut off
             if message["type"] == "http.response.start":
                 started = True
+                self._tell_answer(scope, who, message["status"])
                 _add_headers(message, secure=self._secure)
             await send(message)
 

@@ -38,6 +38,7 @@ class Offer:
     session: str
     order: dict[str, Any]
     effect: str
+    seen: int  # newest order that its effect was computed beside
     until_s: float
 
 
@@ -70,6 +71,10 @@ class Sessions:
             return None
         return found
 
+    def holds(self, who: Who) -> bool:
+        """Whether a session of before is still open."""
+        return who.session in self._by_digest and self._clock() <= who.until_s
+
     def close(self, who: Who) -> None:
         """End a session."""
         self._by_digest.pop(who.session, None)
@@ -83,10 +88,11 @@ class Offers:
         self._waiting: OrderedDict[str, Offer] = OrderedDict()
         self._used: OrderedDict[str, None] = OrderedDict()
 
-    def make(self, who: Who, order: dict[str, Any], effect: str) -> str:
+    def make(self, who: Who, order: dict[str, Any], effect: str, seen: int) -> str:
         """Remember an order; what is returned confirms it."""
         token = secrets.token_urlsafe(24)
-        self._waiting[_digest(token)] = Offer(who.session, order, effect, self._clock() + OFFER_S)
+        until_s = self._clock() + OFFER_S
+        self._waiting[_digest(token)] = Offer(who.session, order, effect, seen, until_s)
         while len(self._waiting) > OFFERS_MAX:
             self._waiting.popitem(last=False)
         return token

@@ -12,6 +12,7 @@ from typing import Any, Final
 import uvicorn
 
 from vppd.ops.api.app import Desk, Explain, make_app
+from vppd.ops.api.connection import limited
 from vppd.ops.api.daemon_link import DaemonLink
 from vppd.ops.api.gate import Gate
 from vppd.ops.api.guard import Offers, Rate, Sessions
@@ -44,8 +45,9 @@ async def serve(
     await loop.create_connection(lambda: link, sock=pipe)
     hello = await link.hello
     users = users_of(hello.settings)
-    app = gated(hello, link, hub, users, explain)
-    server = uvicorn.Server(_config(app, hello.settings))
+    audit = Audit(link, time.monotonic)
+    app = gated(hello, link, hub, users, explain, audit)
+    server = uvicorn.Server(_config(app, hello.settings, audit))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     reading = asyncio.create_task(_read_past(hello, hub, past))
@@ -59,12 +61,12 @@ async def serve(
 
 
 def gated(
-    hello: Hello, link: DaemonLink, hub: Hub, users: dict[str, User], explain: Explain
-) -> Gate:
+    hello: Hello, link: DaemonLink, hub: Hub, users: dict[str, User], explain: Explain,
+    audit: "Audit",
+) -> Gate:  # fmt: skip
     """Put the application behind its gate."""
     settings = hello.settings
     clock = time.monotonic
-    audit = _Audit(link, clock)
     sessions = Sessions(clock, settings.session_s)
     logins = Rate(clock, LOGINS_PER_S, LOGINS_BURST)
     desk = Desk(hello, link, hub, users, sessions, Offers(clock), logins, audit, explain)
@@ -88,7 +90,7 @@ def names_of(settings: Settings) -> frozenset[str]:
     return frozenset(names)
 
 
-class _Audit:
+class Audit:
     """Tells the daemon of what was refused; of a flood, how many more there were."""
 
     def __init__(self, link: DaemonLink, clock: Callable[[], float]) -> None:
@@ -96,20 +98,22 @@ class _Audit:
         self._rate = Rate(clock, AUDITS_PER_S, AUDITS_BURST)
         self._more = 0
 
-    def __call__(self, *, who: str, client: str, what: str, why: str) -> None:
+    def __call__(self, *, who: str, client: str, what: str, why: str, alarm: bool = True) -> None:
+        """Tell of one refusal; `alarm` false: nothing that anybody need look into."""
         if not self._rate.allows(""):
             self._more += 1
             return
         more = f" (and {self._more} more before it)" if self._more else ""
         self._more = 0
-        self._link.say("audit", who=who, client=client, what=what[:200], why=(why + more)[:300])
+        fields = {"who": who, "client": client, "what": what[:200], "why": (why + more)[:300]}
+        self._link.say("audit", alarm=alarm, **fields)
 
 
-def _config(app: Gate, settings: Settings) -> uvicorn.Config:
+def _config(app: Gate, settings: Settings, audit: Audit) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         loop="none",
-        http="h11",
+        http=limited(audit),
         ws="websockets-sansio",
         lifespan="off",
         log_config=None,
@@ -135,6 +139,6 @@ async def _read_past(hello: Hello, hub: Hub, past: PastEvents) -> None:
     if hello.journal is None:
         return
     rows = await asyncio.to_thread(past, Path(hello.journal))
-    known = {(row.get("utc_s"), row.get("event")) for row in hub.events}
+    known = {(event.row.get("utc_s"), event.row.get("event")) for event in hub.events}
     older = [row for row in rows if (row.get("utc_s"), row.get("event")) not in known]
-    hub.events.extendleft(reversed(older))
+    hub.add_events(older, older=True)

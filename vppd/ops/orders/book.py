@@ -6,7 +6,7 @@ The file is written anew and moved into place; an order counts as given once it 
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +66,8 @@ class Book:
     plans: tuple[Plan, ...] = ()
     next_number: int = 1
     pardons: tuple[int, ...] = ()  # units to trust again, one a tick; not kept in the file
+    # Number of the newest order: who confirms one has seen its effect beside all before it.
+    newest: int = field(default=0, compare=False)
 
     def given(self) -> tuple[Given, ...]:
         """Orders, oldest first."""
@@ -80,7 +82,17 @@ class Book:
 def with_order(
     book: Book, form: Form, params: Params, setpoint_mw: F8, who: str, why: str, utc_s: float
 ) -> Book:
-    """Book with one more order, or one less. Raises OrderError."""
+    """Book with one more order, or one less. Raises OrderError.
+
+    Each takes a number, one that ends others, too: the journal names it by that.
+    """
+    after = _with_order(book, form, params, setpoint_mw, who, why, utc_s)
+    return replace(after, next_number=book.next_number + 1, newest=book.next_number)
+
+
+def _with_order(
+    book: Book, form: Form, params: Params, setpoint_mw: F8, who: str, why: str, utc_s: float
+) -> Book:
     if form.kind == "cancel":
         return _without(book, form.number)
     if form.kind in ("release", "unbench"):
@@ -96,7 +108,7 @@ def with_order(
     plans = book.plans
     if form.kind == "accept_plan":
         plans = tuple(plan for plan in plans if plan.number != form.number)
-    return replace(book, entries=(*entries, entry), plans=plans, next_number=book.next_number + 1)
+    return replace(book, entries=(*entries, entry), plans=plans)
 
 
 def with_plan(book: Book, order: PlanOrder, who: str, why: str, utc_s: float) -> Book:

@@ -22,7 +22,7 @@ export class Charts {
       this.made[id] = new uPlot({
         width: Math.max(200, box.clientWidth), height: Math.max(120, box.clientHeight), legend: { show: false }, tzDate: (t) => uPlot.tzDate(new Date(1000 * t), "Etc/UTC"),
         cursor: { drag: { x: true, y: false }, sync: { key: "time" } }, scales: { x: { time: true }, ...more.scales },
-        axes: [{ ...axis(), space: 70, values: (_, at) => at.map((t) => (at[1] - at[0] < 60 ? time(t) : time(t).slice(0, 5))) }, { ...axis(), size: 56 }], series: [{}, ...series],
+        axes: [{ ...axis(), space: 64, size: 30, values: (_, at) => at.map((t) => (at[1] - at[0] < 60 ? time(t) : time(t).slice(0, 5))) }, { ...axis(), size: 56 }], series: [{}, ...series],
         hooks: { setSelect: [() => { this.zoomed = true; }], ...more.hooks },
       }, [[]].concat(series.map(() => [])), box);
       box.addEventListener("dblclick", () => { this.zoomed = false; this.draw(); });
@@ -38,7 +38,7 @@ export class Charts {
     const box = $("plot-fan");
     this.made["plot-fan"] = new uPlot({
       width: Math.max(200, box.clientWidth), height: Math.max(120, box.clientHeight), legend: { show: false }, cursor: { show: false },
-      scales: { x: { time: false } }, axes: [{ ...axis(), values: (_, values) => values.map((v) => num(v, 0)) }, { ...axis(), size: 56 }],
+      scales: { x: { time: false } }, axes: [{ ...axis(), size: 30, values: (_, values) => values.map((v) => num(v, 0)) }, { ...axis(), size: 56 }],
       series: [{}, line("able up", "--able"), line("firm up", "--firm"), line("firm down", "--firm"), line("able down", "--able"), line("sold up", "--sold", { dash: [6, 4] }), line("sold down", "--sold", { dash: [6, 4] })],
       bands: [{ series: [1, 2], fill: css("--able") + "77" }, { series: [2, 3], fill: css("--firm") + "77" }, { series: [3, 4], fill: css("--able") + "77" }],
     }, [[], [], [], [], [], [], []], box);

@@ -29,7 +29,8 @@ export class Live {
       const tag = site.headers.get("etag");
       if (tag !== this.tag) { this.store.setSite(await site.json()); this.tag = tag; }
       this.store.takeHistory(await call("GET", "/api/history?seconds=3600"));
-      this.store.events = await call("GET", "/api/events?limit=500");
+      const before = await call("GET", "/api/events?limit=500"), newest = before[0]?.utc_s ?? 0;
+      this.store.events = [...this.store.events.filter((row) => row.utc_s > newest), ...before];
       this.store.tell("events");
     } catch { this.again(); }
   }
@@ -50,6 +51,7 @@ export class Live {
 
   again() {
     this.onState("lost");
+    const old = this.socket; this.socket = null; old?.close(); // half a start leaves none behind
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.start(), this.wait);
     this.wait = Math.min(LONGEST_MS, 1.6 * this.wait);

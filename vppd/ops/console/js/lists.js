@@ -4,7 +4,7 @@ import { call } from "./link.js";
 import { mark } from "./overview.js";
 
 const HIDDEN = ["suppressed", "shelved", "out_of_service"];
-const LEFT_OUT = new Set(["utc_s", "event"]), SHOWN = 400;
+const LEFT_OUT = new Set(["utc_s", "event"]), PAGE = 200;
 
 export class Alarms {
   constructor(store, toast) { this.store = store; this.toast = toast; $("show-hidden").addEventListener("change", () => this.draw()); }
@@ -37,13 +37,36 @@ export class Alarms {
 }
 
 export class Events {
-  constructor(store) { this.store = store; $("event-filter").addEventListener("input", () => this.draw()); }
+  constructor(store) {
+    this.store = store; this.found = null; // what was looked for in older ones; null: the newest are shown
+    $("event-filter").addEventListener("input", () => { this.found = null; this.draw(); });
+    $("event-older").addEventListener("click", () => this.older());
+    $("event-newest").addEventListener("click", () => { this.found = null; this.draw(); });
+  }
+  word() { return $("event-filter").value.trim().toLowerCase(); }
+  // What the page has is the newest; the daemon is asked for what was before.
+  async older() {
+    const shown = this.shown(), last = shown.at(-1)?.utc_s ?? Date.now() / 1000;
+    const query = new URLSearchParams({ limit: PAGE, contains: this.word().slice(0, 64), before_utc_s: last });
+    try { this.found = [...shown, ...await call("GET", `/api/events?${query}`)]; } catch (error) { $("event-count").textContent = error.message; return; }
+    this.end = this.found.length === shown.length;
+    this.draw();
+  }
+  shown() { const word = this.word(); return this.found ?? this.store.events.filter((row) => !word || JSON.stringify(row).toLowerCase().includes(word)).slice(0, PAGE); }
   draw() {
     if ($("page-events").hidden) return;
-    const word = $("event-filter").value.toLowerCase();
-    const found = this.store.events.filter((row) => !word || JSON.stringify(row).toLowerCase().includes(word));
-    $("event-count").textContent = `${found.length} events`;
-    $("events").replaceChildren(...found.slice(0, SHOWN).map((row) => element("tr", {}, element("td", { class: "mono" }, day(row.utc_s)), element("td", {}, row.event), element("td", {}, about(row)))));
+    const found = this.shown(), first = found.at(-1)?.utc_s;
+    $("event-count").textContent = found.length ? `${found.length} events since ${day(first)}` : "no such event among the newest";
+    $("event-newest").hidden = this.found === null;
+    $("event-older").disabled = this.found !== null && this.end;
+    const key = JSON.stringify([found.length, found[0], first]);
+    if (this.drawn === key) return; // what is being read does not move
+    this.drawn = key;
+    $("events").replaceChildren(...found.map((row) => element("tr", {}, element("td", { class: "mono" }, day(row.utc_s)), element("td", {}, String(row.event).replaceAll("_", " ")), element("td", {}, about(row)))));
   }
 }
-const about = (row) => Object.entries(row).filter(([key, value]) => !LEFT_OUT.has(key) && value !== null && value !== "").map(([key, value]) => `${key.replaceAll("_", " ")}: ${value}`).join(" · ");
+const about = (row) => Object.entries(row).filter(([key, value]) => !LEFT_OUT.has(key) && value !== null && value !== "" && value !== "NONE").map(([key, value]) => `${words(key)}: ${Array.isArray(value) ? value.join(", ") : typeof value === "number" && !Number.isInteger(value) ? +value.toFixed(3) : value}${unit(key)}`).join(" · ");
+
+const UNIT = /_(mw|s|hz|pu|pct|us|ms)$/, UNIT_WORDS = { mw: "MW", s: "s", hz: "Hz", pu: "pu", pct: "%", us: "µs", ms: "ms" };
+const words = (key) => key.replace(UNIT, "").replaceAll("_", " ");
+const unit = (key) => (UNIT.test(key) ? ` ${UNIT_WORDS[UNIT.exec(key)[1]]}` : "");

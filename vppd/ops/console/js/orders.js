@@ -57,11 +57,14 @@ export class Orders {
     const can = this.store.may("operator");
     $("order-hint").textContent = can ? `You are ${this.store.me.name}. Each order shows what it will do before it is given.` : this.store.me.users ? "Orders are for operators: log in." : "Nobody can give orders here: no users are configured (api.users_file).";
     document.querySelectorAll("#page-orders button, #page-orders form input, #page-orders form select").forEach((b) => { b.disabled = !can; });
+    const plan = this.store.status?.plan;
+    if (plan) { $("cap-up").placeholder = String(plan.regulation_capacity_up_mw); $("cap-down").placeholder = String(plan.regulation_capacity_down_mw); }
+    document.querySelectorAll("[data-mode]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.mode === this.store.status?.order)));
     const key = JSON.stringify([this.store.orders, this.store.plans, can]);
     if (this.drawn === key) return; // a button must not vanish under a finger
     this.drawn = key;
     const rows = this.store.orders.map((o) => element("tr", {}, element("td", { class: "n" }, String(o.number)), element("td", {}, o.order), element("td", {}, `${o.who}: ${o.why}`), element("td", {}, o.until_utc_s ? `until ${day(o.until_utc_s)}` : "until ended"), element("td", {}, element("button", { type: "button", disabled: !can, "data-end": o.number, "aria-label": `End order ${o.number}`, onclick: () => this.start({ kind: "cancel", number: o.number }) }, "End…"))));
-    $("in-force").replaceChildren(rows.length ? element("table", {}, element("thead", {}, element("tr", {}, ...["no.", "order", "by", "", ""].map((t) => (t ? element("th", { scope: "col" }, t) : element("td"))))), element("tbody", {}, ...rows)) : element("p", { class: "none" }, "No order is in force."));
+    $("in-force").replaceChildren(rows.length ? element("table", {}, element("thead", {}, element("tr", {}, ...["no.", "order", "by", "ends", ""].map((t) => (t ? element("th", { scope: "col" }, t) : element("td"))))), element("tbody", {}, ...rows)) : element("p", { class: "none" }, "No order is in force."));
     $("plans").replaceChildren(...(this.store.plans.length ? this.store.plans.map((p) => element("div", { class: "line" }, element("span", {}, `${p.number}: ${p.plan} by ${p.who}: ${p.why}`), element("button", { type: "button", disabled: !can, onclick: () => this.start({ kind: "accept_plan", plan: p.number }) }, "Accept…"))) : [element("p", { class: "none" }, "No plan waits.")]));
   }
 }

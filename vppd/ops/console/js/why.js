@@ -2,7 +2,7 @@
 import { $, element, num } from "./store.js";
 import { call } from "./link.js";
 
-const GATES = ["PHYSICS", "MARKET", "OPERATIONS"];
+const GATES = ["physics", "market", "operations"]; // as /api/units/…/why names them
 
 export class Why {
   constructor() { this.unit = null; $("why-again").addEventListener("click", () => this.ask()); }
@@ -18,8 +18,8 @@ function render(data) {
   const gates = GATES.map((gate) => {
     const holds = unit.gate === gate && unit.held_by !== "NONE";
     const lines = sides.filter(([, side]) => side.gate === gate).map(([word, side]) => element("div", { class: "mono" }, `${word} ${num(side.limit_mw, 3)} MW: ${side.reason}`));
-    const body = lines.length ? lines : [element("div", { class: "none" }, "no limit of this tick")];
-    return element("div", { class: `gate ${holds ? "holds" : "open"}`, "data-gate": gate.toLowerCase() }, element("h3", {}, gate.toLowerCase()), element("b", {}, holds ? `■ holds it: ${unit.held_by}` : "□ open"), ...body);
+    const body = lines.length ? lines : [element("div", { class: "none" }, "sets no limit in this tick")];
+    return element("div", { class: `gate ${holds ? "holds" : "open"}`, "data-gate": gate }, element("h3", {}, gate), element("b", {}, holds ? `■ holds it: ${unit.held_by}` : "□ open"), ...body);
   });
   const kept = unit.kept_mw === null ? "" : Math.abs(unit.kept_mw) < 5e-4 ? "It got its share." : `Its limits kept ${num(unit.kept_mw, 3)} MW from it.`;
   return [
