@@ -12,8 +12,8 @@ ROWS = (  # figure, label, unit, digits
     ("response_90_s", "response to 90 %", "s", 2),
     ("share_10s_pct", "delivered after 10 s", "% of required", 1),
     ("share_30s_pct", "delivered after 30 s", "% of required", 1),
-    ("overshoot_pct", "overshoot in the first 30 s", "% of required", 1),
-    ("recovery_off_pct", "off by, mean of 30 to 300 s", "% of required", 1),
+    ("overshoot_pct", "overshoot, in 360 s", "% of required", 1),
+    ("recovery_off_pct", "off by, mean of 30 to 360 s", "% of required", 1),
     ("nadir_hz", "frequency at its worst", "Hz", 3),
 )
 HEAD = ("", "plant", "coal unit", "neither")

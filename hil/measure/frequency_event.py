@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hil.measure.droop import asked_mw
 from hil.measure.inputs import Recording
 from hil.measure.plant import STEP_S, Traces
-from hil.measure.response import RECOVERY_S, Response, measure
+from hil.measure.response import EVENT_S, Response, measure
 from hil.plant import coal, losses
 from hil.scenario import FrequencySource, PlantDroopConfig
 from hil.scenario.frequency import EVENT
@@ -211,10 +211,11 @@ def notes(told: dict[str, Any]) -> dict[str, str]:
             if told[name][key] is None:
                 reason = "nothing is required at that time, or the run is over"
                 found[f"frequency_event.{name}.{key}"] = reason
-    if told["ahead"]["recovery_off_pct"] is None:
-        reason = f"the run ends before {RECOVERY_S:g} s after the event"
-        for name in ("vpp", "coal", "ahead"):
-            found[f"frequency_event.{name}.recovery_off_pct"] = reason
+    for key in OFF:
+        if told["ahead"][key] is None:
+            reason = f"the run ends before {EVENT_S:g} s after the event"
+            for name in ("vpp", "coal", "ahead"):
+                found[f"frequency_event.{name}.{key}"] = reason
     if not told["closed_loop"]:
         reason = "open loop: nobody moves a recorded frequency"
         for name in ("vpp", "coal", "neither", "ahead"):

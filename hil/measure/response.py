@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 F8 = NDArray[np.float64]
 NAN = float("nan")
 SHARES_AFTER_S = (10.0, 30.0)
-SWING_S, RECOVERY_S = 30.0, 300.0  # the first swing ends with the last share, the recovery then
-METER_PU = 0.005  # of required: a meter of class 0.5 tells no less
+SWING_S = 30.0  # the first swing ends with the last share
+EVENT_S = 360.0  # an event is over: secondary reserve has five minutes, and a minute to settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class Response:
     response_90_s: float
     share_10s_pct: float  # delivered of what is required at that time
     share_30s_pct: float
-    # in the first swing, to SWING_S: most that was delivered beyond what was required then, of
-    # required_mw; none where that is less than METER_PU
-    overshoot_pct: float
-    # in the recovery, from there to RECOVERY_S; of required_mw; NaN where the run ends before
-    recovery_off_pct: float  # mean of what was delivered too much or too little
-    recovery_overshoot_pct: float  # most that was delivered beyond what was required then
+    # most that was delivered beyond what was required then, of required_mw
+    swing_overshoot_pct: float  # to SWING_S
+    overshoot_pct: float  # to EVENT_S; NaN where the run ends before
+    # mean of what was delivered too much or too little from SWING_S to EVENT_S, of required_mw; NaN
+    # where the run ends before
+    recovery_off_pct: float
 
 
 def measure(t_s: F8, required_mw: F8, delivered_mw: F8) -> Response:
@@ -47,18 +47,17 @@ def measure(t_s: F8, required_mw: F8, delivered_mw: F8) -> Response:
     asked, given = required_mw / peak_mw, delivered_mw / peak_mw
     shares = [_share(t_s, asked, given, after_s) for after_s in SHARES_AFTER_S]
     beyond = given - asked
-    swing = _most(beyond[t_s <= SWING_S])
-    in_recovery = (t_s > SWING_S) & (t_s <= RECOVERY_S) & _is_over(t_s, RECOVERY_S)
-    recovery = beyond[in_recovery & np.isfinite(beyond)]
+    in_event = (t_s <= EVENT_S) & _is_over(t_s, EVENT_S)
+    recovery = beyond[in_event & (t_s > SWING_S) & np.isfinite(beyond)]
     return Response(
         required_mw=peak_mw,
         response_50_s=reached_s(t_s, given, 0.5),
         response_90_s=reached_s(t_s, given, 0.9),
         share_10s_pct=shares[0],
         share_30s_pct=shares[1],
-        overshoot_pct=0.0 if swing <= METER_PU else 100.0 * swing,
+        swing_overshoot_pct=100.0 * _most(beyond[t_s <= SWING_S]),
+        overshoot_pct=100.0 * _most(beyond[in_event]),
         recovery_off_pct=100.0 * float(np.mean(np.abs(recovery))) if recovery.size else NAN,
-        recovery_overshoot_pct=100.0 * _most(recovery),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hil.measure.response import RECOVERY_S
+from hil.measure.response import EVENT_S
 
 NO_REASON = "no reason given"
 
@@ -57,7 +57,7 @@ def applicable(scenario: HasLimits, result: dict[str, Any]) -> dict[str, Limit]:
     """Limits that a run can meet or miss.
 
     In virtual time the daemon is no process; in the open loop nobody moves the frequency's nadir; a
-    run that ends less than `RECOVERY_S` after its event does not see the recovery from it.
+    run that ends less than `EVENT_S` after its event does not see how it ends.
     """
     return {
         key: limit
@@ -73,7 +73,8 @@ def _left_out(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "process.", ""
     if event.get("closed_loop") is False:
         yield "frequency_event.", "nadir_hz"
-    if event and result["duration_s"] - (event["event_s"] or 0.0) < RECOVERY_S:
+    if event and result["duration_s"] - (event["event_s"] or 0.0) < EVENT_S:
+        yield "frequency_event.", "overshoot_pct"
         yield "frequency_event.", "recovery_off_pct"
 
 
