@@ -5,7 +5,9 @@ From the setpoints that devices took. Of those inside a band, one after another,
 1. all go the same way: up, or down;
 2. the last leaves within the time in which the ramp crosses the band, and `SLACK_S`. Time in which
    nothing reaches the unit, or nothing is read of it, does not count: it stays where it was told
-   last. Its watchdog ends the stay: it went to its fallback, whatever it is told next.
+   last. Its watchdog ends the stay: it went to its fallback, whatever it is told next. So does a
+   tick in which the daemon takes it for gone there, and a start of the daemon: it begins at what
+   is measured.
 """
 
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from hil.checkers.violation import Found, Violation
 
 NAME = "band"
 SLACK_S = 2.5  # ticks at either end, and the way there
+FALLBACK, STARTING = "FALLBACK", "STARTING"  # a reason and a mode of the daemon
 TICKS_APART = 2.0  # setpoints further apart than so many: the unit was out of reach meanwhile
 ROUNDING_MW = 1.1e-3  # devices take whole kW
 
@@ -38,17 +41,29 @@ def check(evidence: Evidence) -> Found:
         inside: NDArray[np.bool_] = (low_mw < p_mw) & (p_mw < high_mw) & evidence.inside(t_s)
         limit_s = (each.band_upper_mw - each.band_lower_mw) / each.ramp_mw_per_s + SLACK_S
         clock_s = _clock_s(evidence, unit, t_s)
-        for first, last in _stays(inside, t_s, each.watchdog_s):
+        for first, last in _stays(inside, _begins_anew(evidence, unit, t_s, each.watchdog_s)):
             found.violations += _crossing(unit, t_s, clock_s, p_mw, first, last, limit_s)
     return found
 
 
-def _stays(inside: NDArray[np.bool_], t_s: F8, watchdog_s: float) -> Iterator[tuple[int, int]]:
+def _stays(inside: NDArray[np.bool_], anew: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
     """Yield first and last setpoint of each stay inside the band."""
-    silent = np.flatnonzero(np.diff(t_s) > watchdog_s) + 1
-    for part in np.split(np.arange(t_s.size), silent):
+    for part in np.split(np.arange(inside.size), anew):
         for first, last in episodes(inside[part]):
             yield int(part[first]), int(part[last])
+
+
+def _begins_anew(evidence: Evidence, unit: int, t_s: F8, watchdog_s: float) -> NDArray[np.intp]:
+    """Index of each setpoint that goes on from none before it."""
+    anew = np.diff(t_s, prepend=t_s[:1]) > watchdog_s
+    ticks, tick = evidence.ticks, evidence.orders.tick[evidence.orders.of(unit)]
+    if ticks is not None and tick.size:
+        fell = [row for row, u, why in ticks.out if u == unit and why == FALLBACK]
+        anew |= np.isin(tick, fell)
+        starts = [row for row, mode in enumerate(ticks.mode) if mode == STARTING]
+        first = np.searchsorted(np.maximum.accumulate(tick), starts, side="right")
+        anew[first[first < anew.size]] = True
+    return np.flatnonzero(anew)
 
 
 def _clock_s(evidence: Evidence, unit: int, t_s: F8) -> F8:
@@ -67,10 +82,12 @@ def _crossing(
     found = []
     until = min(last + 1, t_s.size - 1)  # what it was told next ends the stay
     steps_mw = np.diff(p_mw[first : last + 1])
-    steps_mw = steps_mw[np.abs(steps_mw) > ROUNDING_MW]
+    moved = np.abs(steps_mw) > ROUNDING_MW
+    steps_mw, turns_s = steps_mw[moved], t_s[first + 1 : last + 1][moved]
     if steps_mw.size and steps_mw.min() < 0.0 < steps_mw.max():
         worst_mw = float(min(-steps_mw.min(), steps_mw.max()))
-        found.append(Violation(float(t_s[first]), unit, NAME, TURNS, worst_mw))
+        turn = int(np.argmax(np.sign(steps_mw) != np.sign(steps_mw[0])))
+        found.append(Violation(float(turns_s[turn]), unit, NAME, TURNS, worst_mw))
     stays_s = float(clock_s[until] - clock_s[first])
     if stays_s > limit_s:
         found.append(Violation(float(t_s[first]), unit, NAME, STANDS, stays_s, limit_s))

@@ -51,6 +51,12 @@ EXCUSES: tuple[Excuse, ...] = (
         "what the unit said of its range came late, or not at all",
     ),
     Excuse(
+        "band",
+        "turned back inside its band",
+        LYING,
+        "a unit that seems not to follow is trusted less, and the other side is out of its range",
+    ),
+    Excuse(
         "limits",
         "setpoint drains an empty store",
         ("device_freeze",),

@@ -149,6 +149,28 @@ def test_a_band_wider_than_a_tick_of_ramp_is_crossed_without_a_stop():
     assert d.p_setpoint_mw[0] in (pytest.approx(0.0), pytest.approx(-2.0))
 
 
+@pytest.mark.parametrize("lost_at_mw", [-1.8, -1.0])
+@pytest.mark.parametrize("stay_s", [0.0, 600.0])
+def test_who_is_lost_on_its_way_over_its_band_goes_on_when_it_is_back(lost_at_mw, stay_s):
+    """Nobody turns back for a link that was cut; the other half of the band is no nearer by it."""
+    p = chillers(
+        1, ramp_up_mw_per_s=np.array([0.2, 100.0]), ramp_down_mw_per_s=np.array([0.2, 100.0]),
+        cost=np.array([0.001, 1.0]), stay_below_s=np.array([stay_s, 0.0]),
+        stay_above_s=np.array([stay_s, 0.0]),
+    )  # fmt: skip
+    run = Run(p, [-2.0, 0.0])
+    run()
+    run.now_s += stay_s  # it has stood long enough
+    while run(4.0).p_setpoint_mw[0] < lost_at_mw - 1e-9:
+        pass
+    lost_mw = float(run.p_mw[0])
+    for _ in range(5):
+        d = run(0.0, connected=np.array([0, 1], np.uint8))
+        assert d.p_setpoint_mw[0] == lost_mw
+    way = [float(run(4.0).p_setpoint_mw[0]) for _ in range(3)]
+    assert way == pytest.approx([lost_mw + 0.2, lost_mw + 0.4, lost_mw + 0.6])
+
+
 def test_availability_moves_a_unit_over_its_band_whatever_its_times():
     p = chillers(1, stay_below_s=np.array([1e4, 0.0]), switches_per_day=np.array([1.0, math.inf]))
     run = Run(p, [-2.0, 0.0])

@@ -9,6 +9,7 @@ from checked_bench import HVAC, RECEIVED_S, T0_S, Scene
 from small_bench import unit
 
 from hil.checkers import band
+from hil.checkers.excuses import sift
 from hil.measure import movement
 from hil.measure.plant import Process
 from hil.movement_card import COLUMNS, movement_card
@@ -308,6 +309,41 @@ def test_the_watchdog_ends_a_stay(tmp_path, silent_s, what):
         s for s in scene.setpoints if s[1] != HVAC or not 22.5 < s[0] - T0_S < until_s
     ]
     assert [v.what for v in band.check(scene.evidence(tmp_path)).violations] == what
+
+
+def turned():
+    """Told to go up, and back again, by the ticks of 20 to 24."""
+    told_mw = (-0.4, -0.3, -0.25, -0.3, -0.4)
+    scene = banded(*told_mw)
+    for k, p_mw in enumerate(told_mw):
+        scene.ticks[20 + k]["p_setpoint_mw"][HVAC] = p_mw
+    return scene
+
+
+@pytest.mark.parametrize(("why", "at", "what"), [
+    ("FALLBACK", 23, []), ("BENCHED", 23, [band.TURNS]), ("FALLBACK", 24, [band.TURNS]),
+])  # fmt: skip
+def test_who_was_taken_for_gone_to_its_fallback_begins_anew(tmp_path, why, at, what):
+    scene = turned()
+    scene.out = [(at, HVAC, why)]
+    assert [v.what for v in band.check(scene.evidence(tmp_path)).violations] == what
+
+
+@pytest.mark.parametrize(("at", "what"), [(22, []), (19, [band.TURNS]), (25, [band.TURNS])])
+def test_a_daemon_that_starts_begins_at_what_is_measured(tmp_path, at, what):
+    scene = turned()
+    scene.ticks[at]["mode"] = "STARTING"
+    assert [v.what for v in band.check(scene.evidence(tmp_path)).violations] == what
+
+
+def test_a_turn_is_told_at_its_instant_and_false_readings_excuse_it(tmp_path):
+    scene = turned()
+    evidence = scene.evidence(tmp_path)
+    (turn,) = band.check(evidence).violations
+    assert turn.t_s == pytest.approx(T0_S + 23.0 + RECEIVED_S)
+    assert sift(evidence, [turn]) == ([turn], 0)
+    scene.spans = [("device_wrong_sign", 22.0, 27.0, HVAC)]
+    assert sift(scene.evidence(tmp_path), [turn]) == ([], 1)
 
 
 def test_a_fleet_without_bands_has_nothing_to_check(tmp_path):

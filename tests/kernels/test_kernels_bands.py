@@ -30,6 +30,32 @@ def open_sides(last_mw, range_lower_mw, range_upper_mw):
     return int(side[0]), int(sides[0])
 
 
+def sides_of(last_mw, was_side, out, was_out):
+    """Side of one unit, and since when, that was on a side since 7 s."""
+    side, sides, why, since_s = octets(9), octets(9), octets(9), floats(0.0)
+    find_sides(
+        1e6, 1.0, floats(LOW), floats(HIGH), floats(60.0), floats(60.0), floats(np.inf),
+        floats(last_mw), floats(0.0), floats(9.0), octets(out), octets(was_out),
+        octets(was_side), floats(7.0), floats(NAN), side, sides, why, since_s, floats(0.0),
+    )  # fmt: skip
+    return int(side[0]), float(since_s[0])
+
+
+def test_a_side_that_was_chosen_stays_while_the_unit_is_on_its_way():
+    """Whoever has the unit meanwhile; at an edge or beyond it is where it is."""
+    gone, here = int(Reason.UNREACHABLE), int(Reason.NONE)
+    for out, was_out in ((gone, here), (gone, gone), (here, gone), (here, here)):
+        for last_mw in (1.1, 2.9):
+            assert sides_of(last_mw, ABOVE, out, was_out) == (ABOVE, 7.0)
+            assert sides_of(last_mw, BELOW, out, was_out) == (BELOW, 7.0)
+            near = BELOW if last_mw == 1.1 else ABOVE
+            assert sides_of(last_mw, NOWHERE, out, was_out) == (near, 1e6)
+    for out, was_out in ((gone, here), (gone, gone), (here, gone)):
+        assert sides_of(LOW, ABOVE, out, was_out) == (BELOW, 1e6)
+        assert sides_of(HIGH, BELOW, out, was_out) == (ABOVE, 1e6)
+    assert sides_of(LOW, ABOVE, here, here) == (ABOVE, 7.0)
+
+
 def test_a_unit_stays_where_it_is_if_it_can_reach_no_side():
     """Its range lies within the band: it is told its nearest edge, and nothing else."""
     assert open_sides(0.5, 1.5, 2.5) == (BELOW, BELOW)

@@ -81,7 +81,9 @@ def find_sides(
         if np.isnan(band_lower_mw[i]):
             continue
         now = BELOW if last_mw[i] <= 0.5 * (band_lower_mw[i] + band_upper_mw[i]) else ABOVE
-        if was_side[i] != NOWHERE and out_reason[i] == IN_SPLIT and was_out[i] == IN_SPLIT:
+        under_way = band_lower_mw[i] < last_mw[i] < band_upper_mw[i]  # whoever has it
+        stays_in = out_reason[i] == IN_SPLIT and was_out[i] == IN_SPLIT
+        if was_side[i] != NOWHERE and (under_way or stays_in):
             now = was_side[i]  # on its way over the band it is still at the near edge
         since_s[i] = was_since_s[i] if now == was_side[i] else now_s
         left[i] = was_left[i] + switches_per_day[i] * (dt_s / S_PER_DAY)
