@@ -28,9 +28,9 @@ def rows(before, after, unserved_mw=0.0, kernel_status=status.OK, dropped_mw=Non
 
 @pytest.mark.parametrize(
     ("unserved_mw", "sign"),
-    [(0.0, 0), (1e-6, 0), (-1e-6, 0), (1.1e-6, 1), (-1.1e-6, -1), (0.5, 1), (-0.5, -1), (9.0, 1)],
+    [(0.0, 0), (1e-3, 0), (-1e-3, 0), (1.1e-3, 1), (-1.1e-3, -1), (0.5, 1), (-0.5, -1), (9.0, 1)],
 )
-def test_less_than_a_watt_is_served(unserved_mw, sign):
+def test_less_than_a_kilowatt_is_served(unserved_mw, sign):
     assert unserved_sign(unserved_mw) == sign
     assert unserved_told(0, unserved_mw, Mode.REGULATING) == sign
     assert unserved_told(-1, unserved_mw, Mode.SAFE) == -1
