@@ -60,6 +60,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 def load(path: Path) -> "Site":
     """Load and check a configuration, or end with its problems, exit code 2 (3: no such file)."""
     from vppd.config.errors import ConfigError
+    from vppd.runtime import kernel_library
+
+    kernel_library.use()  # before what follows imports kernels
     from vppd.runtime.site import load_site
 
     try:

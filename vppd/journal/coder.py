@@ -7,13 +7,13 @@ ends, stays within its arrays, and gives words; what no writer can have meant se
 """
 
 import numpy as np
-from numba import types, uint16
 from numpy.typing import NDArray
 
 from vppd.kernels.jit import F8, I8, IN, IN_I8, IN_U1, OUT, OUT_I8, OUT_U1, U1, i8, kernel
+from vppd.kernels.kinds import Array
 
 U2 = NDArray[np.uint16]
-OUT_U2 = types.Array(uint16, 1, "C")
+OUT_U2 = Array(np.dtype(np.uint16), 1, readonly=False)
 
 # `code`: state of the coder
 LOW, RANGE, AT, WAY, BAD, SIZE = 0, 1, 2, 3, 4, 5

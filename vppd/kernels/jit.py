@@ -15,76 +15,71 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import boolean, float64, int64, njit, types, uint8
-from numba.core.caching import FunctionCache
-from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
+
+from vppd.kernels.kinds import Array, Checked, Scalar, Several, Signature, Taken
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 U1 = NDArray[np.uint8]
 
-b1 = boolean
-f8 = float64
-i8 = int64
-void = types.void
-IN = types.Array(float64, 1, "C", readonly=True)
-OUT = types.Array(float64, 1, "C")
-IN_2D = types.Array(float64, 2, "C", readonly=True)
-OUT_2D = types.Array(float64, 2, "C")
-IN_I8 = types.Array(int64, 1, "C", readonly=True)
-OUT_I8 = types.Array(int64, 1, "C")
-IN_U1 = types.Array(uint8, 1, "C", readonly=True)
-OUT_U1 = types.Array(uint8, 1, "C")
+_F8, _I8, _U1 = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.uint8)
+b1 = Scalar("boolean")
+f8 = Scalar("float64")
+i8 = Scalar("int64")
+void = Scalar("void")
+IN = Array(_F8, 1, readonly=True)
+OUT = Array(_F8, 1, readonly=False)
+IN_2D = Array(_F8, 2, readonly=True)
+OUT_2D = Array(_F8, 2, readonly=False)
+IN_I8 = Array(_I8, 1, readonly=True)
+OUT_I8 = Array(_I8, 1, readonly=False)
+IN_U1 = Array(_U1, 1, readonly=True)
+OUT_U1 = Array(_U1, 1, readonly=False)
 
 Function = TypeVar("Function", bound=Callable[..., object])
+Code = Callable[..., object]
+
+compiled: list[Any] = []  # Numba's dispatchers, each with its one signature
+linked: dict[str, dict[str, Code]] = {}  # by module and name: see `runtime.kernel_library`
 
 
-def several(*kinds: Any) -> Any:
+def several(*kinds: Scalar) -> Several:
     """Type of a kernel that returns several values, for its signature."""
-    return types.Tuple(kinds)  # type: ignore[no-untyped-call]  # numba does not annotate it
+    return Several(kinds)
 
 
-class _Cache(FunctionCache):
-    """Numba's cache of a function, that reads machine code and nothing else.
-
-    Numba's own imports all that it can compile before it looks for a file: 0.15 s of a start that
-    compiles nothing. Who finds no file compiles, and the compiler imports it then.
-    """
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Give what is on disk for a signature; None: nothing."""
-        with self._guard_against_spurious_io_errors():
-            return self._load_overload(  # type: ignore[no-untyped-call]  # numba's own
-                sig, target_context
-            )
-
-
-def kernel(signature: Any = None) -> Callable[[Function], Function]:
+def kernel(signature: Signature | None = None) -> Callable[[Function], Function]:
     """Compile with strict IEEE arithmetic; without a signature: when its caller is compiled.
 
     A kernel allocates nothing, and its arrays are its caller's: nothing has to count who holds
     them. So it is compiled without Numba's reference counts (`_nrt`), and one that would allocate
     is refused. With them each array that is handed on to a helper costs two atomic operations, and
     each that comes from Python an allocation. Helpers become a part of their callers.
+
+    Nothing is compiled where the machine code is `linked`; helpers of such kernels stay functions
+    of Python, which nobody calls.
     """
 
-    def decorate(function: Function) -> Function:
-        compiled: Any = njit(  # type: ignore[call-overload]  # of `_nrt`
-            fastmath=False,
-            error_model="numpy",
-            cache=True,
-            forceinline=signature is None,
-            _nrt=False,
-        )(function)
-        if isinstance(compiled, Dispatcher):  # else NUMBA_DISABLE_JIT=1
-            compiled._cache = _Cache(function)  # type: ignore[no-untyped-call, attr-defined]
-            if signature is not None:
-                compiled.compile(signature)
-                compiled.disable_compile()
-        return cast("Function", compiled)
+    def made(function: Function) -> Function:
+        codes = linked.get(function.__module__)
+        if codes is None:
+            return _compiled(function, signature)
+        if signature is None:
+            return function
+        code = codes[function.__name__]
+        return Checked(function.__name__, code, signature)  # type: ignore[return-value]
 
-    return decorate
+    return made
+
+
+def _compiled(function: Function, signature: Signature | None) -> Function:
+    from vppd.kernels.compiler import compile_kernel  # noqa: PLC0415 - Numba, where it is needed
+
+    made = compile_kernel(function, signature)
+    if signature is not None and made is not function:  # not with NUMBA_DISABLE_JIT=1
+        compiled.append(made)
+    return cast("Function", made)
 
 
 def entry(compiled: Function) -> Function:
@@ -93,8 +88,11 @@ def entry(compiled: Function) -> Function:
     For a few hundred units that look takes as long as the kernel. Only for arrays that are known
     to be right: those that the core has made, and those that `fits` has seen.
     """
-    if not isinstance(compiled, Dispatcher):  # with NUMBA_DISABLE_JIT=1
+    if isinstance(compiled, Checked):
+        return cast("Function", compiled.code)
+    overloads = getattr(compiled, "overloads", None)
+    if overloads is None:  # with NUMBA_DISABLE_JIT=1
         return compiled
-    (overload,) = compiled.overloads.values()
-    code: Function = overload.entry_point  # type: ignore[attr-defined]  # numba does not tell
+    (overload,) = overloads.values()
+    code: Function = overload.entry_point
     return code
