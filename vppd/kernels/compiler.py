@@ -1,4 +1,4 @@
-"""Numba, as kernels are compiled with it. Imported by a process that compiles or reads its cache."""
+"""Numba, as kernels are compiled with it. Imported where one is compiled or read from its cache."""
 
 from collections.abc import Callable
 from typing import Any

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.kernels.kinds import Array, Checked, Scalar, Several, Signature, Taken
+from vppd.kernels.kinds import Array, Checked, Scalar, Several, Signature
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
