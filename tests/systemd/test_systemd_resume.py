@@ -23,6 +23,7 @@ COMMAND = (
 )
 READY_MAX_S = 1.5
 SETPOINT_MAX_S = 2.0
+MOST_MAX_S = 2.0  # nine units of ten have been told something
 LINK_MAX_S = 0.1  # setpoints that left before the kill arrive that long after it
 WATCHDOG_S = "3.0"  # of the batteries: less than the service's, so that a hang is felt
 STEP_S = 0.1  # of the plant's record
@@ -118,6 +119,25 @@ def test_setpoints_in_time_each_time(running, kills):
     assert [s for s in after_s if s > SETPOINT_MAX_S] == []
 
 
+@pytest.mark.accept
+def test_most_units_are_told_in_time_each_time(running, kills):
+    """The first setpoint may be that of one unit whose link was up first."""
+    _, plant = running
+    rows = plant.setpoints()
+    count = len(plant.fleet.units)
+    after_s = [np.quantile(next_of_each(rows, count, k.at_s) - k.at_s, 0.9) for k in kills]
+    print(f"nine units of ten told after {np.round(after_s, 3)} s")
+    assert [s for s in after_s if s > MOST_MAX_S] == []
+
+
+def next_of_each(rows: NDArray[np.void], count: int, at_s: float) -> NDArray[np.float64]:
+    """First setpoint of each unit after a kill; infinity where there is none."""
+    first_s = np.full(count, np.inf)
+    after = rows[rows["t_s"] >= at_s + LINK_MAX_S]
+    np.minimum.at(first_s, after["unit"], after["t_s"])
+    return first_s
+
+
 def next_after(times_s: NDArray[np.float64], at_s: float) -> float:
     """First setpoint after a kill that was sent by the next daemon."""
     return float(times_s[np.searchsorted(times_s, at_s + LINK_MAX_S)])
@@ -131,16 +151,16 @@ def test_no_step_over_the_ramp(running, kills):
     """
     container, _ = running
     last_mw = last_s = np.nan  # of each unit
-    gaps_s, before_s = [], np.nan
+    daemons = []
     for params, image, decision in recorded(container):
         p_mw, sent = decision.p_setpoint_mw, decision.send != 0
         room_mw = params.ramp_up_mw_per_s * (image.now_s - last_s) + 1e-9
         over = sent & (np.abs(p_mw - last_mw) > room_mw)
         assert not over.any(), [params.ids[i] for i in np.flatnonzero(over)]
         last_mw, last_s = np.where(sent, p_mw, last_mw), np.where(sent, image.now_s, last_s)
-        gaps_s.append(image.now_s - before_s)
-        before_s = image.now_s
-    assert sum(gap_s > 1.3 for gap_s in gaps_s) >= len(kills)
+        if not daemons or params is not daemons[-1]:
+            daemons.append(params)
+    assert len(daemons) > len(kills)  # a daemon begins a segment of its own
 
 
 def recorded(container):

@@ -14,6 +14,10 @@ from vppd.runtime.keepsake import Kept
 from vppd.signals.base import AgcValue, FrequencyValue
 
 RESUME_WAIT_S = 0.4  # so long the first tick waits for units that took part in the last one
+# Those that come later, after more round trips, get a tick of their own: the next one of the grid
+# may be a second away. So often it is looked for them, and so many times.
+RESUME_STEP_S = 0.2
+RESUME_STEPS = 5
 
 
 class Slots(Protocol):

@@ -7,7 +7,7 @@ under the real one, every clock comes from outside.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from vppd.config.params import build_params
 from vppd.config.schema import Config
 from vppd.core.orders import Standing
 from vppd.core.types import Decision, Image, Params, State
+from vppd.devices.runner import DeviceRunner
 from vppd.journal.schema import Meta
 from vppd.journal.writer import JournalWriter
 from vppd.ops.status import ProductStatus, Realtime
@@ -26,7 +27,7 @@ from vppd.runtime.notify import Notifier
 from vppd.runtime.offload import Offload, here
 from vppd.runtime.plant import Plant, standing_orders
 from vppd.runtime.reload import Change, led_out
-from vppd.runtime.resume import RESUME_WAIT_S, Resumed, recall_slots
+from vppd.runtime.resume import RESUME_STEP_S, RESUME_STEPS, RESUME_WAIT_S, Resumed, recall_slots
 from vppd.runtime.supervisor import Job, Tell, essential, restarted, tell_nobody
 from vppd.runtime.telling import Teller
 
@@ -131,7 +132,11 @@ class Shell:
                 self._group = group
                 self._start_others(group)
                 on_started()
-                await self._wait_for_units()
+                if self._resume is not None:
+                    awaited = [self._plant.devices[i] for i in self._resume.took_part]
+                    await _wait_for(awaited)
+                    late = group.create_task(self._take_in_late(awaited), name="resume")
+                    self._tasks["resume"] = late
                 await self.loop.run()
                 await flush(self._plant)
                 self._group = None  # from here on nothing is changed over
@@ -140,19 +145,16 @@ class Shell:
         finally:
             self.ticks.close()
 
-    async def _wait_for_units(self) -> None:
-        """Where a daemon goes on: wait for the links of those who take part, though not for long.
-
-        A tick before they are up would count them as out of reach and tell them nothing, and the
-        next one is a period away.
-        """
-        if self._resume is None:
-            return
-        devices = [self._plant.devices[i] for i in self._resume.took_part]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RESUME_WAIT_S):
-                while not all(device.connected for device in devices):
-                    await asyncio.sleep(0.005)
+    async def _take_in_late(self, awaited: Sequence[DeviceRunner]) -> None:
+        """Start a tick for those who come after the first one."""
+        absent = _absent(awaited)
+        for _ in range(RESUME_STEPS):
+            if not absent:
+                return
+            await asyncio.sleep(RESUME_STEP_S)
+            before, absent = absent, _absent(awaited)
+            if absent < before:
+                self.loop.start_now()
 
     @property
     def config(self) -> Config:
@@ -265,6 +267,23 @@ class Shell:
             self.scores.add(done)
         if self._on_done is not None:
             self._on_done(done)
+
+
+async def _wait_for(devices: Sequence[DeviceRunner]) -> None:
+    """Where a daemon goes on: wait for the links of those who take part, though not for long.
+
+    A tick before they are up would count them as out of reach and tell them nothing, and the next
+    one is a period away.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(RESUME_WAIT_S):
+            while _absent(devices):
+                await asyncio.sleep(0.005)
+
+
+def _absent(devices: Sequence[DeviceRunner]) -> int:
+    """How many are not connected yet."""
+    return sum(not device.connected for device in devices)
 
 
 def _scores(
