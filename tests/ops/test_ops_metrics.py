@@ -35,7 +35,9 @@ def value(families, family, **labels):
 
 
 def test_what_the_daemon_knows_is_told_in_base_units():
-    families = parsed(dataclasses.replace(FULL, headroom=HeadroomStatus(up_mw=1.5, down_mw=2.0)))
+    journal = dataclasses.replace(FULL.journal, unsynced_age_s=1.5)
+    headroom = HeadroomStatus(up_mw=1.5, down_mw=2.0)
+    families = parsed(dataclasses.replace(FULL, headroom=headroom, journal=journal))
     assert value(families, "vppd_request_watts") == -67.5e6
     assert value(families, "vppd_headroom_watts", direction="up") == 1.5e6
     assert value(families, "vppd_agc_ratio") == -0.5
@@ -47,6 +49,7 @@ def test_what_the_daemon_knows_is_told_in_base_units():
     assert value(families, "vppd_device_writes", result="accepted") == 980
     assert value(families, "vppd_journal_written_bytes") == 2_500_000
     assert value(families, "vppd_journal_failed") == 1
+    assert value(families, "vppd_journal_unsynced_age_seconds") == 1.5
     assert value(families, "vppd_alarms", priority="LOW", state="unacknowledged") == 1
     assert value(families, "vppd_alarms_active", alarm="unit_lost", priority="LOW") == 1
     assert value(families, "vppd_alarms_hidden") == 1

@@ -4,37 +4,55 @@
 """
 
 import json
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 from daemons import write_config
+from helpers import START_S
 from managers import Manager, realtime
+from processes import free_port
 
 from vppd.core.tick import tick
 from vppd.journal.reader import TickRecord, read
 from vppd.journal.replay import replay
+from vppd.ops.status_socket import read_all
 
 VPPD = Path(sys.executable).with_name("vppd")
+ASKED = b"GET /api/session HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
     """A daemon that was killed between two ticks and started anew: (manager, numbers of ticks)."""
     folder = tmp_path_factory.mktemp("killed")
-    with Manager(folder, [*realtime(), str(VPPD), "run", str(write_config(folder))]) as manager:
+    config, port = write_config(folder), free_port()
+    with config.open("a") as file:
+        file.write(f"api: {{port: {port}}}\n")
+    with Manager(folder, [*realtime(), str(VPPD), "run", str(config)]) as manager:
         manager.start()
         manager.hear("READY=1")
         for _ in range(5):
             manager.hear("WATCHDOG=1")
         stored = [name for name, _ in manager.stored]
         manager.kill()
+        client = socket.create_connection(("127.0.0.1", port), timeout=START_S)  # nobody runs now
+        client.sendall(ASKED)
         manager.start()
         manager.hear("READY=1")
+        with client:
+            answer = read_all(client)
         for _ in range(5):
             manager.hear("WATCHDOG=1")
         code = manager.stop()
-        yield {"manager": manager, "stored": stored, "code": code, "folder": folder}
+        yield {
+            "manager": manager,
+            "stored": stored,
+            "code": code,
+            "folder": folder,
+            "answer": answer,
+        }
 
 
 def events(killed, name):
@@ -43,8 +61,12 @@ def events(killed, name):
     return [line for line in lines if line["event"] == name]
 
 
-def test_it_keeps_two_files_and_its_socket(killed):
-    assert killed["stored"] == ["state", "state", "status"]
+def test_it_keeps_two_files_and_its_sockets(killed):
+    assert sorted(killed["stored"]) == ["api", "state", "state", "status"]
+
+
+def test_a_client_of_the_console_that_came_while_nobody_ran_is_answered(killed):
+    assert killed["answer"].startswith(b"HTTP/1.1 200 ")
 
 
 def test_the_next_one_goes_on(killed):

@@ -216,6 +216,11 @@ def _journal_families(status: Status) -> Iterator[Metric]:
     yield _counter("vppd_journal_dropped", "Records that were lost", journal.dropped)
     failed = float(bool(journal.error))
     yield _gauge("vppd_journal_failed", "Whether ticks are not being recorded: 1", failed)
+    yield _gauge(
+        "vppd_journal_unsynced_age_seconds",
+        "Age of the oldest record that is not on the disk; 0: each is",
+        journal.unsynced_age_s,
+    )
     yield _counter("vppd_journal_removed", "Segments removed by age or size", journal.removed)
     held = float(bool(journal.held))
     yield _gauge("vppd_journal_held", "Whether segments that should go are not rolled: 1", held)

@@ -48,7 +48,7 @@ from vppd.runtime.roll import Roller
 from vppd.runtime.scrapes import Scrapes, metrics_server
 from vppd.runtime.shell import Shell, forget_event
 from vppd.runtime.site import CONTROL_NAME, JOURNAL_NAME, SOCKET_NAME, Site
-from vppd.runtime.supervisor import restarted
+from vppd.runtime.supervisor import Job, restarted
 from vppd.runtime.tracing import tick_tracer
 
 log = structlog.get_logger()
@@ -163,6 +163,7 @@ class _Daemon:
             if self._late_status is None and self._resume is not None:
                 # who came since the crash has waited for this tick
                 self._late_status = asyncio.create_task(status.start())
+                start_beside()
             if console is not None:
                 console.publish(tick)
             scrapes.add(tick)
@@ -222,25 +223,28 @@ class _Daemon:
             log.info("ready", status_socket=str(status.path), **about)
 
         about = {} if self._api is None else {"console": url_of(self._api)}
-        serving = None
+        jobs: dict[str, Job] = {}
         if console is not None:
-            job = restarted("api", console.run, clock=time.monotonic, tell=shell.alarms.task_failed)
-            serving = asyncio.create_task(job)
-        rolling = None
+            jobs["api"] = console.run
         if self._roller is not None and journal is not None:
-            roll = functools.partial(self._roller.run, journal.put_event, time.time)
-            rolling = asyncio.create_task(
-                restarted("roll", roll, clock=time.monotonic, tell=shell.alarms.task_failed)
-            )
+            jobs["roll"] = functools.partial(self._roller.run, journal.put_event, time.time)
+        beside: list[asyncio.Task[None]] = []
+
+        def start_beside() -> None:
+            """Start what takes seconds of CPU: after a crash not before the first tick."""
+            for name, work in jobs.items():
+                job = restarted(name, work, clock=time.monotonic, tell=shell.alarms.task_failed)
+                beside.append(asyncio.create_task(job))
+
+        if self._resume is None:
+            start_beside()
         try:
             await shell.run(started)
         finally:
-            if serving is not None:
-                serving.cancel()
-                await asyncio.wait((serving,), timeout=CONSOLE_STOP_S)
-            if rolling is not None:
-                rolling.cancel()
-                await asyncio.wait((rolling,), timeout=CONSOLE_STOP_S)
+            for task in beside:
+                task.cancel()
+            if beside:
+                await asyncio.wait(beside, timeout=CONSOLE_STOP_S)
             self._notifier.forget(STATUS)
             await control.stop()
             await status.stop()

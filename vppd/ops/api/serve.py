@@ -52,7 +52,8 @@ async def serve(
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     reading = asyncio.create_task(_read_past(hello, hub, past))
     ended = asyncio.create_task(link.closed.wait())
-    os.nice(NICE)  # from here on: to start late helps nobody
+    with contextlib.suppress(OSError):  # the unit's sandbox permits no change of priorities
+        os.nice(NICE)  # from here on: to start late helps nobody
     await asyncio.wait((serving, ended), return_when=asyncio.FIRST_COMPLETED)
     reading.cancel()
     server.should_exit = server.force_exit = True
