@@ -6,6 +6,7 @@
 import json
 import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from vppd.journal.replay import replay
 from vppd.ops.status_socket import read_all
 
 VPPD = Path(sys.executable).with_name("vppd")
-ASKED = b"GET /api/session HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+ASKED = b"GET /api/history?seconds=600 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,12 @@ def killed(tmp_path_factory):
         manager.hear("READY=1")
         for _ in range(5):
             manager.hear("WATCHDOG=1")
+        while not times_in(ask(port)):
+            manager.hear("WATCHDOG=1")
         stored = [name for name, _ in manager.stored]
+        killed_utc_s = time.time()
         manager.kill()
-        client = socket.create_connection(("127.0.0.1", port), timeout=START_S)  # nobody runs now
-        client.sendall(ASKED)
+        client = asking(port)  # nobody runs now
         manager.start()
         manager.hear("READY=1")
         with client:
@@ -47,12 +50,27 @@ def killed(tmp_path_factory):
             manager.hear("WATCHDOG=1")
         code = manager.stop()
         yield {
-            "manager": manager,
-            "stored": stored,
-            "code": code,
-            "folder": folder,
-            "answer": answer,
-        }
+            "manager": manager, "stored": stored, "code": code, "folder": folder,
+            "answer": answer, "killed_utc_s": killed_utc_s,
+        }  # fmt: skip
+
+
+def asking(port):
+    """A client who has asked for the history."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=START_S)
+    client.sendall(ASKED)
+    return client
+
+
+def ask(port):
+    with asking(port) as client:
+        return read_all(client)
+
+
+def times_in(answer):
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    return json.loads(body)["utc_s"]
 
 
 def events(killed, name):
@@ -62,11 +80,12 @@ def events(killed, name):
 
 
 def test_it_keeps_two_files_and_its_sockets(killed):
-    assert sorted(killed["stored"]) == ["api", "state", "state", "status"]
+    assert sorted(killed["stored"]) == ["api", "history", "state", "state", "status"]
 
 
 def test_a_client_of_the_console_that_came_while_nobody_ran_is_answered(killed):
-    assert killed["answer"].startswith(b"HTTP/1.1 200 ")
+    times_s = times_in(killed["answer"])
+    assert min(times_s) < killed["killed_utc_s"], "what was before the kill is gone"
 
 
 def test_the_next_one_goes_on(killed):

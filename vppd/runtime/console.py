@@ -54,6 +54,8 @@ class Console:
         Its socket outlives the api process, so that no client is refused meanwhile.
     put_event : callable
         Takes (utc_s, event, **fields) for the journal.
+    history : int
+        Descriptor of the memory file in which the api process keeps figures: see `api.past`.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class Console:
         journal: Path | None,
         utc: Callable[[], float],
         put_event: Put,
+        history: int,
     ) -> None:
         self._api = api
+        self._history = history
         self._shell = shell
         self._site = site
         self._journal = None if journal is None else str(journal)
@@ -229,10 +233,10 @@ class Console:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
+            fds = (theirs.fileno(), self._api.listening.fileno(), self._history)
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "vppd.runtime.console_worker",
-                str(theirs.fileno()), str(self._api.listening.fileno()),
-                pass_fds=(theirs.fileno(), self._api.listening.fileno()),
+                *map(str, fds), pass_fds=fds,
                 stdin=asyncio.subprocess.DEVNULL,
                 env={k: v for k, v in os.environ.items() if not k.startswith(NOT_HANDED_ON)},
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The api process, which the daemon starts: `-m vppd.runtime.console_worker PIPE LISTENING`."""
+"""The api process, started by the daemon: `-m vppd.runtime.console_worker PIPE SOCKET HISTORY`."""
 
 import asyncio
 import contextlib
@@ -31,15 +31,17 @@ def main(argv: list[str]) -> int:
 
     kernel_library.use()  # before what follows imports kernels: 0.6 s
     from vppd.ops.api.daemon_link import DaemonGoneError  # noqa: PLC0415
+    from vppd.ops.api.past import Past  # noqa: PLC0415
     from vppd.ops.api.serve import serve  # noqa: PLC0415
     from vppd.ops.api.users import UsersError  # noqa: PLC0415
 
-    pipe, listening = (socket.socket(fileno=int(number)) for number in argv)
+    *sockets, history = map(int, argv)
+    pipe, listening = (socket.socket(fileno=number) for number in sockets)
     pipe.setblocking(False)
     listening.setblocking(False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(serve(pipe, listening, explain_unit, past_events))
+            runner.run(serve(pipe, listening, Past(history), explain_unit, past_events))
         except DaemonGoneError:
             return 0
         except (UsersError, OSError) as error:

@@ -26,6 +26,7 @@ from vppd.core.types import Params
 from vppd.journal.header import About
 from vppd.journal.recover import Recovery
 from vppd.journal.writer import JournalWriter
+from vppd.ops.api import past
 from vppd.ops.control_socket import ControlServer
 from vppd.ops.counted import counted
 from vppd.ops.log import LogSetup
@@ -118,6 +119,7 @@ class _Daemon:
         finally:
             if self._api is not None:
                 self._notifier.forget(API)
+                self._notifier.forget(past.NAME)
                 self._api.listening.close()
             # After a stop units are where they were to go; after a failure nothing is known to be
             # right. Only what is killed is gone on with.
@@ -270,10 +272,21 @@ class _Daemon:
             journal=None if journal is None else self._site.state_dir / JOURNAL_NAME,
             utc=time.time,
             put_event=forget_event if journal is None else journal.put_event,
+            history=self._open_history(),
         )
         if journal is not None:
             journal.on_event = console.hear_event
         return console
+
+    def _open_history(self) -> int:
+        """Memory file of the api process: the one that the manager keeps, or a new one."""
+        kept = handed(past.NAME)
+        for spare in kept[1:]:
+            os.close(spare)
+        history = kept[0] if kept else past.fresh()
+        self._notifier.forget(past.NAME)
+        self._notifier.keep(past.NAME, history)
+        return history
 
     def _catch_signals(self, loop: ControlLoop, journal: JournalWriter | None) -> None:
         def stop(name: str) -> None:

@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from vppd.ops.api.frame import HEAD, SCALARS, without_units
+from vppd.ops.api.past import Past
 
-HISTORY_TICKS: Final = 7200
 EVENTS_MAX: Final = 5000
 
 
@@ -62,17 +60,16 @@ class Viewer:
 
 
 class Hub:
-    """What came from the daemon, and who looks at it."""
+    """What came from the daemon, and who looks at it. `past`: figures of the ticks before."""
 
-    def __init__(self) -> None:
+    def __init__(self, past: Past | None = None) -> None:
         self.viewers: set[Viewer] = set()
         self.frame: bytes | None = None
         self.frame_units: bytes | None = None  # the newest with units
         self.status: dict[str, Any] = {}
         self.status_text = ""
         self.events: deque[Event] = deque(maxlen=EVENTS_MAX)
-        self._rows = np.full((HISTORY_TICKS, len(SCALARS)), np.nan, dtype=np.float64)
-        self._count = 0
+        self._past = Past() if past is None else past
         self._told: tuple[int, float] = (-1, 0.0)  # what `_history` is of: ticks so far, seconds
         self._history = b""
 
@@ -88,8 +85,7 @@ class Hub:
         if len(frame) > HEAD.size:
             self.frame_units = frame
             scalars_only = without_units(frame)
-        self._rows[self._count % HISTORY_TICKS] = HEAD.unpack_from(frame)[2:]
-        self._count += 1
+        self._past.add(HEAD.unpack_from(frame)[2:])
         for viewer in self.viewers:
             viewer.offer(frame if viewer.units else scalars_only)
 
@@ -128,19 +124,17 @@ class Hub:
 
     def history_json(self, names: list[str], seconds: float) -> bytes:
         """History as JSON; once for all who ask in the same tick, as they do after a restart."""
-        if self._told != (self._count, seconds):
-            self._told = (self._count, seconds)
+        if self._told != (self._past.count, seconds):
+            self._told = (self._past.count, seconds)
             columns = self.history(names, seconds)
             self._history = json.dumps(columns, allow_nan=False, separators=(",", ":")).encode()
         return self._history
 
     def history(self, names: list[str], seconds: float) -> dict[str, list[float | None]]:
         """Columns of the last so many seconds, oldest first; what is not known is null."""
-        kept = min(self._count, HISTORY_TICKS)
-        order = np.arange(self._count - kept, self._count) % HISTORY_TICKS
-        rows = self._rows[order]
+        rows = self._past.rows()
         utc_s = rows[:, SCALARS.index("utc_s")]
-        if kept:
+        if utc_s.size:
             rows = rows[utc_s >= utc_s[-1] - seconds]
         columns = {}
         for name in names:

@@ -18,6 +18,7 @@ from vppd.ops.api.gate import Gate
 from vppd.ops.api.guard import Offers, Rate, Sessions
 from vppd.ops.api.hello import Hello, Settings
 from vppd.ops.api.hub import Hub
+from vppd.ops.api.past import Past
 from vppd.ops.api.secrets import server_context, users_of
 from vppd.ops.api.users import Role, User
 
@@ -33,13 +34,13 @@ PastEvents = Callable[[Path], list[dict[str, Any]]]
 
 
 async def serve(
-    pipe: socket.socket, listening: socket.socket, explain: Explain, past: PastEvents
+    pipe: socket.socket, listening: socket.socket, history: Past, explain: Explain, past: PastEvents
 ) -> None:
     """Serve until the daemon's end of the pipe is closed.
 
     Raises UsersError or OSError for users or a certificate that cannot be read.
     """
-    hub = Hub()
+    hub = Hub(history)
     loop = asyncio.get_running_loop()
     link = DaemonLink(hub)
     await loop.create_connection(lambda: link, sock=pipe)
