@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from vppd.runtime import kernel_library
+
 sys.path[:0] = [
     str(Path(__file__).parent),
     str(Path(__file__).parent / "core"),
@@ -18,6 +20,14 @@ settings.register_profile(
     "vppd", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("vppd")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _kernels_are_compiled():
+    """In the tests' own process they are Numba's, whatever command a test calls in it first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel_library, "use", lambda: False)
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

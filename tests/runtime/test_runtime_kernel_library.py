@@ -12,6 +12,7 @@ from vppd.kernels import jit, warm
 from vppd.kernels.kinds import Checked
 from vppd.runtime import kernel_library as library
 from vppd.runtime import kernel_link as link
+from vppd.runtime.kernel_library import use
 
 warm.load()
 DIGEST = Path(__file__).parents[1] / "kernels"  # folder of the digest of what kernels give
@@ -59,9 +60,10 @@ def test_the_same_bits_without_the_compiler(written, monkeypatch):
     assert done.stdout.strip() == kernels_digest.digest(), done.stderr
 
 
-def test_one_that_is_not_there_is_not_used(tmp_path):
+def test_one_that_is_not_there_is_not_used(tmp_path, monkeypatch):
     assert library.read(tmp_path / "none") is None
-    assert not library.use(tmp_path / "none")
+    monkeypatch.setattr(jit, "compiled", [])
+    assert not use(tmp_path / "none")
     assert not jit.linked
 
 
@@ -101,8 +103,15 @@ def test_every_source_that_kernels_take_from_is_told_apart():
 
 
 def test_it_is_not_used_where_nothing_is_to_be_compiled(written, monkeypatch):
+    monkeypatch.setattr(jit, "compiled", [])
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
-    assert not library.use(written)
+    assert not use(written)
+
+
+def test_it_is_not_used_beside_compiled_kernels(written):
+    assert jit.compiled
+    assert not use(written)
+    assert not jit.linked
 
 
 def test_what_cannot_be_linked_is_not_kept(written, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from importlib import import_module
 
 from vppd.cli import main
 from vppd.kernels import warm
+from vppd.runtime import kernel_library
 
 
 def become_daemon(config: str, notify: str, log: str) -> None:
@@ -26,6 +27,7 @@ def become_daemon(config: str, notify: str, log: str) -> None:
 
 
 if __name__ == "__main__":
+    kernel_library.use()
     for name in ("start", "daemon"):  # the command imports them late
         import_module(f"vppd.runtime.{name}")
     warm.load()

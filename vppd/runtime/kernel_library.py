@@ -53,8 +53,11 @@ class Piece:
 def use(file: Path | None = None) -> bool:
     """Take kernels from the library, if there is one of just these sources on this machine.
 
-    Before the first kernel is imported. Returns whether there is. `file`: None is `path()`.
+    Returns whether they are; not where the process has compiled some, for all are to be of one
+    make. `file`: None is `path()`.
     """
+    if jit.compiled or jit.linked:
+        return bool(jit.linked)
     if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return False
     pieces = read(file or path())

@@ -53,6 +53,8 @@ def load_kernels(notifier: Notifier) -> None:
 
 
 def keep_kernels() -> None:
-    """Put the kernels into a library, for the next start, where they do not come from one."""
-    if not jit.linked and (reason := kernel_library.write()):
+    """Put the kernels into a library, for the next start, where there is none of them."""
+    if jit.linked or kernel_library.read(kernel_library.path()) is not None:
+        return
+    if reason := kernel_library.write():
         log.warning("kernels_not_kept", reason=reason, note="the next start takes 0.6 s longer")
