@@ -25,7 +25,8 @@ two periods; in 3 also that since the first of the setpoints before it that were
 
 import numpy as np
 
-from hil.checkers.evidence import UNREAD, Evidence
+from hil.checkers.again import is_said_again
+from hil.checkers.evidence import Evidence
 from hil.checkers.violation import Found
 from hil.checkers.violation import Violation as Told
 from hil.measure.limits import RAMP_SLACK_S, Violation
@@ -87,13 +88,7 @@ def _is_allowed(evidence: Evidence, each: Violation) -> bool:
 
 def _is_said_again(evidence: Evidence, each: Violation) -> bool:
     """Say whether a unit of which there was no reading was told what it had accepted last."""
-    ticks, tick, u = evidence.ticks, _tick(evidence, each), each.unit
-    if ticks is None or tick < 0:
-        return False
-    out = (why for row, unit, why in ticks.out if (row, unit) == (tick, u))
-    slack_mw = float(value_slack_mw(evidence.run.units)[u])
-    accepted_mw = float(ticks.accepted_mw[tick, u])
-    return next(out, "") in UNREAD and abs(each.p_mw - accepted_mw) <= slack_mw
+    return is_said_again(evidence, each.unit, _tick(evidence, each), each.p_mw)
 
 
 def _taken(evidence: Evidence, each: Violation) -> tuple[float, float]:

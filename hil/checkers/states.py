@@ -3,8 +3,9 @@
 The physics keeps its own limits, so a state can only leave its band by itself or because the
 daemon ordered what the unit had told it not to. Such a state is blamed on the daemon if, within the
 time named below, the unit took a setpoint that pushes it further out and lies beyond the widest
-range that it had reported in the `limits.TELEMETRY_S` seconds before. Optional columns of the power
-trace, each NaN where a unit has no such state:
+range that it had reported in the `limits.TELEMETRY_S` seconds before. What a unit had accepted, and
+is told again while the daemon has no reading of it, pushes nothing: it is in force. Optional
+columns of the power trace, each NaN where a unit has no such state:
 
 ======================  ========================================  ==============================
 `room_k`                room above its set point, K               within ± `comfort_k` of the unit
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.checkers.again import is_said_again
 from hil.checkers.evidence import F8, Evidence, episodes
 from hil.checkers.violation import Found, Violation
 from hil.measure.limits import AVAILABLE_SLACK, TELEMETRY_S
@@ -147,17 +149,20 @@ def _pushed(evidence: Evidence, process: Process, breach: Breach) -> float | Non
         return None
     unit = int(process.units[breach.column])
     mine = orders.of(unit)
-    t_s, p_mw = orders.t_s[mine], orders.p_mw[mine]
+    t_s, p_mw, tick = orders.t_s[mine], orders.p_mw[mine], orders.tick[mine]
     until_s = float(rows["t_s"][breach.last])
     looked_at = (t_s >= breach.since_s) & (t_s <= until_s)
-    t_s, p_mw = t_s[looked_at], p_mw[looked_at]
+    t_s, p_mw, tick = t_s[looked_at], p_mw[looked_at], tick[looked_at]
     slack_mw = float(value_slack_mw(evidence.run.units)[unit])
     slack_mw += AVAILABLE_SLACK * float(evidence.run.units.p_rated_mw[unit])
     beyond = np.zeros(t_s.size, dtype=bool)
     for side in breach.sides:
         limit_mw = _widest_mw(process, breach.column, t_s, side)
         beyond |= side * (p_mw - limit_mw) > slack_mw
-    return float(t_s[beyond][0]) if beyond.any() else None
+    for k in np.flatnonzero(beyond).tolist():
+        if not is_said_again(evidence, unit, int(tick[k]), float(p_mw[k])):
+            return float(t_s[k])
+    return None
 
 
 def _widest_mw(process: Process, column: int, t_s: F8, side: float) -> F8:

@@ -303,6 +303,32 @@ def test_a_state_beyond_its_limit_is_blamed_on_an_order_beyond_what_was_reported
     assert found == {"limits": {"setpoint beyond what the unit had to give, MW"}}
 
 
+def unread_room(accepted_mw: float, why: str) -> Scene:
+    """A room that must draw more than before; its load has -.1 MW in force and is told it again."""
+    scene = with_state("room_k", HVAC, 0.0)
+    scene.columns["room_k"][scene.rows(30.0, 40.0), HVAC] = 2.2
+    scene.high_mw[scene.rows(20.0, 60.0), HVAC] = -0.4
+    for k in range(60):
+        send(scene, k, HVAC, BASE_MW[HVAC])
+    send(scene, 28, HVAC, -0.1)
+    scene.ticks[28]["accepted_mw"][HVAC] = accepted_mw
+    scene.out = [(28, HVAC, why)] if why else []
+    return scene
+
+
+def test_what_an_unread_unit_has_in_force_pushes_no_state(tmp_path):
+    assert "comfort" not in say(unread_room(-0.1, "UNREACHABLE"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("accepted_mw", "why"), [(-0.4, "UNREACHABLE"), (-0.1, "FALLBACK"), (-0.1, "")]
+)
+def test_what_it_had_not_accepted_or_what_a_unit_that_is_read_is_told_does(
+    tmp_path, accepted_mw, why
+):
+    assert "comfort" in say(unread_room(accepted_mw, why), tmp_path)
+
+
 def test_an_order_that_the_unit_had_allowed_is_not_blamed(tmp_path):
     scene = with_state("room_k", HVAC, 0.0)
     scene.columns["room_k"][scene.rows(30.0, 40.0), HVAC] = 2.2
