@@ -114,6 +114,17 @@ class Evidence:
         """Lowest and highest power that a unit could give, over the age of a reading, MW."""
         return self._lately(unit, t_s, "p_avail_min_mw"), self._lately(unit, t_s, "p_avail_max_mw")
 
+    def had_mw(self, unit: int, t_s: float) -> tuple[float, float]:
+        """Lowest and highest power that a unit could give at an instant, MW; NaN: not recorded."""
+        for process in self.processes:
+            column = np.flatnonzero(process.units == unit)
+            row = int(process.before(np.array([t_s]))[0]) if column.size else -1
+            if row >= 0 and "p_avail_min_mw" in (process.rows.dtype.names or ()):
+                at = process.rows[row]
+                c = int(column[0])
+                return float(at["p_avail_min_mw"][c]), float(at["p_avail_max_mw"][c])
+        return np.nan, np.nan
+
     def _lately(self, unit: int, t_s: float, *names: str) -> F8:
         """Columns of the power trace over the age of a reading; empty where there are none."""
         for process in self.processes:

@@ -17,7 +17,9 @@ here: a step is right, too, if the ramp allows it from
 
 A setpoint beyond the range that the unit has is right where the daemon had no reading to tell it:
 to a unit that is out of the split for that, the last setpoint that it accepted is said again, so
-that it comes back. It may be no other one.
+that it comes back. It may be no other one. Right, too, is what lay within the range that the unit
+had when the reading was taken that the tick had, while that reading still counted: where none came
+since, or the daemon stood still, it could not know of a narrower one.
 
 The time that a ramp has is that from the tick before to the tick that sent the setpoint, at most
 two periods; in 3 also that since the first of the setpoints before it that were lost.
@@ -29,7 +31,7 @@ from hil.checkers.again import is_said_again
 from hil.checkers.evidence import Evidence
 from hil.checkers.violation import Found
 from hil.checkers.violation import Violation as Told
-from hil.measure.limits import RAMP_SLACK_S, Violation
+from hil.measure.limits import AVAILABLE_SLACK, RAMP_SLACK_S, Violation
 from hil.measure.pairing import value_slack_mw
 from hil.recording import SetpointFlag
 
@@ -91,6 +93,26 @@ def _is_said_again(evidence: Evidence, each: Violation) -> bool:
     return is_said_again(evidence, each.unit, _tick(evidence, each), each.p_mw)
 
 
+def _is_as_read(evidence: Evidence, each: Violation) -> bool:
+    """Say whether the unit had it to give when it was read last, not too long before the tick."""
+    ticks, tick, u = evidence.ticks, _tick(evidence, each), each.unit
+    if ticks is None or tick < 0:
+        return False
+    read_s = float(ticks.measured_at_s[tick, u])
+    # written so that a NaN, a unit that was never read, is no reading
+    if not 0.0 <= ticks.now_s[tick] - read_s <= evidence.settings.telemetry_age_max_s:
+        return False
+    low_mw, high_mw = evidence.had_mw(u, read_s)
+    slack_mw = float(value_slack_mw(evidence.run.units)[u])
+    slack_mw += AVAILABLE_SLACK * float(evidence.run.units.p_rated_mw[u])
+    return low_mw - slack_mw <= each.p_mw <= high_mw + slack_mw
+
+
+def _is_known(evidence: Evidence, each: Violation) -> bool:
+    """Say whether a setpoint beyond the range of now is right by what the daemon knew."""
+    return _is_said_again(evidence, each) or _is_as_read(evidence, each)
+
+
 def _taken(evidence: Evidence, each: Violation) -> tuple[float, float]:
     """Instant and value of the last setpoint that the unit took before; NaN MW: none."""
     orders, mine = evidence.orders, evidence.orders.of(each.unit)
@@ -135,4 +157,4 @@ def _lost_for_s(evidence: Evidence, each: Violation, before_s: float) -> float:
     return float(each.t_s - mine["t_s"][lost][0]) if lost.any() else 0.0
 
 
-RIGHT = {"ramp": _is_allowed, "available": _is_said_again}  # what may be right after all
+RIGHT = {"ramp": _is_allowed, "available": _is_known}  # what may be right after all

@@ -25,7 +25,7 @@ NUMBERS = (
     "late_s",
     "tick_us",
 )
-ARRAYS = ("p_setpoint_mw", "accepted_mw", "accepted_at_s", "expected_mw")
+ARRAYS = ("p_setpoint_mw", "accepted_mw", "accepted_at_s", "measured_at_s", "expected_mw")
 ROOM_MIN_MW = 1e-3
 OUT_REASONS = frozenset(  # units that are held by one of these take no part in the split
     ("TELEMETRY_AGE", "UNREACHABLE", "FALLBACK", "OPERATOR", "GUARD", "LOCAL_CONTROL")
@@ -55,6 +55,7 @@ class Ticks:
     send: NDArray[np.bool_]  # shape (k, n): the setpoint was to be sent
     accepted_mw: F8  # shape (k, n): last setpoint that the unit had accepted
     accepted_at_s: F8  # shape (k, n)
+    measured_at_s: F8  # shape (k, n): the reading that the tick had
     expected_mw: F8  # shape (k, n): output that it expects at its look-ahead, else the setpoint
     rises: NDArray[np.bool_]  # shape (k, n): its limits leave the unit room above its setpoint
     falls: NDArray[np.bool_]  # and below

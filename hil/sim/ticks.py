@@ -16,6 +16,7 @@ KEPT: dict[str, tuple[str, Callable[[Done], Any]]] = {  # of each unit
     "p_setpoint_mw": ("<f8", lambda done: done.decision.p_setpoint_mw),
     "accepted_mw": ("<f8", lambda done: done.image.accepted_mw),
     "accepted_at_s": ("<f8", lambda done: done.image.accepted_at_s),
+    "measured_at_s": ("<f8", lambda done: done.image.measured_at_s),
     "expected_mw": ("<f8", lambda done: done.decision.expected_mw),
     "send": ("?", lambda done: done.decision.send),
     "rises": ("?", lambda done: has_room(done.decision.p_setpoint_mw, done.decision.upper_mw)),

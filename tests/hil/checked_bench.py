@@ -92,6 +92,7 @@ class Scene:
                 "send": [True] * 3,
                 "accepted_mw": before,
                 "accepted_at_s": [T0_S + k - 1 + RECEIVED_S] * 3,
+                "measured_at_s": [T0_S + k + TICK_S - 0.5] * 3,
             }
         )
         for u in range(3):
@@ -228,6 +229,7 @@ class Scene:
             send=of("send", bool),
             accepted_mw=of("accepted_mw"),
             accepted_at_s=of("accepted_at_s"),
+            measured_at_s=of("measured_at_s"),
             rises=np.array([tick.get("rises", [True] * 3) for tick in self.ticks]),
             falls=np.array([tick.get("falls", [True] * 3) for tick in self.ticks]),
             expected_mw=np.array([t.get("expected_mw", t["p_setpoint_mw"]) for t in self.ticks]),

@@ -68,7 +68,7 @@ def unit(index: int, name: str) -> fleet.Unit:
 
 
 NAMES = list(RATED_MW)
-BY_UNIT = ("p_setpoint_mw", "send", "held_by", "accepted_mw", "accepted_at_s")
+BY_UNIT = ("p_setpoint_mw", "send", "held_by", "accepted_mw", "accepted_at_s", "measured_at_s")
 BASE_SUM_MW = sum(BASEPOINT_MW.values())
 
 
@@ -136,6 +136,7 @@ class Run:
                 "send": [1, 1, 1, 1],
                 "accepted_mw": self.setpoints(k - 1),
                 "accepted_at_s": [now_s - 1.0] * 4,
+                "measured_at_s": [now_s - 0.5] * 4,
                 "held_by": ["NONE"] * 4,
             }
         )

@@ -260,6 +260,28 @@ def test_a_unit_that_is_read_may_not(tmp_path, why):
     assert found == {"limits": {"setpoint beyond what the unit had to give, MW"}}
 
 
+def shrunk(read_s: float) -> Scene:
+    """From 20 s on the hub must draw more; the tick of 24 s has a reading of `read_s`."""
+    scene = Scene()
+    scene.high_mw[scene.rows(20.0, 60.0), EV] = -0.6
+    for k in range(60):
+        send(scene, k, EV, BASE_MW[EV] if k < 21 else -0.65)
+    send(scene, 24, EV, -0.5)
+    scene.ticks[24]["measured_at_s"][EV] = T0_S + read_s
+    return scene
+
+
+def test_a_setpoint_is_held_against_the_reading_that_the_tick_had(tmp_path):
+    assert say(shrunk(19.6), tmp_path) == {}
+
+
+# the range had shrunk by then; a reading too old to count; none at all
+@pytest.mark.parametrize("read_s", [20.5, 23.5, 18.0, float("nan")])
+def test_but_not_against_one_that_told_it_or_counts_no_more(tmp_path, read_s):
+    found = say(shrunk(read_s), tmp_path)
+    assert found == {"limits": {"setpoint beyond what the unit had to give, MW"}}
+
+
 @pytest.mark.parametrize(("soc_pu", "count"), [(0.5, 0), (0.05, 60), (0.95, 60)])
 def test_stores_that_were_empty_or_full_are_counted(tmp_path, soc_pu, count):
     evidence = Scene(soc_pu=soc_pu).evidence(tmp_path)
