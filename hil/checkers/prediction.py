@@ -9,7 +9,9 @@ fallback (`fleet.json`):
     FALLBACK                     no earlier than that, and counted by its fallback; one that is read
                                  (again, or all along without an answer to its setpoints) may be on
                                  its way there from where it truly is, from a setpoint that it took,
-                                 or from its last one in the split, while that may be under way;
+                                 or, while that may be under way, from its last one in the split, or
+                                 from what it was told again while it was UNREACHABLE or too old: no
+                                 reading from before that says where its ramp begins;
                                  one that can be told, by the nearest power that it had to give
 
 Ticks of mode SAFE are left out: there, units are told where to go.
@@ -18,7 +20,7 @@ Ticks of mode SAFE are left out: there, units are told where to go.
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.checkers.evidence import F8, I8, Evidence
+from hil.checkers.evidence import F8, I8, UNREAD, Evidence
 from hil.checkers.violation import Found, Violation
 from hil.measure.journal import Ticks
 from hil.measure.pairing import value_slack_mw
@@ -122,10 +124,14 @@ def _taken_mw(evidence: Evidence, unit: int, at_s: float) -> F8:
 
 
 def _under_way_mw(evidence: Evidence, unit: int, at_s: float) -> F8:
-    """Setpoints of a unit in the split that are not too old to be sent, MW."""
+    """Setpoints of a unit in the split, or told again to one unread, not too old to be sent, MW.
+
+    Those of `FALLBACK` are left out: a wrong one would excuse the next.
+    """
     ticks, age_s = evidence.ticks, evidence.settings.setpoint_age_max_s
     assert ticks is not None  # noqa: S101  (the caller has them)
     first, last = np.searchsorted(ticks.now_s, [at_s - age_s, at_s]).tolist()
-    out = {row for row, u, _ in ticks.out if u == unit and first <= row < last}
-    rows = [row for row in range(first, last) if row not in out]
+    why = {row: why for row, u, why in ticks.out if u == unit and first <= row < last}
+    again = {row for row, each in why.items() if each in UNREAD and ticks.send[row, unit]}
+    rows = [row for row in range(first, last) if row not in why or row in again]
     return ticks.p_setpoint_mw[rows, unit]

@@ -352,6 +352,25 @@ def test_a_unit_without_answers_may_go_by_a_setpoint_under_way(tmp_path, second,
     assert {what for what, _ in told(prediction.check, scene, tmp_path)} == words
 
 
+@pytest.mark.parametrize(("why", "send", "p_mw", "words"), [
+    ("UNREACHABLE", True, -0.55, set()),  # told again what it accepted, then on its way from there
+    ("TELEMETRY_AGE", True, -0.55, set()),
+    ("UNREACHABLE", True, -0.65, {prediction.NOT_FALLBACK}),  # away from its fallback
+    ("UNREACHABLE", False, -0.55, {prediction.NOT_FALLBACK}),  # counted by it, and told nothing
+    ("FALLBACK", True, -0.55, {prediction.NOT_FALLBACK}),  # a wrong fallback is no begin of a ramp
+])  # fmt: skip
+def test_a_unit_read_again_may_go_by_what_it_was_told_again(tmp_path, why, send, p_mw, words):
+    scene = outage()
+    scene.p_mw[scene.rows(15.0, 40.0), EV] = 0.0  # it tripped
+    for k in (20, 21, 22, 23, 24):
+        scene.ticks[k]["send"][EV] = False
+    count(scene, 24, 25, why, -0.6)
+    scene.ticks[24]["send"][EV] = send
+    count(scene, 25, 26, "FALLBACK", p_mw)
+    found = {what for what, at_s in told(prediction.check, scene, tmp_path) if at_s > 25.0}
+    assert found == words
+
+
 def test_in_a_stop_units_are_told_where_to_go(tmp_path):
     scene = outage()
     count(scene, 30, 35, "FALLBACK", 0.0)
