@@ -57,6 +57,12 @@ EXCUSES: tuple[Excuse, ...] = (
         "a unit that seems not to follow is trusted less, and the other side is out of its range",
     ),
     Excuse(
+        "comfort",
+        "room off its set point",
+        ("device_freeze",),
+        "the range that it showed, which narrows with the room, stood still",
+    ),
+    Excuse(
         "limits",
         "setpoint drains an empty store",
         ("device_freeze",),
