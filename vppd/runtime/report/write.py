@@ -156,10 +156,10 @@ def _tiles(report: Report) -> list[Tile]:
         named = _figure(each)
         if named is not None:
             made.append(Tile(each.market, number(named[1], 4), "", named[0].replace("_", " ")))
-    net = sum(each.given_mwh - each.taken_mwh for each in report.energy)
+    net_mwh, who = _net(report.energy)
     return [
         *made,
-        Tile("Energy", number(net, 3), "MWh", "of all units, generation positive"),
+        Tile("Energy", number(net_mwh, 3), "MWh", f"of {who}, generation positive"),
         Tile("Alarms", f"{alarms:,}", "", "units lost, fallbacks, refusals, signal"),
         Tile("Time known", number(report.day.known_s / (report.span[1] - report.span[0]) * 100, 2),
              "%", f"{counted(report.day.missed_ticks, 'tick')} missed"),
@@ -279,6 +279,14 @@ def _headroom(report: Report) -> str:
     return card("Headroom sold and held", told, chart(series["utc_s"], lines, report.span, "MW"))
 
 
+def _net(energy: Sequence[KindEnergy]) -> tuple[float, str]:
+    """Energy of all units that are known, and who they are; NaN: nobody is."""
+    known = [each for each in energy if each.unknown < each.units]
+    units, unknown = (sum(getattr(each, n) for each in energy) for n in ("units", "unknown"))
+    who = "all units" if not unknown else f"{units - unknown} of {units} units"
+    return sum((e.given_mwh - e.taken_mwh for e in known), 0.0 if known else math.nan), who
+
+
 def _energy(report: Report) -> str:
     columns = [Column("kind", text=True), Column("units"), Column("given, MWh"),
                Column("taken, MWh"), Column("net, MWh"), Column("by counters, % of time"),
@@ -289,7 +297,10 @@ def _energy(report: Report) -> str:
          str(each.unknown) if each.unknown else "–"]
         for each in report.energy
     ]  # fmt: skip
-    caption = "Differences of the units' energy counters; where there are none, readings."
+    caption = (
+        "Differences of the units' energy counters; where there are none, readings."
+        " From the first reading of a unit on."
+    )
     return card("Energy by kind", caption, table(columns, rows))
 
 
