@@ -9,7 +9,7 @@ from virtual_loop import run_virtual
 from vppd.journal.rolled import LAST
 from vppd.journal.scan import segments
 from vppd.runtime.offload import here
-from vppd.runtime.roll import LOOK_S, RETRY_S, Roller
+from vppd.runtime.roll import LOOK_S, RETRY_S, Roller, main
 
 
 def begin(folder: Path, number: int) -> Path:
@@ -74,6 +74,20 @@ def test_what_cannot_be_rolled_is_told_stays_and_is_tried_again(bench):
         ("journal_rolled", {"segments": 1, "last": first.name}),
     ]
     assert not bench.roller.is_needed(first)
+
+
+def test_a_sandbox_that_permits_no_lower_priority_is_no_reason_to_roll_nothing(
+    tmp_path, monkeypatch
+):
+    """That of the shipped unit. What is said is of the journal, which is not there."""
+
+    def refuse(_):
+        raise PermissionError("nice")
+
+    monkeypatch.setattr("os.nice", refuse)
+    monkeypatch.setattr("sys.argv", ["roll", str(tmp_path / "none"), str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="none"):
+        main()
 
 
 def test_no_journal_yet_is_nothing_to_roll(bench):

@@ -7,11 +7,9 @@ import asyncio
 import contextlib
 import json
 import math
-import os
 import pickle
 import socket
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,6 +21,7 @@ from vppd.core.types import EventCode, Mode, Params, Reason, Verdict
 from vppd.ops.api.frame import Beside, encode
 from vppd.ops.api.hello import Hello, Inputs
 from vppd.ops.api.wire import FROM_API_MAX, Kind, Splitter, WireError, message
+from vppd.ops.beside import start
 from vppd.ops.events import UNIT_EVENTS, UNSERVED_BEGAN, UNSERVED_ENDED
 from vppd.ops.orders.book import Book, expired, load, pardoned, rekeyed
 from vppd.ops.status import to_json
@@ -40,7 +39,6 @@ RESTART_S: Final = 1.0
 IDLE_STATUS_S: Final = 5.0
 FEW_UNITS: Final = 2000
 ALARMS_MAX: Final = 500
-UNSERVED_MIN_MW: Final = 5e-4  # less rounds to 0.000
 GOOD: Final = {int(Verdict.FRESH), int(Verdict.UNCHANGED)}
 Put = Callable[..., object]
 
@@ -84,7 +82,6 @@ class Console:
         self._done: Done | None = None
         self._viewers = 0  # whether anybody looks at units
         self._status_at_s = -math.inf
-        self._is_unserved = False
         self.frames_dropped = 0
         path = state_dir / ORDERS_NAME
         book, lost = load(self._params, path)
@@ -135,23 +132,10 @@ class Console:
         units = self._viewers > 0
         frame = encode(done.image, done.after, done.decision, beside, units=units)
         pipe.send(Kind.FRAME, frame)
-        events = [*_events(done, self._params), *self._unserved_events(done)]
+        events = _events(done, self._params)
         if events:
             self.tell_events(events)
         self._publish_status(done)
-
-    def _unserved_events(self, done: Done) -> Iterator[dict[str, Any]]:
-        """Begin and end of a request that is not served, of as much as anybody can see."""
-        unserved_mw = done.decision.unserved_mw
-        is_unserved = abs(unserved_mw) >= UNSERVED_MIN_MW
-        if is_unserved is not self._is_unserved:
-            self._is_unserved = is_unserved
-            yield {
-                "utc_s": done.meta.utc_s,
-                "event": UNSERVED_BEGAN if is_unserved else UNSERVED_ENDED,
-                "tick": done.decision.tick,
-                "unserved_mw": round(unserved_mw, 3) + 0.0,
-            }
 
     def _publish_status(self, done: Done) -> None:
         every_s = 1.0 if self._viewers and len(self._params.ids) <= FEW_UNITS else IDLE_STATUS_S
@@ -234,12 +218,7 @@ class Console:
         ours.setblocking(False)
         with theirs:
             fds = (theirs.fileno(), self._api.listening.fileno(), self._history)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "vppd.runtime.console_worker",
-                *map(str, fds), pass_fds=fds,
-                stdin=asyncio.subprocess.DEVNULL,
-                env={k: v for k, v in os.environ.items() if not k.startswith(NOT_HANDED_ON)},
-            )  # fmt: skip
+            process = await start("vppd.runtime.console_worker", *map(str, fds), pass_fds=fds)
         log.info("api_started", pid=process.pid)
         pipe = _Pipe(self._take)
         loop = asyncio.get_running_loop()
@@ -313,9 +292,6 @@ class Console:
         self._put_event(utc_s, event, **fields)
 
 
-NOT_HANDED_ON: Final = ("NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "FDSTORE")
-
-
 class _Pipe(asyncio.Protocol):
     """The daemon's end of the socket to the api process."""
 
@@ -367,8 +343,6 @@ def _events(done: Done, params: Params) -> list[dict[str, Any]]:
     )  # fmt: skip
     events = []
     for code, index, value in rows:
-        if code == EventCode.UNSERVED:
-            continue  # told by its size: what is asked for is missed by a watt in every other tick
         if code == EventCode.SIGNAL_VERDICT and {done.before.verdict, int(value)} <= GOOD:
             continue  # it goes to and fro with each value of AGC
         row: dict[str, Any] = {
@@ -380,6 +354,9 @@ def _events(done: Done, params: Params) -> list[dict[str, Any]]:
             row["mode"] = Mode(int(value)).name
         elif code == EventCode.SIGNAL_VERDICT:
             row["verdict"] = Verdict(int(value)).name
+        elif code == EventCode.UNSERVED:
+            row["event"] = UNSERVED_BEGAN if value else UNSERVED_ENDED
+            row["unserved_mw"] = round(value, 3) + 0.0
         elif EventCode(code) in UNIT_EVENTS:
             row["reason"] = Reason(int(value)).name
         else:

@@ -5,8 +5,8 @@ it is in the way of a tick. What it wrote was read with its checksums, sequence 
 """
 
 import asyncio
-import os
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ import structlog
 from vppd.journal.errors import JournalError
 from vppd.journal.rolled import is_rolled, is_written
 from vppd.journal.scan import segments
-from vppd.runtime.console import NOT_HANDED_ON
+from vppd.ops.beside import give_way, start
 from vppd.runtime.offload import Offload
 
 LOOK_S: Final = 60.0
@@ -84,11 +84,8 @@ class Roller:
 
 async def export_beside(journal: Path, out: Path) -> str:
     """Run `main` in a process of its own; returns why it failed, empty if it did not."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "vppd.runtime.roll", str(journal), str(out),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        env={k: v for k, v in os.environ.items() if not k.startswith(NOT_HANDED_ON)},
+    process = await start(
+        "vppd.runtime.roll", str(journal), str(out), stdout=DEVNULL, stderr=PIPE
     )  # fmt: skip
     try:
         _, said = await process.communicate()
@@ -106,7 +103,7 @@ def main() -> None:
     from vppd.core.tick import tick  # noqa: PLC0415 - the daemon needs no library of tables
     from vppd.journal.parquet import ParquetError, roll  # noqa: PLC0415
 
-    os.nice(NICENESS)
+    give_way(NICENESS)
     journal, out = map(Path, sys.argv[1:])
     try:
         rolled = roll(journal, out, tick)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from vppd.ops.api.hub import Hub
 from vppd.ops.api.past import Past
 from vppd.ops.api.secrets import server_context, users_of
 from vppd.ops.api.users import Role, User
+from vppd.ops.beside import give_way
 
 NICE: Final = 5
 REQUESTS_PER_S, REQUESTS_BURST = 50.0, 400.0
@@ -53,8 +53,7 @@ async def serve(
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     reading = asyncio.create_task(_read_past(hello, hub, past))
     ended = asyncio.create_task(link.closed.wait())
-    with contextlib.suppress(OSError):  # the unit's sandbox permits no change of priorities
-        os.nice(NICE)  # from here on: to start late helps nobody
+    give_way(NICE)  # from here on: to start late helps nobody
     await asyncio.wait((serving, ended), return_when=asyncio.FIRST_COMPLETED)
     reading.cancel()
     server.should_exit = server.force_exit = True
