@@ -5,6 +5,7 @@ with a frame a second of a simulated plant. Chromium is asked for the first pain
 """
 
 import asyncio
+import contextlib
 import json
 import math
 import os
@@ -12,10 +13,11 @@ import pickle
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
-from playwright.async_api import async_playwright
+from playwright.async_api import Page, async_playwright
 from websockets.asyncio.client import connect
 
 from benchmarks.tick import Plant, fleet
@@ -113,27 +115,31 @@ async def first_paint(
     if not HAS_CHROMIUM:
         return {"first_paint_s": None, "note": "no Chromium"}
     feeding = asyncio.create_task(feed(writer, source, 600, at))
+    async with fleet_page(port) as (tab, took):
+        frames = await tab.evaluate(SCROLL)
+    feeding.cancel()
+    return {**took, "scroll_ms_a_frame": frames}
+
+
+@contextlib.asynccontextmanager
+async def fleet_page(port: int) -> AsyncIterator[tuple[Page, dict[str, float | None]]]:
+    """Open the fleet's page in Chromium, cold; the tab, and how long paint and rows took, s."""
     async with async_playwright() as started:
         browser = await started.chromium.launch(
             executable_path=str(CHROMIUM), args=["--no-sandbox"]
         )
-        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+        tab = await browser.new_page(viewport={"width": 1920, "height": 1080})
         began_s = time.monotonic()
-        await page.goto(f"http://127.0.0.1:{port}/#fleet")
-        while not await page.evaluate("!!window.vppd?.store.units && vppd.fleet.pool.length > 0"):
+        await tab.goto(f"http://127.0.0.1:{port}/#fleet")
+        while not await tab.evaluate("!!window.vppd?.store.units && vppd.fleet.pool.length > 0"):
             await asyncio.sleep(0.02)
         rows_s = time.monotonic() - began_s
-        paint = await page.evaluate(
+        paint_ms = await tab.evaluate(
             "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
         )
-        frames = await page.evaluate(SCROLL)
+        paint_s = None if paint_ms is None else round(paint_ms / 1000.0, 3)
+        yield tab, {"first_paint_s": paint_s, "rows_on_screen_s": round(rows_s, 3)}
         await browser.close()
-    feeding.cancel()
-    return {
-        "first_paint_s": None if paint is None else round(paint / 1000.0, 3),
-        "rows_on_screen_s": round(rows_s, 3),
-        "scroll_ms_a_frame": frames,
-    }
 
 
 # Scrolls through all rows and takes what each frame's own work costs: the display's rate is not

@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from console_bench import API
-from playwright.async_api import async_playwright
 from processes import free_port
 from websockets.asyncio.client import connect
 
+from benchmarks.console import HAS_CHROMIUM, fleet_page
 from hil import broker, fleet, options
 from hil import rig as bench
 from hil.plumbing import Child, cpu_s
@@ -38,8 +39,6 @@ from vppd.ops.api.users import Role, user_line
 SLOW_DEPOTS = "silence_s: 30.0, telemetry_late_s: 15.0, ack_timeout_s: 2.0"
 SETTLE_S, MEASURE_S = 10.0, 60.0
 VIEWERS = (0, 1, 20, 0)  # the last, to tell what drifts from what viewers cost
-CHROMIUM = Path("/usr/bin/chromium")
-HAS_CHROMIUM = CHROMIUM.exists()
 PAINT_MAX_S, DAEMON_MAX_PCT, FRAME_MAX_MS = 2.0, 10.0, 16.7
 ONLINE_LEAST = 0.97  # of the units, before it begins
 FRAMES_LEAST = 0.9  # of the ticks, for a viewer
@@ -213,28 +212,13 @@ async def page(port: int) -> dict[str, Any]:
     """Open the fleet's page in Chromium, cold, and scroll through it."""
     if not HAS_CHROMIUM:
         return {"note": "no Chromium: apt-get install chromium"}
-    async with async_playwright() as started:
-        browser = await started.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox"]
-        )
-        tab = await browser.new_page(viewport={"width": 1920, "height": 1080})
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        await tab.goto(f"http://127.0.0.1:{port}/#fleet")
-        while not await tab.evaluate("!!window.vppd?.store.units && vppd.fleet.pool.length > 0"):
-            await asyncio.sleep(0.02)
-        rows_s = loop.time() - began_s
-        paint_ms = await tab.evaluate(
-            "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
-        )
+    async with fleet_page(port) as (tab, took):
         devtools = await tab.context.new_cdp_session(tab)
         await devtools.send("Performance.enable")
         before_s = await thread_s(devtools)
         found = await tab.evaluate(SCROLL)
         found["cpu_ms_a_frame"] = round(1e3 * (await thread_s(devtools) - before_s) / FRAMES, 2)
-        await browser.close()
-    paint_s = None if paint_ms is None else round(paint_ms / 1e3, 3)
-    return {"first_paint_s": paint_s, "rows_on_screen_s": round(rows_s, 3), **found}
+    return {**took, **found}
 
 
 def scenario(units: int, *, real: bool) -> Any:

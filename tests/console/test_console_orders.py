@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from builders import image, params
+from builders import standing as base
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,13 +28,6 @@ from vppd.ops.orders.book import Book, expired, load, save, with_order, with_pla
 from vppd.ops.orders.form import Form, OrderError, members, parse
 
 N = 3
-
-
-def base(n: int = N) -> Standing:
-    inputs = image(n)
-    return Standing(
-        Order.AUTO, 20.0, 20.0, inputs.basepoint_mw, inputs.locked, inputs.operator_mw
-    )  # fmt: skip
 
 
 def test_the_last_order_about_a_unit_counts():

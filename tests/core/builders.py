@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from vppd.core.orders import Standing
 from vppd.core.types import AwardGuard, Image, Order, Params, Policy, Quality, Trigger
 
 NAN = float("nan")
@@ -121,6 +122,19 @@ def image(n: int = 3, tick: int = 0, now_s: float = 100.0, **changes: Any) -> Im
         pardon=-1,
         energy_mwh=each(NAN),
         energy_at_s=each(NAN),
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def standing(n: int = 3, **changes: Any) -> Standing:
+    """What a plant of n units has standing by its configuration: a plan of 0 MW, no orders."""
+    base = Standing(
+        order=Order.AUTO,
+        regulation_capacity_up_mw=20.0,
+        regulation_capacity_down_mw=20.0,
+        basepoint_mw=np.zeros(n),
+        locked=np.zeros(n, dtype=np.uint8),
+        operator_mw=np.full(n, NAN),
     )
     return dataclasses.replace(base, **changes)
 

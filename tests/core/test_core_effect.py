@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from builders import NAN, at, image, params
+from builders import at, image, params, standing
 
 from vppd.core.effect import effect
 from vppd.core.headroom import AWARD
@@ -13,7 +13,6 @@ from vppd.core.orders import (
     Hold,
     ModeOrder,
     PlanOrder,
-    Standing,
     StopOrder,
     UnitOrder,
     stand,
@@ -26,14 +25,7 @@ P = params(
     3, safe_mw=np.array([1.0, -2.0, 3.0]), ramp_up_mw_per_s=np.full(3, 2.0),
     ramp_down_mw_per_s=np.full(3, 2.0),
 )  # fmt: skip
-BASE = Standing(
-    order=Order.AUTO,
-    regulation_capacity_up_mw=20.0,
-    regulation_capacity_down_mw=20.0,
-    basepoint_mw=np.zeros(3),
-    locked=np.zeros(3, np.uint8),
-    operator_mw=np.full(3, NAN),
-)
+BASE = standing()
 
 
 def regulating(**changes):

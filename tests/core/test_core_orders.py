@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders import NAN, params
+from builders import NAN, params, standing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +11,6 @@ from vppd.core.orders import (
     Hold,
     ModeOrder,
     PlanOrder,
-    Standing,
     StopOrder,
     UnitOrder,
     spread_mw,
@@ -20,14 +19,7 @@ from vppd.core.orders import (
 from vppd.core.types import Order
 
 P = params(3, safe_mw=np.array([1.0, 2.0, 3.0]))
-BASE = Standing(
-    order=Order.AUTO,
-    regulation_capacity_up_mw=20.0,
-    regulation_capacity_down_mw=10.0,
-    basepoint_mw=np.array([4.0, 5.0, 6.0]),
-    locked=np.zeros(3, np.uint8),
-    operator_mw=np.full(3, NAN),
-)
+BASE = standing(regulation_capacity_down_mw=10.0, basepoint_mw=np.array([4.0, 5.0, 6.0]))
 
 
 def held(*orders):

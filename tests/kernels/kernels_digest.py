@@ -1,7 +1,7 @@
 """One number over the outputs of every kernel on seeded inputs. Also a program that prints it."""
 
-import hashlib
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from kernels_ahead import solve
 from kernels_headroom_cases import lasts, promised, random_unit
 from kernels_limits_cases import Fleet, guard, random_fleet
 from kernels_sides import in_a_tick, sided
-from kernels_splits import add_splits
+from kernels_splits import add_splits, digest_of
 
 from vppd.kernels.grid import fit_to_grid, round_all, round_instants
 from vppd.kernels.tree import ROOM_ROWS, project_tree
@@ -37,15 +37,8 @@ def on_grids(rng: np.random.Generator, n: int, *, read_only: bool) -> list[np.nd
     return [rounded, instants, p_mw]
 
 
-@cache
-def digest() -> str:
-    """SHA-256 of all outputs. Inputs are read-only half of the time, as in replay."""
-    seen = hashlib.sha256()
-
-    def add(*values: object) -> None:
-        for value in values:
-            seen.update(np.asarray(value).tobytes())
-
+def add_all(add: Callable[..., None]) -> None:
+    """Hand on all outputs. Inputs are read-only half of the time, as in replay."""
     add_splits(add)
     for k in range(20):
         fleet: Fleet = random_fleet(np.random.default_rng(k), 40)
@@ -67,7 +60,12 @@ def digest() -> str:
         groups = split.parent.size
         outs = [np.zeros(n) for n in (1 + 3 * k, groups, groups)]
         add(project_tree(*split.arguments[3:], *outs, np.zeros((ROOM_ROWS, groups))), *outs)
-    return seen.hexdigest()
+
+
+@cache
+def digest() -> str:
+    """SHA-256 of all outputs."""
+    return digest_of(add_all)
 
 
 if __name__ == "__main__":

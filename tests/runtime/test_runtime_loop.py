@@ -3,12 +3,10 @@
 import dataclasses
 
 import numpy as np
-from builders import image as an_image
-from builders import params
+from builders import params, standing
 from virtual_loop import run_virtual
 
-from vppd.core.orders import Standing
-from vppd.core.types import Mode, Order, Trigger, WriteResult
+from vppd.core.types import Mode, Trigger, WriteResult
 from vppd.devices.base import Reading
 from vppd.runtime.clock import TickClock
 from vppd.runtime.image import NEVER, Freezer, newest_agc
@@ -63,11 +61,6 @@ class Spoken:
     def say(self, pu, now_s):
         self.agc = AgcValue(pu=pu, received_s=now_s)
         self.listener()
-
-
-def standing(n=3):
-    base = an_image(n)
-    return Standing(Order.AUTO, 20.0, 20.0, base.basepoint_mw, base.locked, base.operator_mw)
 
 
 def plant(loop, n=3, **settings):
