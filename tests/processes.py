@@ -33,10 +33,26 @@ _own_ports = _ports()
 def free_port() -> int:
     """A port that is free now, and that nobody takes who does not ask for just this one."""
     for port in itertools.islice(_own_ports, PORTS):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        if _is_free(port):
             return port
     raise OSError(f"none of {PORTS} ports is free")
+
+
+def free_ports(count: int) -> int:
+    """First of so many free ports in a row, a multiple of their number."""
+    found = 0
+    for port in itertools.islice(_own_ports, 2 * PORTS):
+        found = (found if port % count else 0) + _is_free(port)
+        if found == count:
+            return port + 1 - count
+    raise OSError(f"no {count} ports in a row are free")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 async def freeze(process: asyncio.subprocess.Process) -> None:

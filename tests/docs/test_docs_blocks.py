@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from blocks import PAGES, ROOT, RUN, SHOWN, Block, blocks, printed, read, script
-from processes import free_port
+from processes import free_ports
 
 BIN = Path(sys.executable).parent
 ALL = [block for page in PAGES for block in blocks(page)]
@@ -65,7 +65,7 @@ def test_a_page_does_what_it_says(page, tmp_path):
 
 @pytest.mark.timeout(600)
 def test_the_tutorial_leads_from_an_empty_folder_to_a_plant_that_regulates(tmp_path):
-    told = run_page(TUTORIAL, tmp_path, free_base())
+    told = run_page(TUTORIAL, tmp_path, free_ports(20))
     assert "4 devices listen" in told
     assert "REGULATING" in told
     assert "vppd_request_watts" in told
@@ -73,11 +73,6 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_plant_that_regulates(tmp_p
     assert "every record holds" in told
     (explain,) = [block for block in blocks(TUTORIAL) if "vppd explain" in block.text]
     assert any("battery-1" in line for line in told_by(told, explain))
-
-
-def free_base() -> int:
-    """A multiple of 20 with free ports behind it, as far as can be known."""
-    return free_port() // 20 * 20
 
 
 @pytest.mark.parametrize("block", ALL, ids=str)

@@ -1,6 +1,7 @@
 """One wire process as the rig runs it: orders, records, kill -9 and return."""
 
 import asyncio
+import contextlib
 import json
 import random
 import signal
@@ -58,6 +59,16 @@ class Wire:
         writer.write(struct.pack(">HHHB", 1, 0, len(body) + 1, 1) + body)
         await reader.readexactly(12)
         writer.close()
+
+
+async def listening(port):
+    """Wait until a connection is taken there."""
+    while True:
+        with contextlib.suppress(ConnectionRefusedError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(0.01)
 
 
 def test_records_on_the_grid_and_ends_with_its_orders(tmp_path):
