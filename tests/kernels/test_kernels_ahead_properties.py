@@ -248,6 +248,15 @@ def test_all_that_there_is(wanted, code, out):
     assert a.missed_mw[0] == pytest.approx(wanted - 3.0 * out, abs=1e-12)
 
 
+def test_a_hard_point_is_met_however_hard_a_soft_one_pulls():
+    """Units answer little there and much at the soft one, which no limit of a unit tells of."""
+    gain = [[0.1] * 3, [0.9] * 3]
+    a = solve(three([0.07, 4000.0], [0.0, 1e-3], gain))
+    assert a.code == status.OK
+    assert a.out_mw == pytest.approx([0.1, 0.2, 0.4])
+    assert a.missed_mw[0] == pytest.approx(0.0, abs=1e-9)
+
+
 @pytest.mark.parametrize("softness", [0.0, 2.0])
 def test_a_point_that_no_unit_can_move(softness):
     """It is missed, and the others do not mind."""

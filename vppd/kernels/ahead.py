@@ -164,6 +164,10 @@ def prepare(
         good &= abs(wanted_mw[k]) <= MAGNITUDE_MAX
         good &= softness[k] >= 0.0 and softness[k] <= MAGNITUDE_MAX
         state[SIZE, k] += abs(wanted_mw[k])
+        if softness[k] > 0.0:
+            # a soft point pulls too, and a hard one may have to pull harder at the same units
+            state[MORE, REACH] += state[SIZE, k] / softness[k]
+    for k in range(wanted_mw.shape[0]):
         start = price_start[k]
         state[TRIAL, k] = start if abs(start) <= START_MAX * state[MORE, REACH] else 0.0
     return good
