@@ -2,12 +2,13 @@
 
 From the setpoints that devices took. Of those inside a band, one after another,
 
-1. all go the same way: up, or down;
+1. all go the same way: up, or down. What it is told while nothing is read of it is no move: the
+   last that it accepted, again;
 2. the last leaves within the time in which the ramp crosses the band, and `SLACK_S`. Time in which
-   nothing reaches the unit, or nothing is read of it, does not count: it stays where it was told
-   last. Its watchdog ends the stay: it went to its fallback, whatever it is told next. So does a
-   tick in which the daemon takes it for gone there, and a start of the daemon: it begins at what
-   is measured.
+   nothing reaches the unit, nothing is read of it, or it refuses what it is told does not count:
+   it stays where it was told last. Its watchdog ends the stay: it went to its fallback, whatever
+   it is told next. So does a tick in which the daemon takes it for gone there, and a start of the
+   daemon: it begins at what is measured.
 """
 
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from hil.checkers.violation import Found, Violation
 NAME = "band"
 SLACK_S = 2.5  # ticks at either end, and the way there
 FALLBACK, STARTING = "FALLBACK", "STARTING"  # a reason and a mode of the daemon
+HELD = (*UNREAD, "REFUSED")  # out of the split, and left where they are
 TICKS_APART = 2.0  # setpoints further apart than so many: the unit was out of reach meanwhile
 ROUNDING_MW = 1.1e-3  # devices take whole kW
 
@@ -40,9 +42,10 @@ def check(evidence: Evidence) -> Found:
         low_mw, high_mw = each.band_lower_mw + ROUNDING_MW, each.band_upper_mw - ROUNDING_MW
         inside: NDArray[np.bool_] = (low_mw < p_mw) & (p_mw < high_mw) & evidence.inside(t_s)
         limit_s = (each.band_upper_mw - each.band_lower_mw) / each.ramp_mw_per_s + SLACK_S
-        clock_s = _clock_s(evidence, unit, t_s)
+        held = _held(evidence, unit, t_s.size)
+        clock_s = _clock_s(evidence, t_s, held)
         for first, last in _stays(inside, _begins_anew(evidence, unit, t_s, each.watchdog_s)):
-            found.violations += _crossing(unit, t_s, clock_s, p_mw, first, last, limit_s)
+            found.violations += _crossing(unit, t_s, clock_s, p_mw, held, first, last, limit_s)
     return found
 
 
@@ -66,23 +69,30 @@ def _begins_anew(evidence: Evidence, unit: int, t_s: F8, watchdog_s: float) -> N
     return np.flatnonzero(anew)
 
 
-def _clock_s(evidence: Evidence, unit: int, t_s: F8) -> F8:
-    """Instants on a clock that stands still while nothing reaches the unit, or it is not read."""
+def _held(evidence: Evidence, unit: int, count: int) -> NDArray[np.bool_]:
+    """Which of its setpoints left in a tick in which it was left where it is."""
+    if evidence.ticks is None:
+        return np.zeros(count, dtype=bool)
+    rows = [row for row, u, why in evidence.ticks.out if u == unit and why in HELD]
+    return np.isin(evidence.orders.tick[evidence.orders.of(unit)], rows)
+
+
+def _clock_s(evidence: Evidence, t_s: F8, held: NDArray[np.bool_]) -> F8:
+    """Instants on a clock that stands still while nothing reaches the unit, or it is held."""
     steps_s = np.minimum(np.diff(t_s), TICKS_APART * evidence.settings.tick_s)
-    if evidence.ticks is not None:
-        unread = [row for row, u, why in evidence.ticks.out if u == unit and why in UNREAD]
-        steps_s[np.isin(evidence.orders.tick[evidence.orders.of(unit)][1:], unread)] = 0.0
+    steps_s[held[1:]] = 0.0
     return np.concatenate(([0.0], np.cumsum(steps_s)))
 
 
 def _crossing(
-    unit: int, t_s: F8, clock_s: F8, p_mw: F8, first: int, last: int, limit_s: float
-) -> list[Violation]:
+    unit: int, t_s: F8, clock_s: F8, p_mw: F8, held: NDArray[np.bool_], first: int, last: int,
+    limit_s: float,
+) -> list[Violation]:  # fmt: skip
     """Hold one stay inside a band against the rules."""
     found = []
     until = min(last + 1, t_s.size - 1)  # what it was told next ends the stay
     steps_mw = np.diff(p_mw[first : last + 1])
-    moved = np.abs(steps_mw) > ROUNDING_MW
+    moved = (np.abs(steps_mw) > ROUNDING_MW) & ~held[first + 1 : last + 1]
     steps_mw, turns_s = steps_mw[moved], t_s[first + 1 : last + 1][moved]
     if steps_mw.size and steps_mw.min() < 0.0 < steps_mw.max():
         worst_mw = float(min(-steps_mw.min(), steps_mw.max()))

@@ -26,6 +26,7 @@ READING_NOISE = 6.0  # times the noise of a reading, 1 sigma
 LYING = ("device_freeze", "device_wrong_scale", "device_wrong_sign")  # readings that seem good
 UNREAD = ("UNREACHABLE", "TELEMETRY_AGE")  # why the daemon says again what a unit took last
 STANDSTILL = "host_tick_overrun"
+CLOCK_JUMP = "host_clock_jump"
 
 
 class Rows(Protocol):
@@ -130,13 +131,27 @@ class Evidence:
         for process in self.processes:
             column = np.flatnonzero(process.units == unit)
             if column.size:
-                first, last = process.before(np.array([t_s - self.reading_s, t_s])).tolist()
+                since_s = t_s - self.reading_s - self._set_back_s(t_s)
+                first, last = process.before(np.array([since_s, t_s])).tolist()
                 last += process.totals is not None  # a row of a thinned trace tells of before it
                 rows = process.rows[max(first, 0) : last + 1]
                 there = [name for name in names if name in (rows.dtype.names or ())]
                 found = [rows[name][:, int(column[0])].astype(np.float64) for name in there]
                 return np.concatenate([np.zeros(0), *found])
         return np.zeros(0)
+
+    def _set_back_s(self, t_s: float) -> float:
+        """How much fresher a reading may seem, by its device's clock, than it is: of a clock that
+        is set back, and for the age of a reading after that, s.
+        """
+        last_s = t_s - self.run.t0_s
+        return sum(
+            -fault.size
+            for fault in self.timed
+            if fault.kind == CLOCK_JUMP
+            and fault.size < 0.0
+            and fault.at_s <= last_s <= fault.until_s + self.reading_s
+        )
 
     def standstill_s(self, t_s: F8) -> F8:
         """How long the machine stands still in each tick, at each instant; 0: it does not."""

@@ -115,7 +115,8 @@ def _fed(evidence: Evidence, process: Process, unit: int) -> F8:
     taken_s = evidence.orders.t_s[evidence.orders.of(unit)]
     more_s = [evidence.run.t0_s]  # what came before is not known
     woken_s = np.array([s.until_s for s in evidence.spans if s.kind == WAKES and unit in s.units])
-    more_s += (woken_s + evidence.standstill_s(woken_s)).tolist()  # it wakes when the bench does
+    more_s += woken_s.tolist()
+    more_s += (woken_s + evidence.standstill_s(woken_s)).tolist()  # where the bench wakes later
     more_s += [until_s for _, until_s in process.gaps()]  # a simulator that came back
     return np.sort(np.concatenate((taken_s, more_s)))
 

@@ -27,8 +27,9 @@ NUMBERS = (
 )
 ARRAYS = ("p_setpoint_mw", "accepted_mw", "accepted_at_s", "measured_at_s", "expected_mw")
 ROOM_MIN_MW = 1e-3
-OUT_REASONS = frozenset(  # units that are held by one of these take no part in the split
-    ("TELEMETRY_AGE", "UNREACHABLE", "FALLBACK", "OPERATOR", "GUARD", "LOCAL_CONTROL")
+OUT_REASONS = (  # units that are held by one of these take no part in the split
+    *("TELEMETRY_AGE", "UNREACHABLE", "FALLBACK", "OPERATOR", "GUARD", "LOCAL_CONTROL"),
+    *("REFUSED", "BENCHED"),
 )
 
 

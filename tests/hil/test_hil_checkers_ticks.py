@@ -314,6 +314,19 @@ def test_a_unit_on_its_way_to_its_fallback_may_be_counted_where_it_is(tmp_path):
     }
 
 
+def test_a_clock_that_is_set_back_makes_an_old_reading_seem_fresh(tmp_path):
+    """The devices' own instants are held against it: what comes late is as old as that again."""
+    scene = outage()
+    scene.p_mw[scene.rows(10.0, 13.0), EV] = -0.9
+    count(scene, 30, 32, "FALLBACK", -0.8)
+    words = {what for what, _ in told(prediction.check, scene, tmp_path)}
+    assert words == {prediction.NOT_FALLBACK}
+    scene.timed = [Fault(29.0, "host_clock_jump", -1, 33.0, size=20.0)]
+    assert {what for what, _ in told(prediction.check, scene, tmp_path)} == words
+    scene.timed = [Fault(29.0, "host_clock_jump", -1, 33.0, size=-20.0)]
+    assert told(prediction.check, scene, tmp_path) == []
+
+
 def test_a_unit_that_is_told_to_fall_back_may_be_told_what_it_has_to_give(tmp_path):
     scene = outage()
     scene.high_mw[scene.rows(20.0, 40.0), EV] = -0.7  # cars that cannot wait

@@ -84,6 +84,15 @@ def test_a_unit_that_wakes_with_its_old_setpoint_feeds_itself(tmp_path):
     assert say(fallback.check, scene, tmp_path) == [(fallback.LATE, EV)]
 
 
+def test_a_unit_may_wake_while_the_machine_is_about_to_stand_still(tmp_path):
+    scene = Scene()
+    scene.away(EV, 15.0, 40.0, "device_old_setpoint")
+    scene.spans = [("device_old_setpoint", 15.0, 28.0, EV)]
+    scene.timed = [Fault(26.0, "host_tick_overrun", -1, 28.0, size=1.8)]
+    scene.state[scene.rows(28.0, 38.0), EV] = UnitState.FOLLOW
+    assert say(fallback.check, scene, tmp_path) == []
+
+
 def test_a_step_that_the_bench_made_late_is_no_matter(tmp_path):
     scene = away()
     scene.state[scene.rows(38.0, 40.0), EV] = UnitState.FOLLOW
