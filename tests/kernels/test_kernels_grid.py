@@ -133,6 +133,21 @@ def test_who_stands_at_a_limit_off_the_grid_stays_within_it():
     assert (count, out.tolist()) == (2, [0.0, 0.0])
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_limit_on_the_grid_is_reached_though_its_steps_are_no_whole_number(sign):
+    """1 / 49 * 49 is less than 1."""
+    limit_mw = sign / 49
+    _, out = fitted([0.9999 * limit_mw], [min(0.0, limit_mw)], [max(0.0, limit_mw)], 49)
+    assert out.tolist() == [limit_mw]
+
+
+def test_a_setpoint_near_the_last_one_is_the_last_one():
+    _, out = fitted([0.0046], [-1], [1], 1e3, last_mw=[0.004])
+    assert out.tolist() == [0.004]
+    _, out = fitted([0.0048], [-1], [1], 1e3, last_mw=[0.004])
+    assert out.tolist() == [0.005]
+
+
 def test_where_the_grid_has_no_number_the_setpoint_stays():
     count, out = fitted([0.0005, 0.2], [0.0004, -1.0], [0.0006, 1.0], 1e3)
     assert (count, out.tolist()) == (0, [0.0005, 0.2])
