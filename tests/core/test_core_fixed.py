@@ -37,6 +37,11 @@ def test_figures_by_hand():
     assert fixed.left_pu[1] == pytest.approx([0.0, 0.0, math.exp(-28.8)], abs=3e-5)
 
 
+def test_a_plant_without_any_grid_is_known():
+    assert params(2, steps_per_mw=np.zeros(2)).fixed.gridless
+    assert not params(2, steps_per_mw=np.array([0.0, 1e3])).fixed.gridless
+
+
 def test_a_gain_below_the_least_is_none():
     """1 - exp(-1 / lag) is GAIN_MIN_PU for a lag of -1 / log(1 - GAIN_MIN_PU)."""
     edge_s = -1.0 / math.log1p(-GAIN_MIN_PU)
