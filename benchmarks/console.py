@@ -9,7 +9,6 @@ import contextlib
 import json
 import math
 import os
-import pickle
 import socket
 import sys
 import time
@@ -23,9 +22,11 @@ from websockets.asyncio.client import connect
 from benchmarks.tick import Plant, fleet
 from vppd.core.tick import tick
 from vppd.core.types import Policy
+from vppd.ops.api import past
 from vppd.ops.api.frame import Beside, encode
 from vppd.ops.api.hello import Hello, Settings
 from vppd.ops.api.wire import Kind, message
+from vppd.runtime.console_pack import pack_hello
 
 SECONDS = 20
 CHROMIUM = Path("/usr/bin/chromium")
@@ -78,13 +79,13 @@ async def main(n: int) -> None:
     settings = Settings("127.0.0.1", port, None, None, None, "viewer", (), 60.0)
     hello = Hello("bench", "0", params, ("link",) * n, settings, None)
     ours, theirs = socket.socketpair()
+    fds = (theirs.fileno(), listening.fileno(), past.fresh())
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "vppd.runtime.console_worker", str(theirs.fileno()),
-        str(listening.fileno()), pass_fds=(theirs.fileno(), listening.fileno()),
-    )  # fmt: skip
+        sys.executable, "-m", "vppd.runtime.console_worker", *map(str, fds), pass_fds=fds
+    )
     theirs.close()
     _, writer = await asyncio.open_connection(sock=ours)
-    writer.write(message(Kind.HELLO, pickle.dumps(hello, protocol=5)))
+    writer.write(message(Kind.HELLO, pack_hello(hello)))
     writer.write(
         message(Kind.STATUS, json.dumps({"status": {}, "orders": [], "plans": []}).encode())
     )

@@ -10,8 +10,9 @@ from vppd.core.types import Params
 from vppd.ops.api.app import Desk, make_app
 from vppd.ops.api.daemon_link import DaemonLink
 from vppd.ops.api.guard import Offers, Rate, Sessions
-from vppd.ops.api.hello import Hello, Settings
+from vppd.ops.api.hello import Hello, Settings, Unpack
 from vppd.ops.api.hub import Hub
+from vppd.runtime.console_pack import unpack_hello, unpack_inputs
 
 MARK = "<!-- made from the OpenAPI document from here on; see `make docs` -->\n"
 
@@ -24,8 +25,9 @@ def document(params: Params) -> dict[str, Any]:
         hello = Hello("", "0", params, ("",) * len(params.ids), settings, None)
         hub = Hub()
         rate = Rate(lambda: 0.0, 1.0, 1.0)
+        link = DaemonLink(hub, Unpack(unpack_hello, unpack_inputs))
         desk = Desk(
-            hello, DaemonLink(hub), hub, {}, Sessions(lambda: 0.0, 1.0), Offers(lambda: 0.0), rate,
+            hello, link, hub, {}, Sessions(lambda: 0.0, 1.0), Offers(lambda: 0.0), rate,
             lambda **_: None, lambda *_: {},
         )  # fmt: skip
         return make_app(desk).openapi()

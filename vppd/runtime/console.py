@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import json
 import math
-import pickle
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from vppd.ops.beside import start
 from vppd.ops.events import UNIT_EVENTS, UNSERVED_BEGAN, UNSERVED_ENDED
 from vppd.ops.orders.book import Book, expired, load, pardoned, rekeyed
 from vppd.ops.status import to_json
+from vppd.runtime.console_pack import pack_hello, pack_inputs
 from vppd.runtime.console_start import Api
 from vppd.runtime.loop import Done
 from vppd.runtime.ordering import Desk, alarm_order
@@ -223,7 +223,7 @@ class Console:
         pipe = _Pipe(self._take)
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: pipe, sock=ours)
-        pipe.send(Kind.HELLO, pickle.dumps(self._hello(), protocol=5))
+        pipe.send(Kind.HELLO, pack_hello(self._hello()))
         self._pipe = pipe
         self._status_at_s = -math.inf
         try:
@@ -276,7 +276,7 @@ class Console:
             done.meta.utc_s, done.before, done.image, done.after, done.decision, self._base,
             self.desk.book,
         )  # fmt: skip
-        pipe.send(Kind.INPUTS, pickle.dumps(inputs, protocol=5))
+        pipe.send(Kind.INPUTS, pack_inputs(inputs, self._params))
 
     def _audit(self, request: dict[str, Any]) -> None:
         fields = {key: str(request.get(key, ""))[:300] for key in ("who", "client", "what", "why")}

@@ -31,9 +31,11 @@ def main(argv: list[str]) -> int:
 
     kernel_library.use()  # before what follows imports kernels: 0.6 s
     from vppd.ops.api.daemon_link import DaemonGoneError  # noqa: PLC0415
+    from vppd.ops.api.hello import Unpack  # noqa: PLC0415
     from vppd.ops.api.past import Past  # noqa: PLC0415
     from vppd.ops.api.serve import serve  # noqa: PLC0415
     from vppd.ops.api.users import UsersError  # noqa: PLC0415
+    from vppd.runtime.console_pack import unpack_hello, unpack_inputs  # noqa: PLC0415
 
     *sockets, history = map(int, argv)
     pipe, listening = (socket.socket(fileno=number) for number in sockets)
@@ -41,7 +43,8 @@ def main(argv: list[str]) -> int:
     listening.setblocking(False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(serve(pipe, listening, Past(history), explain_unit, past_events))
+            unpack = Unpack(unpack_hello, unpack_inputs)
+            runner.run(serve(pipe, listening, Past(history), unpack, explain_unit, past_events))
         except DaemonGoneError:
             return 0
         except (UsersError, OSError) as error:

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import pickle
 from typing import Any, Final, cast
 
-from vppd.ops.api.hello import Hello, Inputs
+from vppd.ops.api.hello import Hello, Inputs, Unpack
 from vppd.ops.api.hub import Hub
 from vppd.ops.api.wire import FROM_DAEMON_MAX, Kind, Splitter, message
 
@@ -20,10 +19,11 @@ class DaemonGoneError(Exception):
 class DaemonLink(asyncio.Protocol):
     """Takes what the daemon sends; asks it for what is needed."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, unpack: Unpack) -> None:
         self.hello: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self.closed = asyncio.Event()
         self._hub = hub
+        self._unpack = unpack
         self._splitter = Splitter(FROM_DAEMON_MAX)
         self._transport: asyncio.Transport | None = None
         self._next_id = 1
@@ -62,13 +62,13 @@ class DaemonLink(asyncio.Protocol):
             if waiting is not None and not waiting.done():
                 waiting.set_result(answer)
         elif kind is Kind.INPUTS:
-            self._inputs = pickle.loads(payload)  # noqa: S301 - of our own daemon, by our own pipe
+            self._inputs = self._unpack.inputs(payload, self.hello.result().params)
             self._inputs_at_s = asyncio.get_running_loop().time()
             if self._inputs_wanted is not None and not self._inputs_wanted.done():
                 self._inputs_wanted.set_result(self._inputs)
             self._inputs_wanted = None
         elif kind is Kind.HELLO and not self.hello.done():
-            self.hello.set_result(pickle.loads(payload))  # noqa: S301 - as above
+            self.hello.set_result(self._unpack.hello(payload))
 
     def say(self, do: str, **fields: Any) -> int:
         """Send a request that nobody waits for; its id."""

@@ -1,5 +1,6 @@
-"""What the daemon hands to its api process as pickles: both are of one program."""
+"""What the daemon hands to its api process."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vppd.core.orders import Standing
@@ -44,3 +45,11 @@ class Inputs:
     decision: Decision
     base: Standing  # by the configuration
     book: Book
+
+
+@dataclass(frozen=True, slots=True)
+class Unpack:
+    """How to read them from bytes; each raises for bytes of another form."""
+
+    hello: Callable[[bytes], Hello]
+    inputs: Callable[[bytes, Params], Inputs]

@@ -15,7 +15,7 @@ from vppd.ops.api.connection import limited
 from vppd.ops.api.daemon_link import DaemonLink
 from vppd.ops.api.gate import Gate
 from vppd.ops.api.guard import Offers, Rate, Sessions
-from vppd.ops.api.hello import Hello, Settings
+from vppd.ops.api.hello import Hello, Settings, Unpack
 from vppd.ops.api.hub import Hub
 from vppd.ops.api.past import Past
 from vppd.ops.api.secrets import server_context, users_of
@@ -34,15 +34,16 @@ PastEvents = Callable[[Path], list[dict[str, Any]]]
 
 
 async def serve(
-    pipe: socket.socket, listening: socket.socket, history: Past, explain: Explain, past: PastEvents
-) -> None:
+    pipe: socket.socket, listening: socket.socket, history: Past, unpack: Unpack,
+    explain: Explain, past: PastEvents,
+) -> None:  # fmt: skip
     """Serve until the daemon's end of the pipe is closed.
 
     Raises UsersError or OSError for users or a certificate that cannot be read.
     """
     hub = Hub(history)
     loop = asyncio.get_running_loop()
-    link = DaemonLink(hub)
+    link = DaemonLink(hub, unpack)
     await loop.create_connection(lambda: link, sock=pipe)
     hello = await link.hello
     users = users_of(hello.settings)

@@ -2,8 +2,8 @@
 
     length u4 | kind u1 | payload            little endian; length counts kind and payload
 
-From the daemon come pickles, JSON and frames. The daemon itself reads nothing but JSON: the api
-process talks to the network, and what it says is not trusted.
+From the daemon come JSON, frames and packed records. The daemon itself reads nothing but JSON: the
+api process talks to the network, and what it says is not trusted.
 """
 
 import struct
@@ -19,12 +19,12 @@ FROM_DAEMON_MAX: Final = 1 << 28
 class Kind(IntEnum):
     """What a message holds."""
 
-    HELLO = 1  # daemon: pickle of `hello.Hello`
+    HELLO = 1  # daemon: `hello.Hello`, as `runtime.console_pack` packs it
     FRAME = 2  # daemon: see `frame`
     STATUS = 3  # daemon: JSON
     EVENTS = 4  # daemon: JSON, list of events
     ANSWER = 5  # daemon: JSON, to a request of the same id
-    INPUTS = 6  # daemon: pickle of `hello.Inputs`, to a request
+    INPUTS = 6  # daemon: `hello.Inputs`, packed likewise, to a request
     REQUEST = 7  # api: JSON, {"id", "do", ...}
 
 

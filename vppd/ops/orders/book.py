@@ -253,13 +253,8 @@ def _named(units: tuple[int, ...] | list[int], ids: tuple[str, ...]) -> str:
 
 
 def save(book: Book, params: Params, path: Path) -> None:
-    """Write the book; units by name, for the fleet may be another one next time. Raises OSError."""
-    document = {
-        "schema": SCHEMA,
-        "next_number": book.next_number,
-        "entries": [asdict(e) | {"order": _to_json(e.order, params)} for e in book.entries],
-        "plans": [asdict(p) | {"order": _to_json(p.order, params)} for p in book.plans],
-    }
+    """Write the book. Raises OSError."""
+    document = to_document(book, params)
     fresh = path.with_name(path.name + ".new")
     with fresh.open("w", encoding="utf-8") as file:
         json.dump(document, file, allow_nan=False)
@@ -287,14 +282,32 @@ def load(params: Params, path: Path) -> tuple[Book, tuple[str, ...]]:
         document = json.loads(text)
         if document["schema"] != SCHEMA:
             return Book(), (f"{path}: not of schema {SCHEMA}; its orders are not in force",)
-        lost: list[str] = []
-        rows = [_entry(row, params, lost) for row in document["entries"]]
-        entries = tuple(row for row in rows if row is not None)
-        plans = [_plan(row, params, lost) for row in document["plans"]]
-        kept = tuple(plan for plan in plans if plan is not None)
-        return Book(entries, kept, int(document["next_number"])), tuple(lost)
+        return from_document(document, params)
     except (ValueError, KeyError, TypeError) as error:
         return Book(), (f"{path}: cannot be read ({error}); its orders are not in force",)
+
+
+def to_document(book: Book, params: Params) -> dict[str, Any]:
+    """Give the book as JSON takes it; units by name, for the fleet may be another one next time."""
+    return {
+        "schema": SCHEMA,
+        "next_number": book.next_number,
+        "entries": [asdict(e) | {"order": _to_json(e.order, params)} for e in book.entries],
+        "plans": [asdict(p) | {"order": _to_json(p.order, params)} for p in book.plans],
+    }
+
+
+def from_document(document: dict[str, Any], params: Params) -> tuple[Book, tuple[str, ...]]:
+    """Give the book of a document; second, what could not be taken over from it, in words.
+
+    Raises ValueError, KeyError or TypeError for what is no such document.
+    """
+    lost: list[str] = []
+    rows = [_entry(row, params, lost) for row in document["entries"]]
+    entries = tuple(row for row in rows if row is not None)
+    plans = [_plan(row, params, lost) for row in document["plans"]]
+    kept = tuple(plan for plan in plans if plan is not None)
+    return Book(entries, kept, int(document["next_number"])), tuple(lost)
 
 
 def rekeyed(book: Book, before: Params, after: Params) -> tuple[Book, tuple[str, ...]]:
