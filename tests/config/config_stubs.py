@@ -98,6 +98,7 @@ REGISTRY = Registry(
     links={"modbus_tcp": ModbusLink, "mqtt": MqttLink},
     devices={"sunspec_battery": BatteryDevice, "mqtt_load": LoadDevice},
     signals={"dnp3_outstation": OutstationSignal, "mqtt": MqttSignal},
+    alarms={"agc_lost": True, "tick_late": True, "plant_safe": False},
 )
 
 GOOD = """\

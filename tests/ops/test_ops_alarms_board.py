@@ -7,11 +7,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from vppd.ops.alarms.board import SHOWN_AGAIN_BELOW, SHOWN_MAX, WINDOW_S, AlarmError, Board
+from vppd.config.sections import AlarmConfig, AlarmsConfig
+from vppd.ops.alarms.board import AlarmError, Board
 from vppd.ops.alarms.catalogue import CATALOGUE, KINDS, Priority, Scope
+from vppd.ops.alarms.settings import BY_CATALOGUE, settings_of
 from vppd.ops.alarms.state import HIDDEN, State
 
 UNITS = tuple(f"u{i:02}" for i in range(40))
+SHOWN_MAX, SHOWN_AGAIN_BELOW = BY_CATALOGUE.shown_max, BY_CATALOGUE.shown_again
+WINDOW_S = BY_CATALOGUE.window_s
 
 
 def board():
@@ -317,3 +321,73 @@ TestHistory = History.TestCase
 def test_the_flood_control_can_hold_back_and_show_again():
     assert SHOWN_AGAIN_BELOW < SHOWN_MAX
     assert len({kind.name for kind in CATALOGUE}) == len(CATALOGUE) == len(KINDS)
+
+
+# -- settings of a plant -------------------------------------------------------------------------
+
+
+def going_by(*kinds, **flood):
+    return settings_of(AlarmsConfig(kinds=tuple(AlarmConfig(**kind) for kind in kinds), **flood))
+
+
+def test_what_is_not_set_stays_as_the_catalogue_has_it():
+    made = going_by({"alarm": "unit_lost", "priority": "high"}).kinds
+    assert made["unit_lost"].priority is Priority.HIGH
+    assert made["unit_lost"].delays == KINDS["unit_lost"].delays
+    assert made["unit_lost"].shelve_max_s == KINDS["unit_lost"].shelve_max_s
+    assert {**made, "unit_lost": None} == {**KINDS, "unit_lost": None}
+
+
+def test_delays_and_shelving_are_those_of_the_plant():
+    kind = {"alarm": "agc_lost", "on_delay_s": 3.0, "off_delay_s": 0.0, "shelve_max_s": 60.0}
+    seen = Board(settings=going_by(kind))
+    seen.sense("agc_lost", 0.0, present=True)
+    seen.elapse(2.9)
+    assert states(seen) == {}
+    seen.elapse(3.0)
+    assert states(seen) == {"agc_lost": State.UNACKNOWLEDGED}
+    with pytest.raises(AlarmError, match="at most 60 s"):
+        seen.shelve("agc_lost", "ann", "known", 3.0, 61.0)
+    seen.sense("agc_lost", 4.0, present=False)
+    seen.elapse(4.0)
+    assert states(seen) == {"agc_lost": State.RETURNED}
+
+
+def test_how_many_are_shown_is_set_by_the_plant():
+    few = going_by(flood_shown_max=3, flood_shown_again=1, flood_window_s=60.0)
+    seen = Board({Scope.UNIT: frozenset(UNITS)}, few)
+    bench(seen, 0.0, *UNITS[:8])
+    assert sum(each is State.SUPPRESSED for each in states(seen).values()) == 5
+    seen.elapse(60.0)
+    assert sum(each is State.SUPPRESSED for each in states(seen).values()) == 2
+
+
+def test_other_settings_hold_for_alarms_that_are_there():
+    seen = board()
+    bench(seen, 0.0, UNITS[0])
+    seen.sense("unit_lost", 0.0, present=True, subject=UNITS[1])  # on its way: 60 s
+    seen.elapse(1.0)
+    new = ({"alarm": "unit_benched", "priority": "critical"},
+           {"alarm": "unit_lost", "on_delay_s": 5.0})  # fmt: skip
+    seen.go_by(going_by(*new), 2.0)
+    (shown,) = seen.snapshot()
+    assert shown.kind.priority is Priority.CRITICAL
+    assert seen.due_s == 5.0
+    seen.elapse(5.0)
+    assert states(seen)[f"unit_lost:{UNITS[1]}"] is State.UNACKNOWLEDGED
+
+
+def test_what_has_become_urgent_is_held_back_no_more():
+    seen = board()
+    bench(seen, 0.0, *UNITS[:15])
+    seen.go_by(going_by({"alarm": "unit_benched", "priority": "high"}), 1.0)
+    found = states(seen)
+    assert {found[f"unit_benched:{unit}"] for unit in UNITS[:15]} == {State.UNACKNOWLEDGED}
+    assert found["alarm_flood"] is State.RETURNED
+
+
+def test_more_room_shows_more_of_what_is_held_back():
+    seen = board()
+    bench(seen, 0.0, *UNITS[:15])
+    seen.go_by(going_by(flood_shown_max=40, flood_shown_again=30), 1.0)
+    assert State.SUPPRESSED not in states(seen).values()

@@ -1,7 +1,7 @@
 """Rules over the whole file: who refers to whom, and whether the plan fits the fleet."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from yaml import Mark
 
@@ -18,9 +18,13 @@ _MUCH_LARGER = 10.0  # than the largest of the others: no unit is expected to be
 _ROUNDING = 1e-9  # of the capacity: sums of decimals are not exact
 
 
-def check_file(root: Draft, complaints: Complaints) -> None:
-    """Note what is wrong between the parts of a file. Parts that could not be read are left out."""
+def check_file(root: Draft, complaints: Complaints, alarms: Mapping[str, bool]) -> None:
+    """Note what is wrong between the parts of a file. Parts that could not be read are left out.
+
+    `alarms`: which there are, and whether anybody may shelve them.
+    """
     add = complaints.add
+    _alarms_exist(root, alarms, add)
     for section in ("links", "fleet", "signals", "groups"):
         _ids_differ(root.parts.get(section, []), add)
     _inputs_exist(root, add)
@@ -265,3 +269,28 @@ def _product_scores(draft: Draft, sold_mw: list[float | None], add: Add) -> None
         if None not in sold_mw:  # else it may be the capacity that cannot be read
             message = messages.PRODUCT_PARAMS.format(market=name, why=error)
             add(draft.where("params"), join(draft.path, "params"), message)
+
+
+def _alarms_exist(root: Draft, alarms: Mapping[str, bool], add: Add) -> None:
+    """Each alarm that is set is one of the catalogue, is set once, and not loosened beyond it."""
+    first: dict[str, Draft] = {}
+    sections = root.parts.get("alarms", [])
+    for draft in (kind for section in sections for kind in section.parts.get("kinds", [])):
+        name = draft.values.get("alarm")
+        if name is None:
+            continue
+        if name not in alarms:
+            near = nearest(name, alarms)
+            template = messages.NO_ALARM_NEAR if near else messages.NO_ALARM
+            message = template.format(written=quoted(name), near=near)
+            add(draft.where("alarm"), join(draft.path, "alarm"), message)
+            continue
+        if first.setdefault(name, draft) is not draft:
+            taken = first[name]
+            message = messages.ALARM_TWICE.format(
+                written=quoted(name), path=taken.path, line=taken.where("alarm").line + 1
+            )
+            add(draft.where("alarm"), join(draft.path, "alarm"), message)
+        if draft.values.get("shelve_max_s") and not alarms[name]:
+            message = messages.NOT_SHELVED.format(written=quoted(name))
+            add(draft.where("shelve_max_s"), join(draft.path, "shelve_max_s"), message)

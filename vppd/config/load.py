@@ -35,7 +35,7 @@ def parse_config(text: bytes | str, file: str, registry: Registry) -> Config:
     complaints = Complaints(file)
     root = read_document(text, complaints)
     draft = Builder(registry, complaints).record(Config, root, "")
-    check_file(draft, complaints)
+    check_file(draft, complaints, registry.alarms)
     complaints.raise_if_any()
     config: Config = draft.record
     return config

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from vppd.config import messages
 from vppd.config.fields import about, number, text
 from vppd.config.sections import (
+    AlarmsConfig,
     ApiConfig,
     DroopConfig,
     GuardsConfig,
@@ -600,6 +601,9 @@ class Config:
         default=None, metadata=about("frequency droop of the plant; absent: none")
     )
     journal: JournalConfig = field(default=JournalConfig(), metadata=about("the tick journal"))
+    alarms: AlarmsConfig = field(
+        default=AlarmsConfig(), metadata=about("alarms, where not as docs/alarms.md has them")
+    )
     metrics: MetricsConfig | None = field(
         default=None, metadata=about("the listener for Prometheus; absent: none")
     )
@@ -616,8 +620,12 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Records of the drivers that are installed, by what the file calls them."""
+    """Records of the drivers that are installed, by what the file calls them.
+
+    `alarms`: which there are, and whether anybody may shelve them.
+    """
 
     links: dict[str, type[LinkConfig]]
     devices: dict[str, type[DeviceConfig]]
     signals: dict[str, type[SignalConfig]]
+    alarms: dict[str, bool] = field(default_factory=dict)

@@ -1,5 +1,5 @@
 """Sections of the configuration that stand for themselves: droop, guards, journal,
-metrics, traces, API.
+alarms, metrics, traces, API.
 """
 
 from dataclasses import dataclass, field
@@ -178,6 +178,75 @@ class JournalConfig:
         if self.key_credential is None or self.key_file is None:
             return []
         return [("key_file", messages.TWO_KEYS)]
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmConfig:
+    """One alarm otherwise than the catalogue has it. What is not given stays as it is there."""
+
+    alarm: str = field(metadata=text("name of the alarm, as docs/alarms.md has it"))
+    priority: str | None = field(
+        default=None,
+        metadata=text("how soon it wants an answer", "critical", "high", "medium", "low"),
+    )
+    on_delay_s: float | None = field(
+        default=None,
+        metadata=number(
+            "s", "how long its condition is there before it is raised", minimum=0.0, maximum=86400.0
+        ),
+    )
+    off_delay_s: float | None = field(
+        default=None,
+        metadata=number(
+            "s", "how long its condition is gone before it ends", minimum=0.0, maximum=86400.0
+        ),
+    )
+    shelve_max_s: float | None = field(
+        default=None,
+        metadata=number(
+            "s",
+            "it may be shelved for at most so long; 0: not at all",
+            minimum=0.0,
+            maximum=604800.0,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmsConfig:
+    """Alarms: how many one operator is shown, and what is set otherwise than by the catalogue."""
+
+    flood_shown_max: int = field(
+        default=10,
+        metadata=number(
+            "",
+            "so many alarms below HIGH are raised in flood_window_s; more are held back",
+            minimum=1.0,
+            maximum=10000.0,
+        ),
+    )
+    flood_window_s: float = field(
+        default=600.0,
+        metadata=number("s", "time in which they are counted", minimum=1.0, maximum=86400.0),
+    )
+    flood_shown_again: int = field(
+        default=5,
+        metadata=number(
+            "",
+            "what was held back is shown when no more than so many came in that time",
+            minimum=0.0,
+            maximum=10000.0,
+        ),
+    )
+    kinds: tuple[AlarmConfig, ...] = field(
+        default=(), metadata=about("alarms that are set otherwise (docs/alarms.md)")
+    )
+
+    def cross_checks(self) -> list[tuple[str, str]]:
+        """What is shown again leaves room for what is new."""
+        if self.flood_shown_again < self.flood_shown_max:
+            return []
+        return [("flood_shown_again", messages.FLOOD_CROSS.format(shown=self.flood_shown_max))]
 
 
 @dataclass(frozen=True, slots=True)

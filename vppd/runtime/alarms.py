@@ -18,6 +18,7 @@ from vppd.journal.writer import JournalWriter
 from vppd.kernels.sums import sum_in_order
 from vppd.ops.alarms.board import Board, Change, Shown
 from vppd.ops.alarms.catalogue import BY_MODE, BY_REASON, REFUSALS, UNIT_ALARMS, Priority, Scope
+from vppd.ops.alarms.settings import BY_CATALOGUE, Settings
 from vppd.ops.alarms.state import State
 from vppd.ops.status import AlarmStatus, Realtime
 from vppd.runtime.loop import Done
@@ -46,6 +47,8 @@ class AlarmFeed:
         Lines of the log that were dropped since the start.
     stopping : callable
         Whether the daemon is on its way to its end, where mode SAFE is no alarm.
+    settings : Settings
+        Priorities, delays and limits of the plant.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class AlarmFeed:
         journal: JournalWriter | None,
         log_lines_dropped: Callable[[], int],
         stopping: Callable[[], bool],
+        settings: Settings = BY_CATALOGUE,
     ) -> None:
         self._params = params
         self._links = tuple(links)
@@ -75,7 +79,8 @@ class AlarmFeed:
                 Scope.UNIT: frozenset(params.ids),
                 Scope.LINK: frozenset(self._gateways),
                 Scope.TASK: frozenset(),
-            }
+            },
+            settings,
         )
         self._range_mw = params.p_max_mw - params.p_min_mw
         self._seen_counts = (0, 0, 0)  # missed ticks, dropped lines, refused peers
@@ -86,6 +91,12 @@ class AlarmFeed:
             self._board.sense("realtime_denied", clock(), present=True, detail="; ".join(denied))
 
     # -- what is seen --------------------------------------------------------------------------
+
+    def go_by(self, settings: Settings) -> None:
+        """Go by other priorities, delays and limits."""
+        now_s = self._clock()
+        self._board.go_by(settings, now_s)
+        self._publish(now_s)
 
     def of_units(self, params: Params, links: Sequence[str]) -> None:
         """Go on with other units, over these links. What is gone has no alarm any more."""

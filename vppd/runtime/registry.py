@@ -16,6 +16,7 @@ from typing import Any
 from vppd.config.schema import DeviceConfig, LinkConfig, Registry, SignalConfig
 from vppd.devices import battery, dnp3_load, modbus_load, mqtt_load, pv
 from vppd.links import dnp3, modbus, mqtt
+from vppd.ops.alarms.catalogue import CATALOGUE
 from vppd.signals import dnp3_outstation, mqtt_agc, replay
 
 
@@ -107,7 +108,8 @@ def installed() -> Registry:
     links: dict[str, type[LinkConfig]] = _records("vppd.links")
     devices: dict[str, type[DeviceConfig]] = _records("vppd.devices")
     signals: dict[str, type[SignalConfig]] = _records("vppd.signals")
-    return Registry(links=links, devices=devices, signals=signals)
+    alarms = {kind.name: kind.shelve_max_s > 0.0 for kind in CATALOGUE}
+    return Registry(links=links, devices=devices, signals=signals, alarms=alarms)
 
 
 def _records(group: str) -> dict[str, type[Any]]:

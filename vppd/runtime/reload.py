@@ -1,8 +1,8 @@
 """A new configuration for a plant that runs: what of it can be taken over, and what is kept.
 
-Units, links, groups, plan, policy and guards may change between two ticks. What a link or a unit
-was made of is compared, so whatever stays the same stays connected. The rest of the file is about
-the process, and takes a restart.
+Units, links, groups, plan, policy, guards and alarms may change between two ticks. What a link or
+a unit was made of is compared, so whatever stays the same stays connected. The rest of the file is
+about the process, and takes a restart.
 """
 
 from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ def what_changes(old: Config, new: Config) -> tuple[str, ...]:
     for name, unit in will.items():
         if name in was and was[name] != unit:
             said += [f"fleet: {name}: {what}" for what in _differences(was[name], unit)]
-    for section in ("links", "groups", "plan", "policy", "guards", "droop"):
+    for section in ("links", "groups", "plan", "policy", "guards", "droop", "alarms"):
         before, after = getattr(old, section), getattr(new, section)
         if before != after:
             said.append(f"{section}: changed")

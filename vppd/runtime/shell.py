@@ -19,6 +19,7 @@ from vppd.core.types import Decision, Image, Params, State
 from vppd.devices.runner import DeviceRunner
 from vppd.journal.schema import Meta
 from vppd.journal.writer import JournalWriter
+from vppd.ops.alarms.settings import settings_of
 from vppd.ops.status import ProductStatus, Realtime
 from vppd.runtime.alarms import AlarmFeed
 from vppd.runtime.clock import TickClock
@@ -87,6 +88,7 @@ class Shell:
             self.params, tuple(unit.device.link for unit in config.fleet), plant.signals,
             clock=clock, utc=utc, realtime=realtime, journal=journal,
             log_lines_dropped=log_lines_dropped, stopping=lambda: self.loop.stopping,
+            settings=settings_of(config.alarms),
         )  # fmt: skip
         self.ticks = TickClock(site.tick_s, clock, config.guards.agc_interval_s)
         self.teller = Teller(
@@ -223,6 +225,7 @@ class Shell:
         self.loop.of_plant(change.params, change.standing, change.plant.devices)
         self.teller.of_plant(change.params, change.plant.devices)
         links = [unit.device.link for unit in change.config.fleet]
+        self.alarms.go_by(settings_of(change.config.alarms))
         self.alarms.of_units(change.params, links)
         if self.scores is not None:
             self.scores.of_units(change.params)

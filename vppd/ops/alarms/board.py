@@ -3,9 +3,10 @@
 Pure but for its own memory: time is passed in, nothing is written. What changes is kept until
 `take_changes` fetches it, for the log and the journal.
 
-Flood control: of the alarms below HIGH no more than `SHOWN_MAX` are raised in any `WINDOW_S`
-(EEMUA 191 and ISA-18.2-2016, 16.4: ten in ten minutes are what one operator can take in). The
-others are suppressed, counted, and shown one by one when it is quieter, the most urgent first.
+Flood control: of the alarms below HIGH no more than `Settings.shown_max` are raised in any
+`window_s` (EEMUA 191 and ISA-18.2-2016, 16.4: ten in ten minutes are what one operator can take
+in). The others are suppressed, counted, and shown one by one when it is quieter, the most urgent
+first.
 """
 
 import math
@@ -15,12 +16,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from vppd.ops.alarms import state as life
-from vppd.ops.alarms.catalogue import FLOOD, KINDS, Kind, Priority, Scope
+from vppd.ops.alarms.catalogue import FLOOD, Kind, Priority, Scope
+from vppd.ops.alarms.settings import BY_CATALOGUE, Settings
 from vppd.ops.alarms.state import NAN, Alarm, State
 
-SHOWN_MAX: Final = 10
-SHOWN_AGAIN_BELOW: Final = 5  # in the window: what was held back comes when it is this quiet
-WINDOW_S: Final = 600.0
 WORDS_MAX: Final = 200  # of a name or a reason
 
 Key = tuple[str, str]
@@ -84,9 +83,16 @@ class Board:
     ----------
     subjects : mapping
         By scope, what there may be alarms of; the plant itself needs none.
+    settings : Settings
+        Priorities, delays, and how many alarms one operator is shown.
     """
 
-    def __init__(self, subjects: Mapping[Scope, frozenset[str]] | None = None) -> None:
+    def __init__(
+        self,
+        subjects: Mapping[Scope, frozenset[str]] | None = None,
+        settings: Settings = BY_CATALOGUE,
+    ) -> None:
+        self._settings = settings
         self._subjects = {Scope.PLANT: frozenset({""})} | dict(subjects or {})
         self._entries: dict[Key, _Entry] = {}
         self._shown: deque[float] = deque()  # instants at which a lesser alarm was raised
@@ -98,6 +104,20 @@ class Board:
     def add_subjects(self, scope: Scope, subjects: Iterable[str]) -> None:
         """Let there be alarms of more subjects: all at once, for ten thousand take their time."""
         self._subjects[scope] = self._subjects.get(scope, frozenset()).union(subjects)
+
+    def go_by(self, settings: Settings, now_s: float) -> None:
+        """Go by other settings, what is raised already, too.
+
+        What has become urgent is held back no more.
+        """
+        self._settings = settings
+        for key, entry in tuple(self._entries.items()):
+            entry.kind = settings.kinds[key[0]]
+        for key, entry in tuple(self._held.items()):
+            if not _is_lesser(entry.kind):
+                self._store(key, entry, life.suppress(entry.alarm, ""), now_s)
+        self._due_s = -math.inf
+        self.elapse(now_s)
 
     # -- what the daemon says ------------------------------------------------------------------
 
@@ -121,7 +141,7 @@ class Board:
         if entry is None:
             if not present:
                 return
-            entry = self._entries[name, subject] = _Entry(KINDS[name])
+            entry = self._entries[name, subject] = _Entry(self._settings.kinds[name])
         if present:
             entry.value, entry.detail, entry.cause = value, detail, cause
         delays = entry.kind.delays
@@ -139,7 +159,7 @@ class Board:
 
     def measure(self, name: str, now_s: float, value: float, *, detail: str = "") -> None:
         """Hold a value against its kind's limit, with the dead band."""
-        kind = KINDS[name]
+        kind = self._settings.kinds[name]
         entry = self._entries.get((name, ""))
         was = entry is not None and entry.alarm.present
         present = life.exceeds(value, kind.limit, kind.dead_band, was=was)
@@ -230,7 +250,7 @@ class Board:
         if len(who) > WORDS_MAX or len(why) > WORDS_MAX:
             raise AlarmError(f"a name or a reason may have {WORDS_MAX} characters")
         name, _, subject = wanted.partition(":")
-        kind = KINDS.get(name)
+        kind = self._settings.kinds.get(name)
         if kind is None or subject not in self._subjects.get(kind.scope, frozenset()):
             raise AlarmError(f"{wanted[:WORDS_MAX]}: there is no such alarm; see docs/alarms.md")
         key = (name, subject)
@@ -262,7 +282,7 @@ class Board:
             return life.suppress(after, entry.cause)
         if not _is_lesser(entry.kind):
             return after
-        if len(self._window(now_s)) >= SHOWN_MAX or self._held:
+        if len(self._window(now_s)) >= self._settings.shown_max or self._held:
             return life.suppress(after, FLOOD.name)
         self._shown.append(now_s)
         return after
@@ -301,12 +321,12 @@ class Board:
 
     def _show_again(self, now_s: float) -> None:
         """Show what was held back, as far as a person can take it in."""
-        if not self._held or len(self._window(now_s)) > SHOWN_AGAIN_BELOW:
+        if not self._held or len(self._window(now_s)) > self._settings.shown_again:
             return
         held = sorted(
             self._held.items(), key=lambda item: (item[1].kind.priority, item[1].alarm.raised_s)
         )
-        for key, entry in held[: SHOWN_MAX - len(self._shown)]:
+        for key, entry in held[: self._settings.shown_max - len(self._shown)]:
             after = life.suppress(entry.alarm, "")
             if after.state is State.UNACKNOWLEDGED:
                 self._shown.append(now_s)
@@ -314,18 +334,18 @@ class Board:
 
     def _count_flood(self, now_s: float) -> None:
         """Raise or end the alarm that says how many are held back."""
-        held, key = len(self._held), (FLOOD.name, "")
+        held, key, flood = len(self._held), (FLOOD.name, ""), self._settings.kinds[FLOOD.name]
         entry = self._entries.get(key)
         if entry is None:
             if not held:
                 return
-            entry = self._entries[key] = _Entry(FLOOD)
+            entry = self._entries[key] = _Entry(flood)
         entry.value = float(held)
-        self._put(key, entry, life.sense(entry.alarm, FLOOD.delays, now_s, present=held > 0), now_s)
+        self._put(key, entry, life.sense(entry.alarm, flood.delays, now_s, present=held > 0), now_s)
 
     def _window(self, now_s: float) -> deque[float]:
-        """Instants of the lesser alarms raised in the last WINDOW_S."""
-        while self._shown and self._shown[0] <= now_s - WINDOW_S:
+        """Instants of the lesser alarms raised in the last `window_s`."""
+        while self._shown and self._shown[0] <= now_s - self._settings.window_s:
             self._shown.popleft()
         return self._shown
 
@@ -333,9 +353,10 @@ class Board:
         """When it is quiet enough for those held back; infinite: there are none."""
         if not self._held:
             return math.inf
-        if len(self._shown) <= SHOWN_AGAIN_BELOW:
+        again = self._settings.shown_again
+        if len(self._shown) <= again:
             return -math.inf
-        return self._shown[-SHOWN_AGAIN_BELOW - 1] + WINDOW_S
+        return self._shown[-again - 1] + self._settings.window_s
 
     def _is_active(self, wanted: str) -> bool:
         name, _, subject = wanted.partition(":")
@@ -349,7 +370,7 @@ def alarm_id(name: str, subject: str) -> str:
 
 
 def _is_lesser(kind: Kind) -> bool:
-    return kind.priority > Priority.HIGH and kind is not FLOOD
+    return kind.priority > Priority.HIGH and kind.name != FLOOD.name
 
 
 def _given(why: str) -> str:

@@ -4,9 +4,11 @@ import math
 import sys
 from pathlib import Path
 
-from vppd.ops.alarms.board import SHOWN_AGAIN_BELOW, SHOWN_MAX, WINDOW_S
 from vppd.ops.alarms.catalogue import CATALOGUE, NO_ALARM, Kind, Priority, Scope
+from vppd.ops.alarms.settings import BY_CATALOGUE
 
+_FLOOD = BY_CATALOGUE
+_MINUTES = _FLOOD.window_s / 60.0
 _SOON = {
     Priority.CRITICAL: "within a minute",
     Priority.HIGH: "within some minutes",
@@ -48,13 +50,28 @@ there is raised anew.
 **First out:** of the alarms of a group, the one that came while none of the others was active is
 marked: it is nearest to the cause.
 
-**Flood:** of the alarms below HIGH at most {SHOWN_MAX} are raised in {WINDOW_S / 60.0:g} minutes.
-More are `suppressed` and counted by `alarm_flood`; when {SHOWN_AGAIN_BELOW} or fewer came in that
+**Flood:** of the alarms below HIGH at most {_FLOOD.shown_max} are raised in {_MINUTES:g} minutes.
+More are `suppressed` and counted by `alarm_flood`; when {_FLOOD.shown_again} or fewer came in that
 time, they are shown, the most urgent and oldest first. CRITICAL and HIGH are never held back.
 
 **Cause:** while `link_lost` is active, the alarms of the units behind that link are suppressed.
 
 **Dead band:** an alarm with a limit ends when its value is below the limit by the dead band.
+
+## Other priorities, delays and limits
+
+What follows is what holds where the configuration says nothing else. It may set priority, delays
+and the longest shelving of each alarm, and the limits of the flood control; `vppd check` refuses a
+name that is not in the catalogue, and a shelving of what may not be shelved. A reload takes it over
+between two ticks, for alarms that are there, too.
+
+```yaml
+alarms:
+  flood_shown_max: 20
+  kinds:
+    - {{alarm: unit_lost, priority: medium, on_delay_s: 30}}
+    - {{alarm: tick_late, off_delay_s: 120, shelve_max_s: 3600}}
+```
 
 ## Catalogue
 """
