@@ -98,6 +98,7 @@ class Simulation:
         What the daemon raises goes through: it is the one thing that must never happen.
         """
         began_s, started = time.monotonic(), datetime.now(UTC)
+        cpu_began_s = time.process_time()
         marker = folder.take(self.out_dir)
         loop = VirtualLoop(START_S)
         collecting = gc.isenabled()
@@ -110,7 +111,8 @@ class Simulation:
             if self._worker is not None:
                 self.errors += self._worker.errors
                 merge(self.out_dir)
-            self._write_run(started, time.monotonic() - began_s)
+            cpu_s = time.process_time() - cpu_began_s
+            self._write_run(started, time.monotonic() - began_s, cpu_s)
         except StuckError as error:
             raise CouldNotRunError(f"virtual time: {error}") from error
         except Exception as error:
@@ -268,7 +270,7 @@ class Simulation:
             frequency=scenario.frequency,
         )
 
-    def _write_run(self, started: datetime, spent_s: float) -> None:
+    def _write_run(self, started: datetime, spent_s: float, cpu_s: float) -> None:
         """Write run.json."""
         scenario = self.scenario
         record = {
@@ -281,6 +283,7 @@ class Simulation:
             "clock": "virtual",
             "processes": 1 if self._worker is None else 2,
             "speedup": round(scenario.duration_s / spent_s, 1),
+            "cpu_s": round(cpu_s, 3),  # of this process: what others on the machine do not change
             "started_utc": started.isoformat(timespec="seconds"),
             "policy": scenario.allocation.policy,
             "checks": asdict(scenario.checks),

@@ -20,7 +20,11 @@ def runs_of_this_file(_folder):
 def results(bench_runs):
     print(f"seed {SEED}")
     folders = {clock: bench_runs[clock].result() for clock in CLOCKS}
-    return {c: json.loads((out / "result.json").read_text()) for c, out in folders.items()}
+    return {
+        clock: json.loads((out / "result.json").read_text())
+        | {"run": json.loads((out / "raw" / "run.json").read_text())}
+        for clock, out in folders.items()
+    }
 
 
 def test_both_say_which_clock_it_was(results):
@@ -45,6 +49,9 @@ def test_the_same_fleet_gets_as_many_setpoints(results):
 
 
 def test_virtual_time_is_faster_and_says_so(results):
-    assert results["virtual"]["timing"]["speedup"] > 1.0
+    virtual = results["virtual"]
+    assert virtual["timing"]["speedup"] == virtual["run"]["speedup"] > 0.0
+    # By its processor time: how long that takes is the machine's affair, when others are on it.
+    assert virtual["run"]["cpu_s"] < DURATION_S / 2.0
     assert results["virtual"]["process"]["rss_mb"] is None
     assert "process.rss_mb" in results["virtual"]["notes"]
