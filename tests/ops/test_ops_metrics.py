@@ -12,7 +12,14 @@ from test_ops_status import ALARM, FULL
 
 from vppd.core.types import Mode, Reason
 from vppd.ops.metrics import TickMetrics, render
-from vppd.ops.status import Benched, FigureStatus, HeadroomStatus, ProductStatus, SignalStatus
+from vppd.ops.status import (
+    AlarmPriority,
+    Benched,
+    FigureStatus,
+    HeadroomStatus,
+    ProductStatus,
+    SignalStatus,
+)
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 ROOT = Path(__file__).parents[2]
@@ -32,6 +39,17 @@ def value(families, family, **labels):
     samples = [s.value for s in families[family].samples if s.labels == labels]
     assert len(samples) == 1, (family, labels, families[family].samples)
     return samples[0]
+
+
+def test_an_alarm_has_the_priority_that_the_plant_gives_it():
+    """Rules of Grafana go by it: an alarm that is set CRITICAL must not wait as a LOW one."""
+    alarm = dataclasses.replace(ALARM, priority="CRITICAL")
+    seen = dataclasses.replace(
+        FULL, alarms=(alarm,), alarm_priorities=(AlarmPriority(alarm.name, "CRITICAL"),)
+    )
+    families = parsed(seen)
+    samples = [s for s in families["vppd_alarms_active"].samples if s.labels["alarm"] == alarm.name]
+    assert [(s.labels["priority"], s.value) for s in samples] == [("CRITICAL", 1.0)]
 
 
 def test_what_the_daemon_knows_is_told_in_base_units():

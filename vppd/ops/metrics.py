@@ -243,8 +243,10 @@ def _alarm_families(status: Status) -> Iterator[Metric]:
         "vppd_alarms_active", "Alarms whose condition is there, hidden ones left out",
         labels=("alarm", "priority"),
     )  # fmt: skip
+    otherwise = {each.name: each.priority for each in status.alarm_priorities}
     for kind in CATALOGUE:
-        family.add_metric((kind.name, kind.priority.name), active[kind.name])
+        priority_name = otherwise.get(kind.name, kind.priority.name)
+        family.add_metric((kind.name, priority_name), active[kind.name])
     yield family
     hidden = sum(alarm.state in HIDDEN for alarm in status.alarms)
     yield _gauge("vppd_alarms_hidden", "Alarms shelved, suppressed or out of service", hidden)

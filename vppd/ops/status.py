@@ -182,6 +182,14 @@ class AlarmStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmPriority:
+    """Priority of an alarm that the configuration sets otherwise than the catalogue."""
+
+    name: str
+    priority: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigStatus:
     """The configuration in force, and how the last reload ended."""
 
@@ -220,6 +228,7 @@ class Status:
     journal: JournalStatus = JournalStatus()
     benched: tuple[Benched, ...] = ()
     alarms: tuple[AlarmStatus, ...] = ()  # shown before hidden, the most urgent first
+    alarm_priorities: tuple[AlarmPriority, ...] = ()  # where not those of the catalogue
     log_lines_dropped: int = 0
     config: ConfigStatus = ConfigStatus()
     schema: int = field(default=SCHEMA)

@@ -17,10 +17,18 @@ from vppd.core.types import I8, EventCode, Image, Mode, Params, Quality, Reason,
 from vppd.journal.writer import JournalWriter
 from vppd.kernels.sums import sum_in_order
 from vppd.ops.alarms.board import Board, Change, Shown
-from vppd.ops.alarms.catalogue import BY_MODE, BY_REASON, REFUSALS, UNIT_ALARMS, Priority, Scope
+from vppd.ops.alarms.catalogue import (
+    BY_MODE,
+    BY_REASON,
+    KINDS,
+    REFUSALS,
+    UNIT_ALARMS,
+    Priority,
+    Scope,
+)
 from vppd.ops.alarms.settings import BY_CATALOGUE, Settings
 from vppd.ops.alarms.state import State
-from vppd.ops.status import AlarmStatus, Realtime
+from vppd.ops.status import AlarmPriority, AlarmStatus, Realtime
 from vppd.runtime.loop import Done
 from vppd.runtime.offload import Offload
 from vppd.signals.base import Signal
@@ -74,6 +82,7 @@ class AlarmFeed:
         self._journal = journal
         self._log_lines_dropped = log_lines_dropped
         self._stopping = stopping
+        self._settings = settings
         self._board = Board(
             {
                 Scope.UNIT: frozenset(params.ids),
@@ -95,6 +104,7 @@ class AlarmFeed:
     def go_by(self, settings: Settings) -> None:
         """Go by other priorities, delays and limits."""
         now_s = self._clock()
+        self._settings = settings
         self._board.go_by(settings, now_s)
         self._publish(now_s)
 
@@ -289,6 +299,14 @@ class AlarmFeed:
         """Every alarm that is not normal, as of now."""
         now_s = self._clock()
         return tuple(_status(shown, now_s) for shown in self._board.snapshot())
+
+    def priorities(self) -> tuple[AlarmPriority, ...]:
+        """Priorities that are not those of the catalogue."""
+        return tuple(
+            AlarmPriority(name, kind.priority.name)
+            for name, kind in self._settings.kinds.items()
+            if kind.priority is not KINDS[name].priority
+        )
 
     def _publish(self, now_s: float) -> None:
         self._board.elapse(now_s)

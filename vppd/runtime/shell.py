@@ -95,6 +95,7 @@ class Shell:
             site.name, self.params, plant.devices, plant.signals, self.ticks, notifier,
             clock=clock, realtime=realtime, journal=journal,
             log_lines_dropped=log_lines_dropped, shadow=shadow, alarms=self.alarms.status,
+            priorities=self.alarms.priorities,
             products=_no_products if self.scores is None else self.scores.status,
         )  # fmt: skip
         self.loop = ControlLoop(

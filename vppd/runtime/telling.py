@@ -21,6 +21,7 @@ from vppd.ops.bench import Bench
 from vppd.ops.counted import counted
 from vppd.ops.events import DecisionLog, JournalLog
 from vppd.ops.status import (
+    AlarmPriority,
     AlarmStatus,
     Benched,
     ConfigStatus,
@@ -84,6 +85,7 @@ class Teller:
         shadow: bool,
         products: Callable[[], tuple[ProductStatus, ...]] = tuple,
         alarms: Callable[[], tuple[AlarmStatus, ...]] = tuple,
+        priorities: Callable[[], tuple[AlarmPriority, ...]] = tuple,
     ) -> None:
         self.config = ConfigStatus()
         self._gone = Gone()
@@ -100,6 +102,7 @@ class Teller:
         self._shadow = shadow
         self._products = products
         self._alarms = alarms
+        self._priorities = priorities
         self._started_s = clock()
         self._log = DecisionLog(params.ids, clock)
         self._journal_log = JournalLog()
@@ -225,6 +228,7 @@ class Teller:
             journal=self._journal_status(),
             benched=self._benched(decision, now_s) if units else (),
             alarms=self._alarms(),
+            alarm_priorities=self._priorities(),
             log_lines_dropped=self._log_lines_dropped(),
             config=self.config,
         )

@@ -22,7 +22,7 @@ export class Charts {
       this.made[id] = new uPlot({
         width: Math.max(200, box.clientWidth), height: Math.max(120, box.clientHeight), legend: { show: false }, tzDate: (t) => uPlot.tzDate(new Date(1000 * t), "Etc/UTC"),
         cursor: { drag: { x: true, y: false }, sync: { key: "time" } }, scales: { x: { time: true }, ...more.scales },
-        axes: [{ ...axis(), space: 64, size: 30, values: (_, at) => at.map((t) => (at[1] - at[0] < 60 ? time(t) : time(t).slice(0, 5))) }, { ...axis(), size: 56 }], series: [{}, ...series],
+        axes: [{ ...axis(), space: (plot, _axis, _min, _max, wide) => (wide > 600 ? 64 : 48), size: 30, values: (_, at) => at.map((t) => (at[1] - at[0] < 60 ? time(t) : time(t).slice(0, 5))) }, { ...axis(), size: 56 }], series: [{}, ...series],
         hooks: { setSelect: [() => { this.zoomed = true; }], ...more.hooks },
       }, [[]].concat(series.map(() => [])), box);
       box.addEventListener("dblclick", () => { this.zoomed = false; this.draw(); });
@@ -67,7 +67,7 @@ export class Charts {
 
   set(id, data, end) {
     const plot = this.made[id];
-    plot.setData(data, !this.zoomed ? false : false);
+    plot.setData(data, false);
     if (!this.zoomed) plot.setScale("x", { min: end - this.window, max: end });
     else plot.redraw(true);
   }

@@ -5,7 +5,7 @@ const ROW = 28, SPARE = 6, LOCKED = 8, SOC_UNKNOWN = 255;
 const COLUMNS = [
   { id: "pick", label: "", wide: false }, { id: "id", label: "unit" }, { id: "kind", label: "kind", wide: true }, { id: "group", label: "group", wide: true },
   { id: "setpoint", label: "set MW", number: true }, { id: "measured", label: "is MW", number: true }, { id: "off", label: "off MW", number: true, wide: true },
-  { id: "soc", label: "SoC %", number: true, wide: true }, { id: "span", label: "in its range", wide: true }, { id: "state", label: "state" },
+  { id: "soc", label: "SoC %", number: true, wide: true }, { id: "span", label: "in its range", wide: true, title: "grey: 0 MW, blue: setpoint, orange: measured" }, { id: "state", label: "state" },
 ];
 
 export class Fleet {
@@ -34,7 +34,7 @@ export class Fleet {
     $("grid-head").replaceChildren(...COLUMNS.map((c) => {
       const cell = element("div", { role: "columnheader", class: `${c.number ? "num" : ""}${c.wide ? " wide-only" : ""}`, "aria-sort": this.sort === c.id ? (this.down ? "descending" : "ascending") : "none" });
       if (c.id === "pick") cell.append(element("input", { type: "checkbox", "aria-label": "Select all shown", id: "pick-all", onchange: (e) => this.pickAll(e.target.checked) }));
-      else cell.append(element("button", { type: "button", "data-sort": c.id, onclick: () => this.by(c.id) }, `${c.label}${this.sort === c.id ? (this.down ? " ▼" : " ▲") : ""}`));
+      else cell.append(element("button", { type: "button", "data-sort": c.id, title: c.title, onclick: () => this.by(c.id) }, `${c.label}${this.sort === c.id ? (this.down ? " ▼" : " ▲") : ""}`));
       return cell;
     }));
   }
@@ -161,7 +161,7 @@ export class Fleet {
     document.querySelectorAll("[data-act]").forEach((b) => {
       const why = b.dataset.act === "why";
       b.disabled = why ? this.selected.size !== 1 : !this.selected.size || !can;
-      b.title = why ? "" : can ? "" : "for an operator: log in";
+      b.title = why ? (b.disabled ? "select one unit" : "") : can ? "" : "for an operator: log in";
     });
   }
 
@@ -219,9 +219,15 @@ export class Fleet {
     if (!u || now - (this.treeAt ?? 0) < 900) return;
     this.treeAt = now;
     for (const node of this.nodes ?? []) {
-      let sum = 0;
-      for (const i of node.units ?? Array(this.n).keys()) sum += Number.isFinite(u.measured[i]) ? u.measured[i] : u.setpoint[i] || 0;
-      text(node.mw, num(sum, 1));
+      let sum = 0, read = 0, count = 0;
+      for (const i of node.units ?? Array(this.n).keys()) {
+        const isRead = Number.isFinite(u.measured[i]);
+        sum += isRead ? u.measured[i] : u.setpoint[i];
+        read += isRead; count++;
+      }
+      // Predictions alone are no measurement; nor is a sum with something unknown in it.
+      text(node.mw, read ? `${read < count ? "≈ " : ""}${num(sum, 1)}` : "–");
+      node.box.title = read < count ? `${count - read} of ${count} not read: counted with their setpoints` : "";
     }
   }
 }

@@ -1,24 +1,32 @@
 // Alarms and the journal.
-import { $, element, day, time } from "./store.js";
+import { $, element, day, num, since, unitOf, words } from "./store.js";
 import { call } from "./link.js";
 import { mark } from "./overview.js";
 
 const HIDDEN = ["suppressed", "shelved", "out_of_service"];
+const SHELF_S = [900, 3600, 14400];
+const reading = (a) => (Number.isFinite(a.value) ? `${+a.value.toPrecision(3)} ${a.unit}`.trim() : "");
 const LEFT_OUT = new Set(["utc_s", "event"]), PAGE = 200;
 
 export class Alarms {
-  constructor(store, toast) { this.store = store; this.toast = toast; $("show-hidden").addEventListener("change", () => this.draw()); }
+  constructor(store, toast) {
+    this.store = store; this.toast = toast; this.shelved = null;
+    $("show-hidden").addEventListener("change", () => this.draw());
+    $("shelve-cancel").addEventListener("click", () => $("shelve").close());
+    $("shelve-form").addEventListener("submit", (event) => { event.preventDefault(); this.shelve(); });
+  }
   draw() {
     const all = this.store.alarms(), open = all.filter((a) => ["unacknowledged", "returned"].includes(a.state)).length, can = this.store.may("operator");
     $("alarm-count").hidden = !open; $("alarm-count").textContent = String(open); $("alarm-count").setAttribute("aria-label", `${open} not acknowledged`);
     const hidden = all.filter((a) => HIDDEN.includes(a.state)).length, shown = all.filter((a) => $("show-hidden").checked || !HIDDEN.includes(a.state));
     $("hidden-count").textContent = `${hidden} hidden`;
-    const key = JSON.stringify([shown.map((a) => [a.id, a.state, a.detail, a.count]), can]);
+    const key = JSON.stringify([shown.map((a) => [a.id, a.state, a.detail, a.count, reading(a)]), can]);
     if (this.drawn === key) return; // a button must not vanish under a finger
     this.drawn = key;
+    const now = this.store.statusUtc();
     if (!shown.length) { $("alarms").replaceChildren(element("p", { class: "none" }, "No alarms.")); return; }
-    const rows = shown.map((a) => element("tr", { "data-key": a.id }, element("td", { class: `p-${a.priority.toLowerCase()}` }, mark(a.priority)), element("td", { class: "mono" }, time(this.store.statusUtc() - a.since_s)),
-      element("td", {}, `${a.first_out ? "first: " : ""}${a.title}${a.subject ? `: ${a.subject}` : ""}`, element("br"), element("small", { class: "hint" }, [a.detail, a.action].filter(Boolean).join(" · "))), element("td", {}, a.state.toLowerCase().replaceAll("_", " "), a.who ? element("small", { class: "hint" }, ` by ${a.who}`) : null),
+    const rows = shown.map((a) => element("tr", { "data-key": a.id }, element("td", { class: `p-${a.priority.toLowerCase()}` }, mark(a.priority)), element("td", { class: "mono" }, since(now - a.since_s, now)),
+      element("td", {}, `${a.first_out ? "first: " : ""}${a.title}${a.subject ? `: ${a.subject}` : ""}`, element("br"), element("small", { class: "hint" }, [a.detail, reading(a), a.action].filter(Boolean).join(" · "))), element("td", {}, a.state.toLowerCase().replaceAll("_", " "), element("small", { class: "hint" }, this.how(a, now))),
       element("td", {}, ...this.buttons(a, can))));
     $("alarms").replaceChildren(element("table", {}, element("thead", {}, element("tr", {}, ...["priority", "since", "alarm", "state", "do"].map((t) => element("th", { scope: "col" }, t)))), element("tbody", {}, ...rows)));
   }
@@ -28,11 +36,34 @@ export class Alarms {
     if (["unacknowledged", "returned"].includes(a.state)) all.push(button("acknowledge", "Acknowledge"));
     if (a.state === "shelved") all.push(button("unshelve", "Unshelve"));
     else if (a.state === "out_of_service") all.push(button("return_to_service", "Return to service"));
-    else if (a.shelve_max_s > 0) all.push(" ", button("shelve", "Shelve 1 h", { for_s: Math.min(3600, a.shelve_max_s), why: "shelved from the console" }));
+    else if (a.shelve_max_s > 0) all.push(" ", element("button", { type: "button", disabled: !can, title: can ? "" : "for an operator: log in", "data-verb": "shelve", "aria-label": `Shelve: ${a.id}`, onclick: () => this.askShelf(a) }, "Shelve…"));
     return all;
+  }
+  // How it came into its state: by whom and why, by which cause, until when.
+  how(a, now) {
+    const parts = [];
+    if (a.who) parts.push(`by ${a.who}${a.why ? `: ${a.why}` : ""}`);
+    if (a.suppressed_by) parts.push(`by ${a.suppressed_by.replaceAll("_", " ")}`);
+    if (a.state === "shelved") parts.push(`until ${since(now + a.shelved_for_s, now)}`);
+    return parts.length ? ` ${parts.join(", ")}` : "";
   }
   async act(id, verb, body) {
     try { await call("POST", `/api/alarms/${encodeURIComponent(id)}/${verb}`, body); } catch (error) { this.toast(error.message); }
+  }
+
+  askShelf(a) {
+    this.shelved = a.id;
+    $("shelve-title").textContent = `Shelve: ${a.title}${a.subject ? `: ${a.subject}` : ""}`;
+    const times = SHELF_S.filter((s) => s < a.shelve_max_s).concat(a.shelve_max_s);
+    $("shelve-for").replaceChildren(...times.map((s) => element("option", { value: s }, s < 3600 ? `${num(s / 60, 0)} min` : `${+(s / 3600).toFixed(1)} h`)));
+    $("shelve-why").value = ""; $("shelve-error").textContent = "";
+    $("shelve").showModal(); $("shelve-why").focus();
+  }
+  async shelve() {
+    try {
+      await call("POST", `/api/alarms/${encodeURIComponent(this.shelved)}/shelve`, { for_s: Number($("shelve-for").value), why: $("shelve-why").value });
+      $("shelve").close();
+    } catch (error) { $("shelve-error").textContent = error.message; }
   }
 }
 
@@ -65,8 +96,4 @@ export class Events {
     $("events").replaceChildren(...found.map((row) => element("tr", {}, element("td", { class: "mono" }, day(row.utc_s)), element("td", {}, String(row.event).replaceAll("_", " ")), element("td", {}, about(row)))));
   }
 }
-const about = (row) => Object.entries(row).filter(([key, value]) => !LEFT_OUT.has(key) && value !== null && value !== "" && value !== "NONE").map(([key, value]) => `${words(key)}: ${Array.isArray(value) ? value.join(", ") : typeof value === "number" && !Number.isInteger(value) ? +value.toFixed(3) : value}${unit(key)}`).join(" · ");
-
-const UNIT = /_(mw|s|hz|pu|pct|us|ms)$/, UNIT_WORDS = { mw: "MW", s: "s", hz: "Hz", pu: "pu", pct: "%", us: "µs", ms: "ms" };
-const words = (key) => key.replace(UNIT, "").replaceAll("_", " ");
-const unit = (key) => (UNIT.test(key) ? ` ${UNIT_WORDS[UNIT.exec(key)[1]]}` : "");
+const about = (row) => Object.entries(row).filter(([key, value]) => !LEFT_OUT.has(key) && value !== null && value !== "" && value !== "NONE").map(([key, value]) => `${words(key)}: ${Array.isArray(value) ? value.join(", ") : typeof value === "number" && !Number.isInteger(value) ? +value.toFixed(3) : value}${unitOf(key) && ` ${unitOf(key)}`}`).join(" · ");

@@ -55,7 +55,7 @@ export class Orders {
 
   draw() {
     const can = this.store.may("operator");
-    $("order-hint").textContent = can ? `You are ${this.store.me.name}. Each order shows what it will do before it is given.` : this.store.me.users ? "Orders are for operators: log in." : "Nobody can give orders here: no users are configured (api.users_file).";
+    $("order-hint").textContent = can ? `You are ${this.store.me.name}. Each order shows what it will do before it is given.` : this.store.me.name ? `Orders are for operators: you are ${this.store.me.name}, ${this.store.me.role}. Log out, and in as an operator.` : this.store.me.users ? "Orders are for operators: log in." : "Nobody can give orders here: no users are configured (api.users_file).";
     document.querySelectorAll("#page-orders button, #page-orders form input, #page-orders form select").forEach((b) => { b.disabled = !can; });
     const plan = this.store.status?.plan;
     if (plan) { $("cap-up").placeholder = String(plan.regulation_capacity_up_mw); $("cap-down").placeholder = String(plan.regulation_capacity_down_mw); }

@@ -1,5 +1,5 @@
 // Tiles, score, plan, what needs attention.
-import { $, element, num, time } from "./store.js";
+import { $, element, num, since, unitOf, words } from "./store.js";
 
 const ACCURACY_S = 900;
 
@@ -57,13 +57,13 @@ export class Overview {
       ["writes, failed", `${io.writes}, ${io.failed_writes}`], ["missed ticks", String(status.timing.missed_ticks)], ["journal", status.journal.error || (status.journal.path ? `${status.journal.ticks} ticks` : "off")],
     ]));
     const rows = this.store.alarms().filter((a) => ["unacknowledged", "acknowledged", "returned"].includes(a.state)).slice(0, 8);
-    $("attention").replaceChildren(...(rows.length ? rows.map((a) => element("li", { class: `p-${a.priority.toLowerCase()}` }, `${mark(a.priority)} ${time(this.store.statusUtc() - a.since_s)} ${a.title}${a.subject ? `: ${a.subject}` : ""}`)) : [element("li", { class: "none" }, "Nothing.")]));
+    $("attention").replaceChildren(...(rows.length ? rows.map((a) => element("li", { class: `p-${a.priority.toLowerCase()}` }, `${mark(a.priority)} ${since(this.store.statusUtc() - a.since_s, this.store.statusUtc())} ${a.title}${a.subject ? `: ${a.subject}` : ""}`)) : [element("li", { class: "none" }, "Nothing.")]));
   }
 }
 
 export const mark = (priority) => ({ CRITICAL: "⬛ critical", HIGH: "▲ high", MEDIUM: "◆ medium", LOW: "● low" })[priority] ?? priority;
 export function table(rows) { return element("table", {}, element("tbody", {}, ...rows.map(([a, b]) => element("tr", {}, element("th", { scope: "row" }, a), element("td", { class: "n" }, b))))); }
 function product(p) {
-  const rows = p.figures.map((f) => [f.name, `${num(f.so_far, 3)} → ${num(f.ends_with, 3)}`]);
+  const rows = p.figures.map((f) => [words(f.name), `${num(f.so_far, 3)} → ${num(f.ends_with, 3)} ${unitOf(f.name)}`]);
   return element("div", {}, element("h3", {}, p.market), p.error ? element("p", { class: "none" }, p.error) : table([["", "so far → if it stays so"], ...rows]));
 }

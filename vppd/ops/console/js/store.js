@@ -78,6 +78,13 @@ export const finite = (x) => (Number.isFinite(x) ? x : null);
 export const num = (x, digits = 1) => (Number.isFinite(x) ? (Math.abs(x) < 0.5 * 10 ** -digits ? 0 : x).toFixed(digits) : "–");
 export const time = (utc) => (utc ? new Date(1000 * utc).toISOString().slice(11, 19) : "–");
 export const day = (utc) => (utc ? new Date(1000 * utc).toISOString().slice(0, 19).replace("T", " ") : "–");
+// Of today only the time, else the day, too: an alarm may be there since yesterday.
+export const since = (utc, now) => (Number.isFinite(utc) && Number.isFinite(now) && day(utc).slice(0, 10) !== day(now).slice(0, 10) ? day(utc) : time(utc));
+// A key of the daemon as people read it, and its unit: `given_up_mwh` is "given up", "MWh".
+const UNIT = /_(mw|mwh|mw_per_min|s|hz|pu|pct|us|ms|eur|eur_per_mwh)$/;
+const UNIT_WORDS = { mw: "MW", mwh: "MWh", mw_per_min: "MW/min", s: "s", hz: "Hz", pu: "pu", pct: "%", us: "µs", ms: "ms", eur: "€", eur_per_mwh: "€/MWh" };
+export const words = (key) => key.replace(UNIT, "").replaceAll("_", " ");
+export const unitOf = (key) => (UNIT.test(key) ? UNIT_WORDS[UNIT.exec(key)[1]] : "");
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) {

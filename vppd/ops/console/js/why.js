@@ -21,7 +21,7 @@ function render(data) {
     const body = lines.length ? lines : [element("div", { class: "none" }, "sets no limit in this tick")];
     return element("div", { class: `gate ${holds ? "holds" : "open"}`, "data-gate": gate }, element("h3", {}, gate), element("b", {}, holds ? `■ holds it: ${unit.held_by}` : "□ open"), ...body);
   });
-  const kept = unit.kept_mw === null ? "" : Math.abs(unit.kept_mw) < 5e-4 ? "It got its share." : `Its limits kept ${num(unit.kept_mw, 3)} MW from it.`;
+  const kept = unit.kept_mw === null ? "" : Math.abs(unit.kept_mw) < 5e-4 ? "It got its share." : `Its limits hold it ${num(Math.abs(unit.kept_mw), 3)} MW ${unit.kept_mw < 0 ? "above" : "below"} its share.`;
   return [
     element("p", {}, `Tick ${data.tick.number}, mode ${data.tick.mode}: setpoint ${num(unit.setpoint_mw, 3)} MW, share ${num(unit.would_mw, 3)} MW. ${kept}`),
     element("div", { class: "gates" }, ...gates), element("pre", { tabindex: "0", "aria-label": "The whole explanation" }, data.text),
