@@ -29,7 +29,7 @@ from console_bench import API
 from processes import free_port
 from websockets.asyncio.client import connect
 
-from benchmarks.console import HAS_CHROMIUM, fleet_page
+from benchmarks.console import FRAMES, HAS_CHROMIUM, fleet_page, scrolled
 from hil import broker, fleet, options
 from hil import rig as bench
 from hil.plumbing import Child, cpu_s
@@ -42,24 +42,6 @@ VIEWERS = (0, 1, 20, 0)  # the last, to tell what drifts from what viewers cost
 PAINT_MAX_S, DAEMON_MAX_PCT, FRAME_MAX_MS = 2.0, 10.0, 16.7
 ONLINE_LEAST = 0.97  # of the units, before it begins
 FRAMES_LEAST = 0.9  # of the ticks, for a viewer
-
-# What a person does: turns the wheel, frame by frame, through all rows.
-FRAMES = 300
-SCROLL = """async () => {
-  const box = document.getElementById('rows'), apart = [], work = [];
-  let last = await new Promise(requestAnimationFrame);
-  for (let k = 0; k < FRAMES; k++) {
-    box.scrollTop = (box.scrollTop + 400) % (box.scrollHeight - box.clientHeight);
-    const began = performance.now();
-    vppd.fleet.paint(); box.offsetHeight;
-    work.push(performance.now() - began);
-    const now = await new Promise(requestAnimationFrame);
-    apart.push(now - last); last = now;
-  }
-  const part = (list, q) => +list.sort((a, b) => a - b)[Math.floor(q * list.length)].toFixed(2);
-  return { frame_p50_ms: part(apart, 0.5), frame_p99_ms: part(apart, 0.99),
-           work_p50_ms: part(work, 0.5), work_p99_ms: part(work, 0.99) };
-}""".replace("FRAMES", str(FRAMES))
 
 
 class DepotRig(Rig):
@@ -216,7 +198,7 @@ async def page(port: int) -> dict[str, Any]:
         devtools = await tab.context.new_cdp_session(tab)
         await devtools.send("Performance.enable")
         before_s = await thread_s(devtools)
-        found = await tab.evaluate(SCROLL)
+        found = await scrolled(tab)
         found["cpu_ms_a_frame"] = round(1e3 * (await thread_s(devtools) - before_s) / FRAMES, 2)
     return {**took, **found}
 

@@ -51,8 +51,8 @@ def test_who_has_not_logged_in_gives_no_order(daemon, anybody, path):
 def test_a_viewer_gives_no_order(daemon, vera):
     answer = vera.preview(kind="emergency_stop")
     assert answer.status == 403
-    assert "for a operator" in answer.data["detail"]
-    assert refused(daemon, who="vera", what="/api/orders/preview", why="for a operator")
+    assert "for an operator" in answer.data["detail"]
+    assert refused(daemon, who="vera", what="/api/orders/preview", why="for an operator")
 
 
 def test_an_operator_proposes_no_plan(otto):

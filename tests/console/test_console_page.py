@@ -45,7 +45,7 @@ WORDS_BROKEN = """[...document.querySelectorAll('main td, main th')].filter(e =>
   if (!e.offsetParent || !e.textContent.trim()) return false;
   if ((e.closest('thead')?.offsetWidth ?? 9) <= 1) return false; // read aloud, not seen
   for (const node of textsOf(e)) {
-    for (const word of node.data.matchAll(/[A-Za-z.]{2,}/g)) {
+    for (const word of node.data.matchAll(/[A-Za-z0-9.:]{2,}/g)) {
       const range = document.createRange();
       range.setStart(node, word.index); range.setEnd(node, word.index + word[0].length);
       const tops = new Set([...range.getClientRects()].map(r => Math.round(r.top)));

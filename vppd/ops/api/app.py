@@ -129,9 +129,7 @@ class Desk:
             return who
         if not who.session:
             raise self.refuse(request, 401, "not logged in")
-        raise self.refuse(
-            request, 403, f"for a {role.name.lower()}; {who.name} is a {who.role.name.lower()}"
-        )
+        raise self.refuse(request, 403, f"for {_a(role)}; {who.name} is {_a(who.role)}")
 
     async def inputs(self) -> Inputs:
         """Inputs of the last tick. Raises HTTPException."""
@@ -150,6 +148,12 @@ class Desk:
         if not answer.get("ok"):
             raise self.refuse(request, 409, str(answer.get("error")))
         return answer
+
+
+def _a(role: Role) -> str:
+    """Say "an operator", "a viewer"."""
+    name = role.name.lower()
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def make_app(desk: Desk) -> FastAPI:

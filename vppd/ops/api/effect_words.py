@@ -32,12 +32,23 @@ def _lines(effect: Effect) -> Iterator[str]:
     if abs(effect.request_change_mw) > NOTHING_MW:
         yield (f"The request becomes {effect.request_mw:.3f} MW ({effect.request_change_mw:+.3f}).")
     yield (
-        f"Not served in the next tick: {effect.unserved_mw:.3f} MW"
-        f" ({effect.unserved_change_mw:+.3f})."
+        f"Not served in the next tick: {_plain(effect.unserved_mw, 3)} MW"
+        f" ({_change(effect.unserved_change_mw, 3)})."
     )
+    up, down = effect.promise_up_change_mw, -effect.promise_down_change_mw
     yield (
         f"Promised for 15 min: +{effect.promise_up_mw:.1f}/-{effect.promise_down_mw:.1f} MW"
-        f" ({effect.promise_up_change_mw:+.1f}/{-effect.promise_down_change_mw:+.1f}), of"
+        f" ({_change(up, 1)}/{_change(down, 1)}), of"
         f" +{effect.capacity_up_mw:g}/-{effect.capacity_down_mw:g} MW sold."
     )
     yield f"Mode: {Mode(effect.mode).name}."
+
+
+def _plain(mw: float, digits: int) -> str:
+    """Round, without the sign of a zero."""
+    return f"{round(mw, digits) + 0.0:.{digits}f}"
+
+
+def _change(mw: float, digits: int) -> str:
+    """Round, with a sign: `+0.4`; of what rounds to nothing `±0`."""
+    return f"{mw:+.{digits}f}" if round(mw, digits) else "±0"
