@@ -7,7 +7,7 @@ import pytest
 from vppd.core.effect import Effect
 from vppd.ops.api.effect_words import effect_words
 
-NOTHING = Effect(**{f.name: 0 if f.type in (int, "int") else 0.0 for f in dataclasses.fields(Effect)})
+NOTHING = Effect(**dict.fromkeys((f.name for f in dataclasses.fields(Effect)), 0))
 
 
 def test_what_does_not_change_is_told_as_such():
