@@ -26,8 +26,10 @@ NICE: Final = 5
 REQUESTS_PER_S, REQUESTS_BURST = 50.0, 400.0
 LOGINS_PER_S, LOGINS_BURST = 0.1, 10.0
 AUDITS_PER_S, AUDITS_BURST = 2.0, 100.0
+KIND_PER_S, KIND_BURST = 0.5, 20.0  # of one client, for one reason
 CONNECTIONS_MAX: Final = 500
 WEBSOCKET_MAX: Final = 1024
+QUOTE: Final = "'"
 LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 ANY: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
 PastEvents = Callable[[Path], list[dict[str, Any]]]
@@ -93,16 +95,22 @@ def names_of(settings: Settings) -> frozenset[str]:
 
 
 class Audit:
-    """Tells the daemon of what was refused; of a flood, how many more there were."""
+    """Tells the daemon of what was refused; of a flood, how many more there were.
+
+    A flood of one client for one reason uses up a part of what is told, so that nobody hides what
+    he is after in noise.
+    """
 
     def __init__(self, link: DaemonLink, clock: Callable[[], float]) -> None:
         self._link = link
         self._rate = Rate(clock, AUDITS_PER_S, AUDITS_BURST)
+        self._kinds = Rate(clock, KIND_PER_S, KIND_BURST)
         self._more = 0
 
     def __call__(self, *, who: str, client: str, what: str, why: str, alarm: bool = True) -> None:
         """Tell of one refusal; `alarm` false: nothing that anybody need look into."""
-        if not self._rate.allows(""):
+        kind = f"{client} {who} {why.partition(QUOTE)[0][:40]}"  # what is quoted, others choose
+        if not (self._kinds.allows(kind) and self._rate.allows("")):
             self._more += 1
             return
         more = f" (and {self._more} more before it)" if self._more else ""
