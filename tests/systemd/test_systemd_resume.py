@@ -170,7 +170,11 @@ def test_no_step_over_the_ramp(running, kills):
         p_mw, sent = decision.p_setpoint_mw, decision.send != 0
         room_mw = params.ramp_up_mw_per_s * (image.now_s - last_s) + 1e-9
         over = sent & (np.abs(p_mw - last_mw) > room_mw)
-        assert not over.any(), [params.ids[i] for i in np.flatnonzero(over)]
+        assert not over.any(), [
+            f"{params.ids[i]} in tick {decision.tick}: {last_mw[i]} to {p_mw[i]} MW in"
+            f" {image.now_s - last_s[i]:.3f} s; {params.ramp_up_mw_per_s[i]} MW/s"
+            for i in np.flatnonzero(over)
+        ]
         last_mw, last_s = np.where(sent, p_mw, last_mw), np.where(sent, image.now_s, last_s)
         if not daemons or params is not daemons[-1]:
             daemons.append(params)
