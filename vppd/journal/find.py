@@ -16,14 +16,13 @@ from vppd.journal.instant import (
     instant_s,
     utc_text,
 )
-from vppd.journal.pieces import Tick
 from vppd.journal.reader import (
     EventRecord,
     Record,
     TickRecord,
     read,
 )
-from vppd.journal.rerun import WholeTick, rerun
+from vppd.journal.rerun import Tick, WholeTick, rerun
 from vppd.journal.scan import Progress, segments
 
 SHOWN_S: Final = 1e-3  # instants are printed to the millisecond: a copy of one is its tick
