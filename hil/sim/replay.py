@@ -6,7 +6,7 @@ from hil.measure.journal import JournalError, Replay
 from vppd.core.tick import tick
 from vppd.journal import errors
 from vppd.journal.replay import replay as replay_journal
-from vppd.journal.verify import verify
+from vppd.journal.verify import Verification
 
 
 def replay(journal: Path) -> Replay:
@@ -15,8 +15,9 @@ def replay(journal: Path) -> Replay:
     Raises JournalError if it cannot be said how that went.
     """
     try:
-        fault = verify(journal).fault
-        told = replay_journal(journal, tick)
+        proof = Verification(journal)
+        told = replay_journal(journal, tick, proof=proof)
+        fault = proof.report().fault
     except errors.JournalError as error:
         raise JournalError(f"vppd replay: {error}") from error
     return Replay(

@@ -72,7 +72,7 @@ def test_damage_is_told_the_same(journal, tmp_path):
 
 
 def test_a_bug_in_the_core_comes_out_where_it_is_asked_for(journal):
-    with pytest.raises(ValueError, match="tick 0"):
+    with pytest.raises(JournalError, match=r"vppj: tick 0: the core does not take it: tick 0"):
         replay(journal, stale_core, processes=2)
 
 

@@ -80,6 +80,8 @@ def test_an_interval_runs_and_ends():
     ((utc_s, event, fields),) = bench.events
     assert (utc_s, event) == (BEGIN_S + 300.3, INTERVAL_SCORED)
     assert (fields["market"], fields["scored_s"], fields["whole"]) == ("pjm-2025-10", 300.0, True)
+    given = {name: value for name, value in fields.items() if name.startswith("param_")}
+    assert given == {"param_capacity_mw": 20.0, "param_sample_s": 2.0}  # without prices
     # Samples of every other second; the tick at 99.5 is in force at 100, so 51 of 150 are off.
     assert fields["score_score"] == pytest.approx(1.0 - 51 * 3.0 / (150 * 20.0))
     assert score(status).last == fields["score_score"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vppd.market.settlement.energy import UnitSeries
-from vppd.runtime.report.energy import by_kind
+from vppd.runtime.report.energy import Part, by_kind
 from vppd.runtime.report.write import _net
 
 NONE = np.zeros(0)
@@ -29,7 +29,7 @@ def silent(name):
 
 def told(*units, since_s=0.0):
     kinds = {each.id: each.id[:-1] for each in units}
-    return by_kind(SimpleNamespace(units=units), kinds, since_s, 3600.0)
+    return by_kind([Part(SimpleNamespace(units=units), since_s, 3600.0)], kinds)
 
 
 def test_who_gives_and_who_takes_are_summed_by_kind():

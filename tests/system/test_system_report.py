@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_system_score import SECONDS, journal_of, vppd
+from test_system_score import SECONDS, UTC_S, journal_of, vppd
 
 from vppd.core.types import Quality
 from vppd.runtime.report.svg import COLUMNS, Line, chart, nice_step, thinned
@@ -54,11 +54,15 @@ def page_of(journal: Path, out: Path, *arguments: object) -> Page:
     return page
 
 
+def figure(name: str, told: str) -> str:
+    """A figure that `vppd score` tells, as the page has it."""
+    return f"{float(re.search(rf'^{name} +([0-9.]+)', told, re.M)[1]):.4f}"
+
+
 def test_the_page_has_what_the_commands_say(journal, tmp_path):
     page = page_of(journal, tmp_path / "day.html", "--market", "pjm-2025-10")
     told = vppd("score", journal, "--market", "pjm-2025-10").stdout
-    scored = re.search(r"^score +([\d.]+)", told, re.M)
-    assert f"{float(scored[1]):.4f}" in page.text
+    assert figure("score", told) in page.text
     lost = re.search(r"lost ([\d.]+) MW.s", vppd("attribute", journal).stdout)
     assert f"{float(lost[1]):,.1f} MW·s" in page.text
     head = re.search(r"^head (\w+)", vppd("verify", journal).stdout, re.M)
@@ -101,6 +105,85 @@ def test_bad_data_is_told_by_unit(tmp_path):
     assert row, quality
     alarms = page.text.partition("Events and alarms")[2]
     assert "UNIT_LOST" in alarms
+
+
+def unheard(k, image):
+    """No AGC value comes in the first 40 s, and unit 0 is first read 90 s after the start."""
+    p_meas_mw = image.p_meas_mw.copy()
+    p_meas_mw[0] = np.nan if k < 90 else p_meas_mw[0]
+    silent = {"agc_pu": np.nan, "agc_received_s": np.nan} if k < 40 else {}
+    return dataclasses.replace(image, p_meas_mw=p_meas_mw, **silent)
+
+
+def test_a_day_that_begins_unknown_is_scored_from_where_it_is_known(tmp_path):
+    journal = journal_of(tmp_path / "journal", unheard)
+    page = page_of(journal, tmp_path / "day.html", "--market", "pjm-2025-10")
+    assert "Not scored" not in page.text
+    assert (
+        "Scored from 2001-09-09T01:48:10.000Z to 2001-09-09T02:06:40.000Z,"
+        " the longest part that can be: signal_mw is not finite in row 0" in page.text
+    )
+    told = vppd("score", journal, "--market", "pjm-2025-10", "--since", "+90").stdout
+    assert figure("score", told) in page.text
+
+
+def test_a_day_with_a_gap_is_scored_in_its_longest_part(tmp_path):
+    journal = journal_of(tmp_path / "journal", skip=range(400, 500))
+    page = page_of(journal, tmp_path / "day.html", "--market", "pjm-2025-10")
+    assert "Scored from 2001-09-09T01:55:00.000Z to" in page.text
+    assert "a gap: no tick from 2001-09-09T01:53:19" in page.text
+    refused = page_of(journal, tmp_path / "day.html", "--market", "caiso")
+    assert "Not scored: a gap: no tick from" in refused.text
+    assert "one interval takes 900 s" in refused.text
+
+
+def test_notes_of_a_score_stand_on_the_page_and_counts_have_no_decimals(journal, tmp_path):
+    words = ("--market", "cn-north-two-rules", "--param", "rated_mw=60")
+    page = page_of(journal, tmp_path / "day.html", *words)
+    assert re.search(r"\bcommands \s*\d+ ", page.text), page.text
+    assert "outcome" in page.text
+    page = page_of(journal, tmp_path / "day.html", "--market", "pjm-2025-10", "--until", "+700")
+    assert "The last 100 s fill no interval of 300 s: not scored." in page.text
+
+
+def test_a_damaged_journal_has_its_page_that_says_so(tmp_path):
+    """One bit of a record in the middle is another: what is before it, and after its segment."""
+    journal = journal_of(tmp_path / "journal")
+    (segment,) = journal.glob("*.vppj")
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 4
+    segment.write_bytes(data)
+    out = tmp_path / "day.html"
+    done = vppd("report", journal, "--out", out, "--market", "pjm-2025-10")
+    assert (done.exit_code, done.stdout) == (1, f"{out}\n")
+    assert done.stderr.startswith(f"vppd: DOES NOT HOLD: {segment.name}: record ")
+    page = Page(out.read_text())
+    assert "does not hold" in page.text
+    assert "Not scored" not in page.text  # nine minutes are whole
+
+
+def test_what_was_scored_live_is_scored_by_the_same_parameters(tmp_path):
+    """A product of the configuration may need more than its name."""
+    journal = journal_of(tmp_path / "journal", events=[
+        ("interval_scored", {"market": "cn-north-two-rules", "param_rated_mw": 60.0}),
+        ("interval_scored", {"market": "cn-jiangsu"}),  # of a journal without its parameters
+    ])  # fmt: skip
+    page = page_of(journal, tmp_path / "day.html")
+    told = vppd("score", journal, "--market", "cn-north-two-rules", "--param", "rated_mw=60").stdout
+    assert figure("kp", told) in page.text
+    assert "Not scored: cn-jiangsu needs --param rated_mw=" in page.text
+
+
+def test_units_may_change_within_a_day(tmp_path):
+    """A reload takes on others: energy and quality are told of all, by their names."""
+    folder = tmp_path / "journal"
+    journal_of(folder, seconds=600)
+    journal_of(folder, seconds=600, since_s=UTC_S + 600.0, ids=("u1", "u2", "new"))
+    page = page_of(folder, tmp_path / "day.html")
+    assert re.search(r"units \s*4 ", page.text)
+    energy = page.text.partition("Energy by kind")[2].partition("Events and alarms")[0]
+    kinds = re.findall(r"(\w+) \s*(\d+) \s*−?[\d.]+ ", energy)
+    assert sum(int(n) for _, n in kinds) == 4, energy
 
 
 @pytest.mark.parametrize(

@@ -55,15 +55,18 @@ def csv_of(path: Path, rows: int = SECONDS, name: str = "signal_mw") -> Path:
     return path
 
 
-def journal_of(folder: Path, changes=lambda _k, image: image, base_mw=2.0, skip=()) -> Path:
-    """A journal of the real core at 1 s: three units with a basepoint each."""
-    params = core_params()
+def journal_of(
+    folder: Path, changes=lambda _k, image: image, base_mw=2.0, skip=(), seconds=SECONDS,
+    since_s=UTC_S, ids=("u0", "u1", "u2"), events=(),
+) -> Path:  # fmt: skip
+    """A journal of the real core at 1 s: three units with a basepoint each; at its end, events."""
+    params = dataclasses.replace(core_params(), ids=ids)
     writer = JournalWriter(
-        folder, params, About("site", "c0ffee"), utc_s=UTC_S, inline=True, sync=False
+        folder, params, About("site", "c0ffee"), utc_s=since_s, inline=True, sync=False
     )
     state = initial_state(params)
     zeros = [0] * (len(dataclasses.fields(Meta)) - 1)
-    for k in range(SECONDS + 1):
+    for k in range(seconds + 1):
         if k in skip:
             continue
         image = changes(k, dataclasses.replace(
@@ -75,8 +78,10 @@ def journal_of(folder: Path, changes=lambda _k, image: image, base_mw=2.0, skip=
             p_meas_mw=np.full(3, base_mw + float(plant_mw(np.array(k))) / 3.0),
         ))  # fmt: skip
         after, decision = tick(state, image, params)
-        assert writer.put(Meta(UTC_S + k, *zeros), state, image, decision)
+        assert writer.put(Meta(since_s + k, *zeros), state, image, decision)
         state = after
+    for event, told in events:
+        assert writer.put_event(since_s + seconds, event, **told)
     assert writer.close()
     return folder
 

@@ -208,12 +208,12 @@ def report(
     Exits with 1 where the journal does not hold; the page says what.
     """
     from vppd.journal.instant import InstantError
-    from vppd.runtime.report import write
+    from vppd.runtime.report import gather, write
 
     try:
         with journal_errors(hint=""), progress_bar("reading") as progress:
-            span = write.span_of(journal, f"{day:%Y-%m-%d}" if day else None, since, until)
-            found = write.made(journal, span, markets, words, progress)
+            span = gather.span_of(journal, f"{day:%Y-%m-%d}" if day else None, since, until)
+            found = gather.made(journal, span, markets, words, progress)
     except (InstantError, ValueError) as error:
         fail(str(error), EXIT_BAD)
     try:

@@ -21,9 +21,8 @@ from vppd.core.types import (
     WriteResult,
 )
 from vppd.journal.errors import DamageError
-from vppd.journal.pieces import Tick
 from vppd.journal.reader import SegmentEnd, SegmentStart, read
-from vppd.journal.rerun import WholeTick, rerun
+from vppd.journal.rerun import Tick, WholeTick, rerun
 from vppd.journal.scan import Ending, Progress
 
 Row = dict[str, Any]

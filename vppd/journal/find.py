@@ -16,14 +16,13 @@ from vppd.journal.instant import (
     instant_s,
     utc_text,
 )
-from vppd.journal.pieces import Tick
 from vppd.journal.reader import (
     EventRecord,
     Record,
     TickRecord,
     read,
 )
-from vppd.journal.rerun import WholeTick, rerun
+from vppd.journal.rerun import Tick, WholeTick, rerun
 from vppd.journal.scan import Progress, segments
 
 SHOWN_S: Final = 1e-3  # instants are printed to the millisecond: a copy of one is its tick
@@ -84,22 +83,26 @@ def find(path: Path, asked: Instant, tick: Tick, *, progress: Progress | None = 
     )  # fmt: skip
 
 
-def span_s(path: Path) -> tuple[float, float]:
-    """UTC of the first and of the last tick of a journal. Raises as `find`."""
-    marks = _marks(path)
+def span_s(path: Path, *, skip_damaged: bool = False) -> tuple[float, float]:
+    """UTC of the first and of the last tick of a journal. Raises as `find`.
+
+    With `skip_damaged`, of those that can be read.
+    """
+    marks = _marks(path, skip_damaged)
     return marks[0].utc_s, _last_tick(marks[-1].path).meta.utc_s
 
 
-def _marks(path: Path) -> list[_Mark]:
-    marks = [mark for part in segments(path) if (mark := _mark(part)) is not None]
+def _marks(path: Path, skip_damaged: bool = False) -> list[_Mark]:
+    found = (_mark(part, skip_damaged) for part in segments(path))
+    marks = [mark for mark in found if mark is not None]
     if not marks:
         raise NoTickError(f"{path}: no whole tick in this journal")
     return marks
 
 
-def _mark(path: Path) -> _Mark | None:
+def _mark(path: Path, skip_damaged: bool) -> _Mark | None:
     shadow: bool | None = None
-    for record in read(path):
+    for record in read(path, skip_damaged=skip_damaged):
         if isinstance(record, EventRecord) and record.event == "start":
             shadow = bool(record.fields.get("shadow"))
         if isinstance(record, TickRecord):

@@ -19,9 +19,8 @@ import numpy as np
 from vppd.core.types import EventCode, Mode, Params, Policy, Reason, Verdict
 from vppd.journal import tables
 from vppd.journal.errors import DamageError
-from vppd.journal.pieces import Tick
 from vppd.journal.reader import EventRecord, SegmentEnd, SegmentStart, TickRecord, read
-from vppd.journal.rerun import WholeTick, rerun
+from vppd.journal.rerun import Tick, WholeTick, rerun
 from vppd.journal.rolled import LAST, SUFFIX, damage_path, is_written
 from vppd.journal.scan import Ending, Progress, moved_by, segments
 from vppd.journal.tables import TABLES, Column, Kind, word_of

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from vppd.core.types import Decision, Image, Params, State
+from vppd.core.types import State
 from vppd.journal.chain_check import CheckedSegment, SegmentCheck, Sought
 from vppd.journal.compare import Compare, Difference
 from vppd.journal.errors import JournalError
 from vppd.journal.header import Header
-from vppd.journal.reader import SegmentEnd, SegmentStart, StateRecord, TickRecord, read_segment
+from vppd.journal.reader import SegmentEnd, SegmentStart, read_segment
+from vppd.journal.rerun import Tick, WholeTick, rerun
 from vppd.journal.scan import Frame, Progress, SegmentScan, Tail, moved_by
-
-Tick = Callable[[State, Image, Params], tuple[State, Decision]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +66,11 @@ def added(last: int, counter: int) -> int:
 class _Segment:
     """A segment on its way."""
 
-    def __init__(self, job: Job, watch: "_Watch") -> None:
-        self._job, self._watch = job, watch
+    def __init__(self, watch: "_Watch") -> None:
+        self._watch = watch
         self._header: Header | None = None
         self._compare: Compare
         self._state: State | None = None
-        self._recorded: StateRecord | None = None
         self._opening: Opening | None = None
         self._ticks = self._differing = self._runs = 0
         self._missed_first = self._missed_last = self._missed = 0
@@ -82,34 +80,28 @@ class _Segment:
         self._header = record.header
         self._compare = Compare(record.path.name, record.header)
 
-    def state(self, record: StateRecord) -> None:
-        self._recorded = record
-
-    def tick(self, record: TickRecord, header: Header) -> None:
-        number, counter = record.image.tick, record.meta.missed_ticks
-        before = self._start_of(number)
+    def tick(self, step: WholeTick) -> None:
+        counter = step.record.meta.missed_ticks
         if self._ticks == 0:
             self._missed_first = self._missed_last = counter
         self._missed += added(self._missed_last, counter)
         self._missed_last = counter
-        self._state, decision = self._job.tick(before, record.image, header.params)
+        self._look_at_start(step)
+        self._state = step.after
         self._ticks += 1
-        self._note(self._compare.decision(number, record.decision, decision))
+        self._note(step.difference)
 
-    def _start_of(self, number: int) -> State:
-        """State that this tick starts from: the carried one, or the recorded one."""
-        carried, recorded, self._recorded = self._state, self._recorded, None
+    def _look_at_start(self, step: WholeTick) -> None:
+        """Hold a state that was recorded against the one that was carried there."""
+        recorded, carried, number = step.recorded, step.carried, step.record.image.tick
         if recorded is None:
-            if carried is None:
-                raise JournalError(f"tick {number} has no state to start from")
-            return carried
+            return
         if carried is None:
             self._opening = Opening(number, recorded.state, recorded.continues)
         elif recorded.continues:
             self._note(self._compare.state(number, recorded.state, carried))
         else:
             self._runs += 1
-        return recorded.state
 
     def _note(self, difference: Difference | None) -> None:
         if difference is not None:
@@ -163,16 +155,12 @@ def _no_search_for_cycles() -> Iterator[None]:
 def piece_of(job: Job, progress: Progress | None = None) -> Piece:
     """Replay one segment. Raises as `read`."""
     watch = _Watch(job.sought)
-    segment = _Segment(job, watch)
-    header: Header | None = None
+    segment = _Segment(watch)
     moved = moved_by(progress, 0, job.path.stat().st_size)
-    for record in read_segment(job.path, job.skip_damaged, moved, watch):
-        if isinstance(record, TickRecord) and header is not None:
-            segment.tick(record, header)
-        elif isinstance(record, StateRecord):
-            segment.state(record)
+    for record in rerun(read_segment(job.path, job.skip_damaged, moved, watch), job.tick):
+        if isinstance(record, WholeTick):
+            segment.tick(record)
         elif isinstance(record, SegmentStart):
-            header = record.header
             segment.begin(record)
         elif isinstance(record, SegmentEnd):
             return segment.piece(record)

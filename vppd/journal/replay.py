@@ -6,7 +6,8 @@ from pathlib import Path
 from vppd.core.types import State
 from vppd.journal.compare import Compare, Difference
 from vppd.journal.header import Header
-from vppd.journal.pieces import Job, Opening, Piece, Tick, added, pieces
+from vppd.journal.pieces import Job, Opening, Piece, added, pieces
+from vppd.journal.rerun import Tick
 from vppd.journal.scan import Ending, Progress, Tail, segments, ticks_after
 from vppd.journal.verify import Verification
 

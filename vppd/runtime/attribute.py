@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vppd.core.response import Foresight
 from vppd.core.tick import tick_foreseen
-from vppd.core.types import State
-from vppd.journal.errors import JournalError, NoTickError
+from vppd.core.types import Decision, Image, Params, State
+from vppd.journal.errors import NoTickError
 from vppd.journal.find import span_s
-from vppd.journal.header import Header
 from vppd.journal.instant import InstantError
-from vppd.journal.reader import SegmentStart, StateRecord, TickRecord, read
+from vppd.journal.reader import Record, SegmentEnd, read
+from vppd.journal.rerun import WholeTick, rerun
 from vppd.journal.scan import Progress
 from vppd.market.attribution import NOTHING_FOLLOWED, PLANT, Lost, attribute
 from vppd.market.blame import Blame, Tally
@@ -20,6 +21,7 @@ from vppd.market.causes import WORDS, Cause
 from vppd.runtime.score_journal import GAP_TICKS, GRID_S, asked_utc_s
 
 SCHEMA: Final = 1
+NOTHING: Final = "nothing of the journal lies between --since and --until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,7 @@ class Attribution:
 class _Pending:
     """A tick that waits for the next one: until then it counts."""
 
-    header: Header
-    record: TickRecord
+    step: WholeTick
     lost: Lost | None
 
 
@@ -50,68 +51,90 @@ def attributed(
     InstantError
         `since` or `until` is none, or nothing lies between them.
     JournalError
-        As `journal.reader.read`.
+        As `journal.rerun.rerun`.
     """
-    first_s, last_s = span_s(path)
-    since_s = max(first_s, asked_utc_s(since, first_s, last_s, first_s))
-    until_s = min(last_s, asked_utc_s(until, first_s, last_s, last_s))
-    if not since_s < until_s:
-        raise InstantError("nothing of the journal lies between --since and --until")
-    run = _Run(since_s, until_s)
-    for record in read(path, progress=progress):
-        if isinstance(record, SegmentStart):
-            run.header = record.header
-        elif isinstance(record, StateRecord):
-            run.take(record)
-        elif isinstance(record, TickRecord):
-            if record.meta.utc_s >= until_s + GRID_S:
-                break
-            run.tick(record)
-    run.end()
-    return Attribution(run.tally.blame(), since_s, until_s)
+    since_s, until_s = -math.inf, math.inf
+    if since is not None or until is not None:
+        first_s, last_s = span_s(path)
+        since_s = asked_utc_s(since, first_s, last_s, first_s)
+        until_s = asked_utc_s(until, first_s, last_s, last_s)
+        if not max(first_s, since_s) < min(last_s, until_s):
+            raise InstantError(NOTHING)
+    log = LossLog(since_s, until_s)
+    for record in rerun(read(path, progress=progress), log.tick):
+        log.add(record)
+        if log.over:
+            break
+    return log.attribution()
 
 
-class _Run:
-    """A journal on its way through the core."""
+class LossLog:
+    """The losses of each tick, while a journal is run again with `tick`.
 
-    def __init__(self, since_s: float, until_s: float) -> None:
-        self.tally = Tally()
-        self.header: Header | None = None
+    `since_s`, `until_s`: of the stretch that counts, UTC.
+    """
+
+    def __init__(self, since_s: float = -math.inf, until_s: float = math.inf) -> None:
+        self.over = False  # the stretch is: nothing counts any more
+        self._tally = Tally()
         self._span_s = since_s, until_s
-        self._state: State | None = None
+        self._foresight: Foresight | None = None
         self._follow = NOTHING_FOLLOWED
+        self._first_s = self._last_s = math.nan
         self._waits: _Pending | None = None
 
-    def take(self, record: StateRecord) -> None:
-        """Take the recorded state where it is not what the tick before handed on."""
-        if self._state is None or not record.continues:
-            self._state, self._follow = record.state, NOTHING_FOLLOWED
+    def tick(self, state: State, image: Image, params: Params) -> tuple[State, Decision]:
+        """Run a tick as the core does, and keep what it foresaw for the `add` that follows."""
+        after, decision, self._foresight = tick_foreseen(state, image, params)
+        return after, decision
 
-    def tick(self, record: TickRecord) -> None:
-        """Run one tick again; count the one before it, until now."""
-        if self.header is None or self._state is None:
-            raise JournalError(f"tick {record.image.tick} has no state to start from")
-        before, params = self._state, self.header.params
-        self._state, decision, foreseen = tick_foreseen(before, record.image, params)
+    def add(self, record: Record | WholeTick) -> None:
+        """Take in one record; count the tick before, until this one."""
+        if isinstance(record, SegmentEnd) and record.tail.followed:
+            self._follow = NOTHING_FOLLOWED  # ticks are missing there
+        elif isinstance(record, WholeTick) and not self.over:
+            self._add_tick(record)
+
+    def _add_tick(self, step: WholeTick) -> None:
+        utc_s = step.record.meta.utc_s
+        if utc_s >= self._span_s[1] + GRID_S:
+            self.over = True
+            return
+        if step.recorded is not None and not step.recorded.continues:
+            self._follow = NOTHING_FOLLOWED
         lost, self._follow = attribute(
-            before, self._state, record.image, params, decision, self._follow, foreseen
-        )
-        self._count(record.meta.utc_s)
-        self._waits = _Pending(self.header, record, lost)
+            step.before, step.after, step.record.image, step.header.params, step.decision,
+            self._follow, self._foresight,
+        )  # fmt: skip
+        self._count(utc_s)
+        self._waits = _Pending(step, lost)
+        self._first_s = utc_s if math.isnan(self._first_s) else self._first_s
+        self._last_s = utc_s
 
-    def end(self) -> None:
-        """Count the last tick up to the end of the stretch."""
+    def attribution(self) -> Attribution:
+        """All of it: the last tick counts up to the end of the stretch.
+
+        Raises
+        ------
+        NoTickError, InstantError
+            There is no tick, or no time between any.
+        """
         if self._waits is None:
             raise NoTickError("no whole tick in this journal")
-        self._count(self._span_s[1])
+        since_s, until_s = max(self._first_s, self._span_s[0]), min(self._last_s, self._span_s[1])
+        if not since_s < until_s:
+            raise InstantError(NOTHING)
+        self._count(until_s)
+        self._waits = None
+        return Attribution(self._tally.blame(), since_s, until_s)
 
     def _count(self, now_s: float) -> None:
         """Count the tick that waits, as far as it lies within the stretch."""
         if self._waits is None:
             return
         waits = self._waits
-        at_s = waits.record.meta.utc_s
-        tick_s = waits.header.params.tick_s
+        at_s = waits.step.record.meta.utc_s
+        tick_s = waits.step.header.params.tick_s
         longest_s = max(GRID_S, GAP_TICKS * tick_s)
         lasts_s = now_s - at_s
         # After a gap nobody knows what the plant did; a clock that was set back says nothing.
@@ -127,11 +150,11 @@ class _Run:
 
     def _add(self, waits: _Pending, dt_s: float, *, known: bool) -> None:
         if not known or waits.lost is None:
-            self.tally.skip(dt_s)
+            self._tally.skip(dt_s)
             return
-        image = waits.record.image
+        image = waits.step.record.image
         sold_mw = image.regulation_capacity_up_mw, image.regulation_capacity_down_mw
-        self.tally.add(waits.header.params.ids, waits.lost, dt_s, sold_mw)
+        self._tally.add(waits.step.header.params.ids, waits.lost, dt_s, sold_mw)
 
 
 def as_json(found: Attribution) -> dict[str, object]:

@@ -17,6 +17,7 @@ import structlog
 from vppd.config.schema import Config
 from vppd.core.types import Params
 from vppd.journal.instant import utc_text
+from vppd.market.parameters import as_mapping
 from vppd.market.product import Outlook, Product, outlook, product
 from vppd.ops.status import FigureStatus, ProductStatus
 from vppd.runtime.live_rows import LiveRows
@@ -26,6 +27,7 @@ from vppd.runtime.score_journal import F8, Ticks, row_of, series_of
 
 INTERVAL_SCORED: Final = "interval_scored"
 AFTER_S: Final = 0.3  # after a whole second: its tick is over by then
+PARAM: Final = "param_"  # before the name of a parameter that it was scored by
 NOTHING: Final = Outlook({}, {}, 0, "no interval has run yet")
 
 
@@ -126,6 +128,7 @@ class LiveScores:
             "until": utc_text(running.end_s),
             "scored_s": float(found.rows),
             "whole": found.rows >= running.product.market.live_s,
+            **_given(running.product),
         }
         if found.error:
             about["error"] = found.error
@@ -150,6 +153,13 @@ def _scored(running: Product, ticks: Ticks, at_s: F8, end_s: float) -> Outlook:
     if not at_s.size:
         return NOTHING
     return outlook(running, series_of(ticks, running.market.form, at_s), end_s)
+
+
+def _given(running: Product) -> dict[str, Any]:
+    """The parameters by which a product is scored; those that nobody gave are left out."""
+    given = as_mapping(running.rules)
+    known = {k: v for k, v in given.items() if not isinstance(v, float) or math.isfinite(v)}
+    return {f"{PARAM}{name}": value for name, value in known.items()}
 
 
 def _status(running: _Running) -> ProductStatus:

@@ -83,16 +83,60 @@ def read_journal(
 
 def input_of(ticks: Ticks, form: Form, since: str | None, until: str | None) -> Input:
     """What is scored, on a grid of whole seconds. Raises SeriesError, InstantError."""
+    at_s = _grid_s(ticks, since, until)
+    _check_clock(ticks, float(at_s[0]), float(at_s[-1]))
+    return _input(ticks, form, at_s)
+
+
+def longest_input(ticks: Ticks, form: Form, since: str | None, until: str | None) -> Input:
+    """The longest part of it in which all is known: no gap, no clock set back, no NaN.
+
+    Of parts of the same length the first. Raises InstantError where none has two seconds.
+    """
+    at_s = _grid_s(ticks, since, until)
+    parts = [(run, part_s) for run in _unbroken(ticks) for part_s in _known(run, form, at_s)]
+    run, part_s = max(parts, key=lambda each: each[1].size, default=(ticks, at_s[:0]))
+    if part_s.size < 2:
+        raise InstantError("no two seconds in a row are known")
+    return _input(run, form, part_s)
+
+
+def _grid_s(ticks: Ticks, since: str | None, until: str | None) -> F8:
+    """Whole seconds of a stretch, UTC. Raises InstantError."""
     first_s, last_s = float(ticks.utc_s[0]), float(ticks.utc_s[-1])
     since_s = asked_utc_s(since, first_s, last_s, first_s)
     until_s = asked_utc_s(until, first_s, last_s, last_s)
     start_s, stop_s = math.ceil(max(since_s, first_s)), min(until_s, last_s)
     if stop_s - start_s < GRID_S:
         raise InstantError("less than two seconds of the journal lie between --since and --until")
-    at_s = start_s + GRID_S * np.arange(math.ceil(stop_s - start_s), dtype=np.float64)
-    _check_clock(ticks, float(at_s[0]), float(at_s[-1]))
-    series = series_of(ticks, form, at_s)
-    return Input(series, True, ticks.capacity_mw, _stale_note(ticks, at_s))
+    return start_s + GRID_S * np.arange(math.ceil(stop_s - start_s), dtype=np.float64)
+
+
+def _input(ticks: Ticks, form: Form, at_s: F8) -> Input:
+    return Input(series_of(ticks, form, at_s), True, ticks.capacity_mw, _stale_note(ticks, at_s))
+
+
+def _unbroken(ticks: Ticks) -> list[Ticks]:
+    """The ticks between gaps, and between settings of the clock."""
+    steps_s = np.diff(ticks.utc_s)
+    breaks = np.flatnonzero((steps_s < 0.0) | (steps_s > _gap_s(ticks))) + 1
+    columns = [np.split(getattr(ticks, name), breaks) for name in COLUMNS]
+    runs = (dict(zip(COLUMNS, parts, strict=True)) for parts in zip(*columns, strict=True))
+    return [Ticks(capacity_mw=ticks.capacity_mw, tick_s=ticks.tick_s, **run) for run in runs]
+
+
+def _known(run: Ticks, form: Form, at_s: F8) -> list[F8]:
+    """Instants in this run of ticks, by stretches in which every column is finite."""
+    at_s = at_s[(at_s >= run.utc_s[0]) & (at_s <= run.utc_s[-1])]
+    columns = series_of(run, form, at_s).columns().values()
+    known = np.isfinite(np.stack(list(columns))).all(axis=0)
+    edges = np.flatnonzero(np.diff(known)) + 1
+    parts = zip(np.split(at_s, edges), np.split(known, edges), strict=True)
+    return [part_s for part_s, is_known in parts if is_known.any()]
+
+
+def _gap_s(ticks: Ticks) -> float:
+    return max(GRID_S, GAP_TICKS * ticks.tick_s)
 
 
 class TickLog:
@@ -163,7 +207,7 @@ def _check_clock(ticks: Ticks, first_s: float, last_s: float) -> None:
     if back.size:
         at = utc_text(float(ticks.utc_s[back[0]]))
         raise SeriesError(f"the wall clock was set back by {-steps_s[back[0]]:.3f} s at {at}")
-    gaps = np.flatnonzero(near & (steps_s > max(GRID_S, GAP_TICKS * ticks.tick_s)))
+    gaps = np.flatnonzero(near & (steps_s > _gap_s(ticks)))
     if gaps.size:
         since, until = (utc_text(float(ticks.utc_s[gaps[0] + k])) for k in (0, 1))
         raise SeriesError(f"a gap: no tick from {since} to {until} ({gaps.size} such in all)")

@@ -1,14 +1,12 @@
-"""What the page tells of the ticks of a journal, gathered in one pass."""
+"""What the page tells of the ticks of a journal, as they pass by."""
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.tick import tick
 from vppd.core.types import (
     Decision,
     EventCode,
@@ -22,11 +20,11 @@ from vppd.core.types import (
 )
 from vppd.journal.errors import NoTickError
 from vppd.journal.header import Header
-from vppd.journal.reader import EventRecord, SegmentStart, TickRecord, read
-from vppd.journal.rerun import WholeTick, rerun
-from vppd.journal.scan import Progress
+from vppd.journal.reader import EventRecord, Record, SegmentStart, TickRecord
+from vppd.journal.rerun import WholeTick
 from vppd.journal.tables import word_of
 from vppd.kernels.sums import sum_in_order
+from vppd.runtime.live_scores import INTERVAL_SCORED, PARAM
 from vppd.runtime.score_journal import GAP_TICKS, GRID_S
 
 F8 = NDArray[np.float64]
@@ -67,6 +65,13 @@ class UnitDay:
     unknown: int  # likewise, without an answer
 
 
+# What is counted of each unit, and its field of `UnitDay`.
+SPENT: Final = {
+    "unread": "unread_s", "stale": "stale_s", "lost": "lost_s",
+    "refused": "refused", "unknown": "unknown",
+}  # fmt: skip
+
+
 @dataclass(slots=True)
 class Day:
     """All of it. `series` by the names of `SERIES`, shape (ticks,); NaN: not known."""
@@ -82,32 +87,15 @@ class Day:
     known_s: float = 0.0  # time that ticks count for
     missed_ticks: int = 0
     writes: dict[str, int] = field(default_factory=dict)  # refused, unknown: of all units
-    markets: list[str] = field(default_factory=list)  # of intervals that were scored live
+    # Markets of intervals that were scored live, each with its parameters as words.
+    markets: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def gather(path: Path, since_s: float, until_s: float, progress: Progress | None = None) -> Day:
-    """Read the ticks and events between two instants, UTC.
+class DayLog:
+    """The day on its way: the records of `rerun`, one after the other.
 
-    Raises
-    ------
-    NoTickError
-        There is no tick.
-    JournalError
-        As `journal.reader.read`.
+    `since_s`, `until_s`: ticks and events between these two instants count, UTC.
     """
-    made = _Maker(since_s, until_s)
-    for record in rerun(read(path, progress=progress), tick):
-        if isinstance(record, SegmentStart):
-            made.segment(record.header)
-        elif isinstance(record, WholeTick) and since_s <= record.record.meta.utc_s <= until_s:
-            made.tick(record.record, record.decision)
-        elif isinstance(record, EventRecord):
-            made.event(record)
-    return made.day()
-
-
-class _Maker:
-    """The day on its way."""
 
     def __init__(self, since_s: float, until_s: float) -> None:
         self._day = Day()
@@ -115,36 +103,56 @@ class _Maker:
         self._rows: list[tuple[float, ...]] = []
         self._params: Params | None = None
         self._header: Header | None = None
-        self._spent: dict[str, F8] = {}
+        self._spent: dict[str, F8] = {}  # of the units of `_params`
+        self._units: dict[str, UnitDay] = {}  # of units before them
         self._before: tuple[float, Image] | None = None
         self._counted: dict[str, int] = {}  # counters of the tick before
         self._counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
         self._mode = ""  # of the tick before
-        self._markets: dict[str, None] = {}
 
-    def segment(self, header: Header) -> None:
-        """Take note of what the ticks after it are of."""
-        self._header, self._params = header, header.params
+    def add(self, record: Record | WholeTick) -> None:
+        """Take in one record. Raises NoTickError where a tick stands before any header."""
+        if isinstance(record, SegmentStart):
+            self._header = record.header
+        elif isinstance(record, WholeTick):
+            if self._span[0] <= record.record.meta.utc_s <= self._span[1]:
+                self._tick(record.record, record.decision, record.header)
+        elif isinstance(record, EventRecord):
+            self._event(record)
 
-    def _enter(self) -> Params:
+    def _enter(self, header: Header) -> Params:
         """Take note of the segment of a tick that counts."""
-        params, header, day = self._params, self._header, self._day
-        if params is None:
-            raise NoTickError("a tick before any header")
-        if header is not None:
+        day, params = self._day, header.params
+        if self._header is not None:  # its first
             day.site, day.software = header.about.site, dict(header.about.software)
             if header.about.config_hash not in day.config_hashes:
                 day.config_hashes.append(header.about.config_hash)
             day.segments, self._header = day.segments + 1, None
-            n = len(params.ids)
-            if self._spent.get("unread", np.zeros(0)).size != n:
-                names = ("unread", "stale", "lost", "refused", "unknown")
-                self._spent = {name: np.zeros(n) for name in names}
+            if self._params is None or self._params.ids != params.ids:
+                self._settle_units()
+                self._spent = {name: np.zeros(len(params.ids)) for name in SPENT}
+                self._before = None
+            self._params = params
         return params
 
-    def tick(self, record: TickRecord, decision: Decision) -> None:
+    def _settle_units(self) -> None:
+        """Sum up what there is of the units so far: others follow."""
+        if self._params is None:
+            return
+        for i, (unit, kind) in enumerate(zip(self._params.ids, self._params.kinds, strict=True)):
+            spent = {name: float(self._spent[name][i]) for name in SPENT}
+            known = self._units.get(unit)
+            if known is not None:
+                spent = {name: spent[name] + getattr(known, f) for name, f in SPENT.items()}
+            told: dict[str, Any] = {
+                f: int(spent[name]) if name in ("refused", "unknown") else spent[name]
+                for name, f in SPENT.items()
+            }
+            self._units[unit] = UnitDay(unit, kind, **told)
+
+    def _tick(self, record: TickRecord, decision: Decision, header: Header) -> None:
         """Take in one tick, and all of its decision."""
-        params, image, utc_s = self._enter(), record.image, record.meta.utc_s
+        params, image, utc_s = self._enter(header), record.image, record.meta.utc_s
         self._rows.append(_row(utc_s, image, decision))
         self._count(utc_s, params)
         self._count_writes(image)
@@ -166,8 +174,6 @@ class _Maker:
         if not 0.0 < lasts_s <= max(GRID_S, GAP_TICKS * params.tick_s):
             return
         day, spent = self._day, self._spent
-        if spent["unread"].size != image.quality.size:
-            return
         day.known_s += lasts_s
         day.mode_s[self._mode] = day.mode_s.get(self._mode, 0.0) + lasts_s
         unread = np.isnan(image.p_meas_mw)
@@ -179,18 +185,21 @@ class _Maker:
     def _count_writes(self, image: Image) -> None:
         """Count answers as they change: the journal has the newest one only."""
         before = self._before[1].write_result if self._before is not None else None
-        if before is None or before.size != image.write_result.size:
+        if before is None:
             return
         for name, result in (("refused", WriteResult.REFUSED), ("unknown", WriteResult.UNKNOWN)):
             self._spent[name] += (image.write_result == result) & (before != result)
 
-    def event(self, record: EventRecord) -> None:
+    def _event(self, record: EventRecord) -> None:
         """Take in an event of the daemon."""
         if record.utc_s is None or not self._span[0] <= record.utc_s <= self._span[1]:
             return
         fields = record.fields
-        if record.event == "interval_scored":
-            self._markets.setdefault(str(fields.get("market")))
+        if record.event == INTERVAL_SCORED:
+            self._day.markets[str(fields.get("market"))] = {
+                name.removeprefix(PARAM): str(value)
+                for name, value in fields.items() if name.startswith(PARAM)
+            }  # fmt: skip
         unit = fields.get("device")
         told = ", ".join(f"{k} {v}" for k, v in fields.items() if isinstance(v, str | int | float))
         self._day.happenings.append(
@@ -201,17 +210,14 @@ class _Maker:
         """All of it. Raises NoTickError."""
         if not self._rows or self._params is None:
             raise NoTickError("no whole tick in this part of the journal")
-        day, params, spent = self._day, self._params, self._spent
+        day = self._day
         columns = np.ascontiguousarray(np.asarray(self._rows).T)
         day.series = dict(zip(SERIES, columns, strict=True))
-        names = ("unread", "stale", "lost", "refused", "unknown")
-        for i, (unit, kind) in enumerate(zip(params.ids, params.kinds, strict=True)):
-            unread, stale, lost, refused, unknown = (float(spent[name][i]) for name in names)
-            day.units.append(UnitDay(unit, kind, unread, stale, lost, int(refused), int(unknown)))
+        self._settle_units()
+        day.units = list(self._units.values())
         day.missed_ticks = self._counts["missed_ticks"]
         day.writes = {name: self._counts[f"writes_{name}"] for name in ("refused", "unknown")}
         day.happenings.sort(key=lambda each: each.utc_s)
-        day.markets = list(self._markets)
         return day
 
 

@@ -1,5 +1,6 @@
 """Energy of a stretch by kind of unit, as `vppd settle` counts it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -7,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vppd.journal.reader import Record, SegmentStart, TickRecord
 from vppd.market.settlement.energy import UnitSeries, interval_energy
 from vppd.market.settlement.record import Plant
+from vppd.runtime.settle_journal import SettleLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +29,79 @@ class KindEnergy:
     unknown: int  # units without a reading: not in the sums
 
 
-def by_kind(
-    plant: Plant, kinds: Mapping[str, str], since_s: float, until_s: float
-) -> list[KindEnergy]:
-    """Energy of the units of each kind between two instants, UTC; `kinds` by unit.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a journal in which the units were the same; instants are UTC, s."""
+
+    plant: Plant
+    since_s: float
+    until_s: float
+
+
+class EnergyLog:
+    """What is settled of each tick, by stretches of the same units: a reload may change them."""
+
+    def __init__(self) -> None:
+        self._logs: list[tuple[float, SettleLog]] = []  # each since its first tick
+        self._log = SettleLog()
+        self._ids: tuple[str, ...] = ()
+        self._start: SegmentStart | None = None
+
+    def add(self, record: Record) -> None:
+        """Take in one record."""
+        if isinstance(record, SegmentStart):
+            self._start = record
+        elif isinstance(record, TickRecord):
+            if self._start is not None:
+                self._enter(self._start, record.meta.utc_s)
+            self._log.add(record)
+
+    def _enter(self, start: SegmentStart, utc_s: float) -> None:
+        """Begin anew where the units of this segment, which has ticks, are others."""
+        ids = start.header.params.ids
+        if not self._logs or ids != self._ids:
+            self._log, self._ids = SettleLog(), ids
+            self._logs.append((utc_s, self._log))
+        self._log.add(start)
+        self._start = None
+
+    def parts(self, since_s: float, until_s: float) -> list[Part]:
+        """Give the stretches between two instants, UTC."""
+        ends = [at_s for at_s, _ in self._logs[1:]] + [math.inf]
+        found = [
+            (log, max(since_s, begin_s), min(until_s, end_s))
+            for (begin_s, log), end_s in zip(self._logs, ends, strict=True)
+        ]
+        return [Part(log.plant(), begin_s, end_s) for log, begin_s, end_s in found
+                if begin_s < end_s]  # fmt: skip
+
+
+def by_kind(parts: Sequence[Part], kinds: Mapping[str, str]) -> list[KindEnergy]:
+    """Energy of the units of each kind; `kinds` by unit.
 
     That of a unit that is first read later counts from there on: a daemon that starts has to read
     its units first.
     """
-    found: dict[str, list[_Unit | None]] = {kind: [] for kind in sorted(set(kinds.values()))}
-    for unit in plant.units:
-        found[kinds[unit.id]].append(_of(unit.readings, since_s, until_s))
-    return [_sum(kind, units) for kind, units in found.items()]
+    units: dict[str, list[_Unit]] = {}
+    for part in parts:
+        for unit in part.plant.units:
+            found = _of(unit.readings, part.since_s, part.until_s)
+            units.setdefault(unit.id, []).extend([] if found is None else [found])
+    by: dict[str, list[_Unit | None]] = {kind: [] for kind in sorted({kinds[u] for u in units})}
+    for unit_id, found_of in units.items():
+        by[kinds[unit_id]].append(_together(found_of))
+    return [_sum(kind, of_kind) for kind, of_kind in by.items()]
 
 
 class _Unit(NamedTuple):
     energy_mwh: float
     counted_s: float
     lasts_s: float
+
+
+def _together(found: Sequence[_Unit]) -> _Unit | None:
+    """One unit over all its stretches; None: it was never read."""
+    return _Unit(*map(sum, zip(*found, strict=True))) if found else None
 
 
 def _of(readings: UnitSeries, since_s: float, until_s: float) -> _Unit | None:

@@ -2,124 +2,27 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from html import escape
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from vppd.journal.find import span_s
-from vppd.journal.instant import InstantError, utc_text
-from vppd.journal.scan import Progress
-from vppd.journal.verify import VerifyReport, verify
+from vppd.journal.instant import utc_text
 from vppd.market.blame import Blame
 from vppd.market.causes import WORDS, Cause
-from vppd.market.grid import SeriesError
-from vppd.market.parameters import ParameterError
-from vppd.market.record import AnyMarket, Interval, Scored
-from vppd.market.registry import market as market_of
+from vppd.market.record import Interval
 from vppd.ops.counted import counted
-from vppd.runtime.attribute import attributed
-from vppd.runtime.report.day import ALARMS, Day, Happening, gather
-from vppd.runtime.report.energy import KindEnergy, by_kind
+from vppd.runtime.report.day import ALARMS, Happening
+from vppd.runtime.report.energy import KindEnergy
+from vppd.runtime.report.gather import Report, Scoring
 from vppd.runtime.report.html import Column, Tile, card, number, page, pairs, table, tiles
 from vppd.runtime.report.svg import Line, chart, strip, time_axis
-from vppd.runtime.score import report as score_report
-from vppd.runtime.score_journal import asked_utc_s, read_journal
-from vppd.runtime.settle_journal import read_plant
 from vppd.runtime.verify_text import render
 
 INK, BLUE, ORANGE, GREEN, VERMILION = "#1f2933", "#0072B2", "#E69F00", "#009E73", "#D55E00"
 TOP: Final = 10
 ROWS_MAX: Final = 40  # of a table
-DAY_S: Final = 86400.0
 HASH_SHOWN: Final = 12  # digits; the whole of it stands under Proof
-
-
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """One product as its market scores it, or why it does not."""
-
-    market: str
-    scored: Scored | None
-    refused: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Everything on the page."""
-
-    day: Day
-    span: tuple[float, float]  # UTC
-    scorings: Sequence[Scoring]
-    blame: Blame
-    energy: Sequence[KindEnergy]
-    verified: VerifyReport
-
-
-def span_of(
-    journal: Path, day: str | None, since: str | None, until: str | None
-) -> tuple[float, float]:
-    """Begin and end of what is asked for, UTC; `day`: YYYY-MM-DD, UTC. Raises InstantError."""
-    first_s, last_s = span_s(journal)
-    since_s = asked_utc_s(since, first_s, last_s, first_s)
-    until_s = asked_utc_s(until, first_s, last_s, last_s)
-    if day is not None:
-        begin_s = asked_utc_s(f"{day}T00:00:00Z", first_s, last_s, first_s)
-        since_s, until_s = max(since_s, begin_s), min(until_s, begin_s + DAY_S)
-    since_s, until_s = max(since_s, first_s), min(until_s, last_s)
-    if not since_s < until_s:
-        raise InstantError(
-            f"nothing of the journal lies there: it goes from {utc_text(first_s)}"
-            f" to {utc_text(last_s)}"
-        )
-    return since_s, until_s
-
-
-def made(
-    journal: Path, span: tuple[float, float], markets: Sequence[str], words: Sequence[str],
-    progress: Progress | None = None,
-) -> Report:  # fmt: skip
-    """Gather everything. `markets`: what to score; none: what was scored while it ran.
-
-    Raises
-    ------
-    UnknownMarketError, ParameterError
-        As `market.registry.market`, `rules_from`.
-    JournalError
-        As `journal.reader.read`.
-    """
-    since, until = (utc_text(at_s) for at_s in span)
-    day = gather(journal, *span, progress)
-    asked = [market_of(name) for name in markets or day.markets]
-    scorings = [
-        _scored(journal, market, mine, since, until)
-        for market, mine in zip(asked, _parameters(asked, words), strict=True)
-    ]
-    blame = attributed(journal, since, until, progress).blame
-    kinds = {unit.id: unit.kind for unit in day.units}
-    energy = by_kind(read_plant(journal, progress), kinds, *span)
-    return Report(day, span, scorings, blame, energy, verify(journal, progress=progress))
-
-
-def _parameters(markets: Sequence[AnyMarket], words: Sequence[str]) -> list[list[str]]:
-    """Each market's own of the parameters that were given. Raises ParameterError."""
-    names = [{field.name for field in fields(market.rules)} for market in markets]
-    for word in words:
-        if not any(word.partition("=")[0] in known for known in names):
-            raise ParameterError(f"{word}: no market of this page has such a parameter")
-    return [[word for word in words if word.partition("=")[0] in known] for known in names]
-
-
-def _scored(
-    journal: Path, market: AnyMarket, words: Sequence[str], since: str, until: str
-) -> Scoring:
-    try:
-        given = read_journal(journal, market.form, since, until)
-        return Scoring(market.name, score_report(market, given, words).scored)
-    except (SeriesError, InstantError) as error:
-        return Scoring(market.name, None, str(error))
 
 
 def as_html(report: Report) -> str:
@@ -205,21 +108,36 @@ def _scores(report: Report) -> str:
 def _score_card(each: Scoring) -> str:
     if each.scored is None:
         return card(each.market, f"Not scored: {each.refused}", "")
-    whole = pairs((name.replace("_", " "), number(v, 4)) for name, v in each.scored.score.items())
+    whole = pairs((name.replace("_", " "), _value(v)) for name, v in each.scored.score.items())
+    notes = [f"{note[0].upper()}{note[1:]}." for note in each.scored.notes]
     rows = each.scored.intervals
     if not rows:
-        return card(each.market, "", whole)
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
+        return card(each.market, " ".join(notes), whole)
+    shown = _worst_first(rows, _names(rows))
+    if len(shown) < len(rows):
+        notes.append(f"{len(shown)} of {len(rows)} intervals, the lowest first.")
+    return card(each.market, " ".join(notes), whole + _intervals(shown))
+
+
+def _names(rows: Sequence[Interval]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row.values))
+
+
+def _intervals(rows: Sequence[Interval]) -> str:
+    """A table of intervals, with what became of each where the market says so."""
+    names, told = _names(rows), any(row.outcome for row in rows)
     columns = [Column("from", text=True), *(Column(name.replace("_", " ")) for name in names)]
-    shown = _worst_first(rows, names)
-    told = [
-        [utc_text(row.since_s)[11:19], *(number(row.values.get(n), 4) for n in names)]
-        for row in shown
-    ]
-    more = (
-        f"{len(shown)} of {len(rows)} intervals, the lowest first" if len(shown) < len(rows) else ""
-    )
-    return card(each.market, more, whole + table(columns, told))
+    columns += [Column("outcome", text=True)] if told else []
+    return table(columns, (
+        [utc_text(row.since_s)[11:19], *(_value(row.values.get(n)) for n in names),
+         *([row.outcome.replace("_", " ")] if told else [])]
+        for row in rows
+    ))  # fmt: skip
+
+
+def _value(value: float | None) -> str:
+    """A figure of a market: a count without decimals."""
+    return number(value, 0 if value is not None and value.is_integer() else 4)
 
 
 def _worst_first(rows: Sequence[Interval], names: Sequence[str]) -> list[Interval]:
