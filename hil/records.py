@@ -148,12 +148,18 @@ def _put(node: yaml.Node, key: str, value: yaml.Node) -> None:
 
 
 def merge(base: yaml.Node, over: yaml.Node) -> yaml.Node:
-    """Merge mappings key by key; `over` wins, and replaces whatever is no mapping."""
+    """Merge mappings key by key; `over` wins, and replaces whatever is no mapping.
+
+    Keys stay where they are written, and one that is given twice stays so: `build` tells of both.
+    """
     if not (isinstance(base, yaml.MappingNode) and isinstance(over, yaml.MappingNode)):
         return over
+    given = {key_node.value for key_node, _ in over.value}
+    merged = [(key_node, value) for key_node, value in base.value if key_node.value not in given]
     for key_node, value_node in over.value:
         before = lookup(base, key_node.value)
-        _put(base, key_node.value, merge(before, value_node) if before else value_node)
+        merged.append((key_node, merge(before, value_node) if before else value_node))
+    base.value = merged
     return base
 
 

@@ -159,6 +159,15 @@ def test_a_scenario_extends_another(tmp_path):
     assert "no such scenario; known: agc-cut" in problems(name)[0]
 
 
+def test_a_key_given_twice_is_told_in_a_file_that_extends_another(tmp_path):
+    text = "extends: zhejiang\nregulation_mw: 5.0\nlinks:\n  latency_ms: [1, 2]\n"
+    name = write(tmp_path, text + "  latency_ms: [3, 4]\nregulation_mw: sixty\n")
+    assert problems(name) == [
+        f"{name}:5: links.latency_ms: given twice, first on line 4",
+        f"{name}:6: regulation_mw: given twice, first on line 2",
+    ]
+
+
 def test_a_scenario_that_is_not_there():
     with pytest.raises(FileNotFoundError, match="known: agc-cut"):
         load("zhejang")
