@@ -139,6 +139,14 @@ def test_a_packed_csv_scores_the_same(tmp_path):
     assert scored(*arguments, packed) == scored(*arguments, path)
 
 
+def test_a_csv_of_a_spreadsheet_begins_with_a_byte_order_mark(tmp_path):
+    path = csv_of(tmp_path / "day.csv")
+    marked = tmp_path / "marked.csv"
+    marked.write_bytes("\ufefft_s".encode() + path.read_bytes().partition(b"t_s")[2])
+    arguments = ["--market", "caiso", "--csv"]
+    assert scored(*arguments, marked) == scored(*arguments, path)
+
+
 @pytest.mark.parametrize(
     ("since", "until", "ends"),
     [("300", "900", (300.0, 899.0)), ("+60", None, (60.0, 1199.0)), (None, "600", (0.0, 599.0))],

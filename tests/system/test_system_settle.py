@@ -23,6 +23,7 @@ since_utc,rmccp_usd_per_mwh,rmpcp_usd_per_mwh,mileage_average_mw,energy_USD_per_
 2001-09-09T00:00:00Z,12,0,100,30
 2001-09-09T01:56:40Z,24,0,100,60
 """
+MARK = "\ufeff"  # a byte order mark, as spreadsheets write it
 
 
 def vppd(*arguments: object):
@@ -74,6 +75,7 @@ def test_parquet_has_the_same_rows(journal, tmp_path):
     prices = tmp_path / "prices.csv"
     prices.write_text(PRICES)
     settle(journal, tmp_path / "day.csv", "--prices", prices)
+    prices.write_text(MARK + PRICES)
     settle(journal, tmp_path / "day.parquet", "--prices", prices)
     table = parquet.read_table(tmp_path / "day.parquet")
     assert tuple(table.column_names) == NAMES

@@ -76,11 +76,11 @@ def _day_report(
 def _intervals(hours: str, history: History) -> tuple[int, int]:
     match = _HOURS.fullmatch(hours.strip())
     if match is None:
-        raise BaselineError(f"{hours!r} are no hours: HH:MM-HH:MM of one day, up to 24:00")
+        raise ValueError(f"{hours!r} are no hours: HH:MM-HH:MM of one day, up to 24:00")
     numbers = [int(part) for part in match.groups()]
     since_s, until_s = (3600 * h + 60 * m for h, m in (numbers[:2], numbers[2:]))
     if until_s > 86400 or since_s >= until_s:
-        raise BaselineError(f"{hours!r} are no hours: HH:MM-HH:MM of one day, up to 24:00")
+        raise ValueError(f"{hours!r} are no hours: HH:MM-HH:MM of one day, up to 24:00")
     if since_s % history.step_s or until_s % history.step_s:
         raise BaselineError(f"{hours} are no whole intervals of {history.step_s} s")
     return since_s // history.step_s, until_s // history.step_s

@@ -6,7 +6,6 @@ positive; for a baseline by nomination also `nominated_mw` (or `nominated_load_m
 """
 
 import csv
-import gzip
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vppd.market.baseline.record import BaselineError, History
-from vppd.runtime.score_csv import CsvError
+from vppd.runtime.score_csv import CsvError, lines_of
 
 F8 = NDArray[np.float64]
 SIGNS = {"p_mw": ("nominated_mw", 1.0), "load_mw": ("nominated_load_mw", -1.0)}
@@ -50,7 +49,7 @@ def read_history(path: Path, zone: str | None = None) -> History:
     OSError
         The file cannot be read.
     """
-    lines = _lines(path)
+    lines = lines_of(path)
     table = csv.DictReader(line for line in lines if not line.startswith("#"))
     names = [name.strip() for name in table.fieldnames or ()]
     table.fieldnames = names
@@ -62,14 +61,6 @@ def read_history(path: Path, zone: str | None = None) -> History:
     if len(rows) < 2:
         raise CsvError(f"{path}: {len(rows)} rows: at least 2 are needed")
     return _history(path, rows)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-            return list(file)
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
-        raise CsvError(f"{path}: no text: {error}") from error
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -25,6 +25,24 @@ def columns_of(form: Form) -> tuple[str, str, str]:
     return "t_s", asked, "response_mw"
 
 
+def lines_of(path: Path) -> list[str]:
+    """Lines of a text file, packed (`.gz`) or not, without the byte order mark of spreadsheets.
+
+    Raises
+    ------
+    CsvError
+        It is no text.
+    OSError
+        It cannot be read.
+    """
+    how = gzip.open if path.suffix == ".gz" else open
+    try:
+        with how(path, "rt", encoding="utf-8-sig") as file:
+            return list(file)
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        raise CsvError(f"{path}: no text: {error}") from error
+
+
 def read_csv(path: Path, form: Form) -> Series:
     """Read the columns that the form wants; others are passed over.
 
@@ -35,11 +53,7 @@ def read_csv(path: Path, form: Form) -> Series:
     OSError
         The file cannot be read.
     """
-    try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-            lines = [line for line in file if not line.startswith("#")]
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
-        raise CsvError(f"{path}: no text: {error}") from error
+    lines = [line for line in lines_of(path) if not line.startswith("#")]
     names = [name.strip() for name in next(csv.reader(lines[:1]), [])]
     wanted = columns_of(form)
     missing = [name for name in wanted if name not in names]

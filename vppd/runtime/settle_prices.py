@@ -44,7 +44,7 @@ def read_prices(path: Path, market: AnyMarket) -> Prices:
         The file cannot be read.
     """
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(line for line in file if not line.startswith("#"))
             rows = list(table)
     except (UnicodeDecodeError, csv.Error) as error:
