@@ -59,6 +59,7 @@ def jobs(sizes: tuple[int, ...], *, with_million: bool) -> list[Job]:
         found.append(("growth of several points", streaming.growth))
         found.append((f"whole tick, {streaming.N:,} units", lambda: tick.measure(streaming.N)))
     found.append(("proof of the journal", proof.measure))
+    found.append((journal.DAY, journal.day))
     found.append(("a day under each market", scores.measure))
     found.append(("start-up", startup.measure))
     found.append(("lateness of ticks", jitter.measure))
@@ -100,6 +101,8 @@ def targets(rows: list[Row]) -> list[dict[str, object]]:
             found.append(_target(r, "p99.9", r.p999_us, jitter.LIMIT_US[state]))
         elif r.who == journal.WHO and r.what.startswith("code"):
             found.append(_target(r, "median", r.median_us, JOURNAL_US.get(r.n)))
+        elif r.who == journal.WHO and r.what == journal.DAY:
+            found.append(_target(r, "wall time, a tick", r.median_us, journal.DAY_LIMIT_US))
     return [each for each in [*found, *_against_frequenz(rows)] if each["limit_us"] is not None]
 
 

@@ -72,6 +72,9 @@ def test_a_line_that_was_cut_short_is_left_out_and_another_is_refused(tmp_path):
     path.write_text("{}\n" + line + "\n")
     with pytest.raises(HeadsError, match=r"heads\.jsonl:1: no head of a journal"):
         read_heads(path)
+    (tmp_path / "empty").touch()  # it would hold any journal
+    with pytest.raises(HeadsError, match="empty: no head in it"):
+        read_heads(tmp_path / "empty")
     with pytest.raises(HeadsError, match="no such file"):
         read_heads(tmp_path / "nothing")
     with pytest.raises(HeadsError, match="64 hex digits"):

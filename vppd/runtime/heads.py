@@ -113,7 +113,7 @@ def read_heads(path: Path) -> list[Place]:
     Raises
     ------
     HeadsError
-        No such file, or another line is no head.
+        No such file, no head in it, or another line is no head.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -129,4 +129,7 @@ def read_heads(path: Path) -> list[Place]:
             ]
         except (ValueError, KeyError, TypeError, HeadsError) as error:
             raise HeadsError(f"{path}:{number}: no head of a journal") from error
-    return [place for place in found if any(place.chain)]
+    known = [place for place in found if any(place.chain)]
+    if not known:
+        raise HeadsError(f"{path}: no head in it: there is nothing to hold the journal against")
+    return known
