@@ -1,4 +1,7 @@
-"""Pieces of the page. Everything that comes in is escaped; the style sheet is `page.css`."""
+"""Pieces of a page that opens by itself: of a day's, and of the bench's reports.
+
+Everything that comes in is escaped; the style sheet is `page.css`.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,10 +11,11 @@ from importlib import resources
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; `text` columns stand left and may wrap."""
+    """A column of a table: `text` stands left, `wrap` takes several lines."""
 
     title: str
     text: bool = False
+    wrap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ def number(value: float | None, digits: int = 1) -> str:
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
     """Give a table that scrolls sideways on a narrow screen."""
-    kinds = ["text" if column.text else "" for column in columns]
+    kinds = [" ".join(k for k in ("text", "wrap") if getattr(c, k)) for c in columns]
     head = "".join(
         f'<th class="{kind}">{escape(c.title)}</th>' for c, kind in zip(columns, kinds, strict=True)
     )
@@ -58,10 +62,11 @@ def pairs(items: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{body}</dl>"
 
 
-def card(title: str, caption: str, body: str) -> str:
+def card(title: str, caption: str, body: str, classes: str = "") -> str:
     """Give a framed section; `body` is HTML."""
     told = f'<p class="caption">{escape(caption)}</p>' if caption else ""
-    return f'<section class="card"><h2>{escape(title)}</h2>{told}{body}</section>'
+    named = f"card {classes}".strip()
+    return f'<section class="{named}"><h2>{escape(title)}</h2>{told}{body}</section>'
 
 
 def tiles(made: Iterable[Tile]) -> str:
@@ -79,13 +84,20 @@ def _tile(tile: Tile) -> str:
     )
 
 
-def page(title: str, body: str) -> str:
-    """Give the whole page, which needs nothing but itself."""
-    css = (resources.files(__package__) / "page.css").read_text(encoding="utf-8")
+def style(name: str) -> str:
+    """A style sheet of this folder."""
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def page(title: str, body: str, more: str = "", head: str = "") -> str:
+    """Give the whole page, which needs nothing but itself.
+
+    `more`: added to the style sheet; `head`: HTML that ends the head.
+    """
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{css}</style></head>"
+        f"<title>{escape(title)}</title><style>{style('page.css')}{more}</style>{head}</head>"
         f"<body><main>{body}</main></body></html>\n"
     )

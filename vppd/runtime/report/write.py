@@ -15,7 +15,17 @@ from vppd.ops.counted import counted
 from vppd.runtime.report.day import ALARMS, Happening
 from vppd.runtime.report.energy import KindEnergy
 from vppd.runtime.report.gather import Report, Scoring
-from vppd.runtime.report.html import Column, Tile, card, number, page, pairs, table, tiles
+from vppd.runtime.report.html import (
+    Column,
+    Tile,
+    card,
+    number,
+    page,
+    pairs,
+    style,
+    table,
+    tiles,
+)
 from vppd.runtime.report.svg import Line, chart, strip, time_axis
 from vppd.runtime.verify_text import render
 
@@ -42,7 +52,7 @@ def as_html(report: Report) -> str:
         _headroom(report), _energy(report), _events(report), _quality(report), _proof(report),
         "<footer>Power in MW, generation positive: a load is negative. Times are UTC.</footer>",
     )  # fmt: skip
-    return page(title, "".join(body))
+    return page(title, "".join(body), style("chart.css"))
 
 
 def _tiles(report: Report) -> list[Tile]:
