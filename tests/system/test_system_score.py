@@ -131,6 +131,17 @@ def test_words_say_the_figures_and_the_source(tmp_path):
     assert "no source at hand confirmed" in result.stdout
 
 
+def test_a_journal_by_the_field_figures(tmp_path):
+    """Its seconds are too coarse for a rate, unless who asks says that they will do."""
+    journal = journal_of(tmp_path / "journal")
+    asked = ("score", journal, "--market", "zhejiang-field", "--param", "rated_mw=60")
+    refused = vppd(*asked)
+    assert refused.exit_code == 1
+    assert "the step is 1 s, and may be 0.1 s at most" in refused.stderr
+    assert "--param trace_step_max_s=1" in refused.stderr
+    assert vppd(*asked, "--param", "trace_step_max_s=1").exit_code == 0
+
+
 def test_a_packed_csv_scores_the_same(tmp_path):
     path = csv_of(tmp_path / "day.csv")
     packed = tmp_path / "day.csv.gz"

@@ -46,7 +46,7 @@ class Rules(china.ChinaRules):
 def score(series: Series, rules: Rules) -> Scored:
     """Rate command by command, and every second. Raises SeriesError."""
     step_s = check_grid(series)
-    check_step(step_s, at_most_s=rules.trace_step_max_s)
+    _check_trace(step_s, rules)
     signal_mw = signal_of(series)
     asked_mw, given_mw = second_means(series.t_s, signal_mw, series.response_mw, step_s)
     tracking_pct = accuracy_pct(asked_mw, given_mw, rules.capacity_mw)
@@ -64,6 +64,17 @@ def score(series: Series, rules: Rules) -> Scored:
         figures |= {"rate_mw_per_min": math.nan, "regulation_accuracy_pct": math.nan}
         notes.append(f"{error}: no rate and no regulation accuracy")
     return Scored(figures, intervals, {}, tuple(notes))
+
+
+def _check_trace(step_s: float, rules: Rules) -> None:
+    """Refuse a trace that is too coarse for a rate, unless who asks wants it all the same."""
+    try:
+        check_step(step_s, at_most_s=rules.trace_step_max_s)
+    except SeriesError as error:
+        raise SeriesError(
+            f"{error}; --param trace_step_max_s={step_s:.6g} takes it: what moves within a step"
+            " has a rate that is too low"
+        ) from error
 
 
 def second_means(t_s: F8, signal_mw: F8, response_mw: F8, step_s: float) -> tuple[F8, F8]:
