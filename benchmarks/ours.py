@@ -11,6 +11,7 @@ from vppd.kernels.guard import guard_setpoints
 from vppd.kernels.limits import fold_limits
 from vppd.kernels.merit_order import split_merit_order
 from vppd.kernels.pro_rata import split_pro_rata
+from vppd.kernels.rows import DISCHARGE, UNIT_FIELDS
 
 WHO = "vppd exact"
 WHAT = "quadratic knapsack, to rounding"
@@ -94,6 +95,8 @@ def around_the_split(n: int) -> list[Row]:
     lower_reason, upper_reason, failed = np.empty((3, n), np.uint8)
     store = (soc, 2.0 * ones, 0.1 * ones, 0.9 * ones, 0.95 * ones, 0.95 * ones, 900.0)
     ramp = (last, ones, ones)
+    units = np.full((len(UNIT_FIELDS), n), math.nan)
+    units[: DISCHARGE + 1] = p.lower_mw, p.upper_mw, *ramp[1:], *store[1:-1]
 
     def fold(_: int) -> int:
         return timed(
@@ -105,9 +108,7 @@ def around_the_split(n: int) -> list[Row]:
 
     def guard(_: int) -> int:
         return timed(
-            lambda: guard_setpoints(
-                upper, last, p.lower_mw, p.upper_mw, *ramp[1:], 1.0, nan, nan, *store, none, failed
-            )
+            lambda: guard_setpoints(upper, last, units, 1.0, nan, nan, soc, store[-1], none, failed)
         )[0]
 
     return [

@@ -11,6 +11,7 @@ from vppd.runtime import kernel_library
 sys.path[:0] = [
     str(Path(__file__).parent),
     str(Path(__file__).parent / "core"),
+    str(Path(__file__).parent / "kernels"),
     str(Path(__file__).parent / "market"),
     str(Path(__file__).parent / "runtime"),
     str(Path(__file__).parent / "system"),

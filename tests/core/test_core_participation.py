@@ -2,11 +2,12 @@
 
 import dataclasses
 
+import kernels_taking_part as who
 import numpy as np
 import pytest
 from builders import NAN, image, params
 
-from vppd.core import participation as who
+from vppd.core.participation import has_good_reading
 from vppd.core.state import initial_state
 from vppd.core.types import Mode, Quality, Reason, WriteResult
 
@@ -82,7 +83,7 @@ def test_why_a_unit_takes_no_part(changes, expected):
     ],
 )
 def test_a_good_reading(changes, good):
-    assert who.has_good_reading(one(**changes), P).tolist() == [good, True, True]
+    assert has_good_reading(one(**changes), P).tolist() == [good, True, True]
 
 
 @pytest.mark.parametrize(

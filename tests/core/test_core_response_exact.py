@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from responses import Unit
 
 from vppd.core.fixed import GAIN_MIN_PU
-from vppd.core.response import RECOVERY_MAX_PU, economic_mw, nothing_sent, recovery_mw
+from vppd.core.response import economic_mw, nothing_sent
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import Mode, Policy, Quality, Reason, WriteResult
+from vppd.kernels.aims import recover
+from vppd.kernels.foresight import RECOVERY_MAX_PU
 
 KW = 1e-3
 REACH_S = 0.3  # age of a measurement
@@ -296,7 +298,11 @@ def test_the_slow_part_is_a_low_pass_of_what_is_asked_on_top_of_the_plan():
 
 def target_mw(slow_mw, p, plan_mw=(0.0, 0.0, 0.0), lower_mw=-10.0, upper_mw=10.0, **seen):
     low_mw, high_mw = np.full(3, lower_mw), np.full(3, upper_mw)
-    back_mw = recovery_mw(initial_state(p), image(3, **seen), p)
+    soc_pu, held_mw, back_mw = image(3, **seen).soc_pu, np.full(3, NAN), np.empty(3)
+    recover(
+        soc_pu, p.energy_mwh, p.soc_min_pu, p.soc_max_pu, p.soc_recovery_s, RECOVERY_MAX_PU,
+        p.p_min_mw, p.p_max_mw, p.quiet_pu, held_mw, back_mw,
+    )  # fmt: skip
     return economic_mw(slow_mw, np.array(plan_mw), back_mw, low_mw, high_mw, p)
 
 

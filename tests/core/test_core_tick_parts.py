@@ -11,7 +11,7 @@ from vppd.core import tick as module
 from vppd.core.state import initial_state
 from vppd.core.tick import tick
 from vppd.core.types import EventCode, Mode, Order, Quality, Reason, Verdict
-from vppd.kernels import status
+from vppd.kernels import rows, status
 
 P = params()
 BEFORE = dataclasses.replace(
@@ -58,15 +58,15 @@ def test_a_new_mode_begins_now(mode):
 @pytest.mark.parametrize("wrong_mw", [10.5, -10.5, 9.0])
 def test_a_setpoint_that_the_second_guard_drops_is_not_sent(monkeypatch, wrong_mw):
     """The limits are wrong for one unit: out of its rating, or too fast."""
-    real = module._fold_limits
+    real = module._find_able
 
     def broken(*arguments):
-        crossed = real(*arguments)
-        lower_mw, upper_mw = arguments[-6:-4]
-        lower_mw[1] = upper_mw[1] = wrong_mw
-        return crossed
+        benched = real(*arguments)
+        able = arguments[-2]
+        able[rows.LOWER, 1] = able[rows.UPPER, 1] = wrong_mw
+        return benched
 
-    monkeypatch.setattr(module, "_fold_limits", broken)
+    monkeypatch.setattr(module, "_find_able", broken)
     state, d = tick(BEFORE, image(agc_pu=0.3), P)
     assert d.p_setpoint_mw[1] == state.p_setpoint_mw[1] == 2.0
     assert [Reason(r) for r in d.held_by][1] is Reason.GUARD

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from kernels_blocks import units_block
 
 from vppd.kernels.headroom import GROUP_ROWS, find_left, lasting, promise
 
@@ -62,11 +63,10 @@ def counted(*units, soc_error_pu=0.02, soc_horizon_s=60.0, horizons_s=HORIZONS_S
     room = np.full((GROUP_ROWS, len(groups["parent"])), NAN)
     left_pu = np.full((len(horizons_s), len(units)), NAN)
     find_left(columns["dead_time_s"], columns["lag_s"], np.array(horizons_s), left_pu)
-    values = list(columns.values())
-    after = list(columns).index("lag_s") + 1
+    here = ("out_reason", "base_mw", "told_mw", "output_mw", "range_lower_mw", "range_upper_mw")
     count = promise(
-        *values[:after], left_pu, *values[after:], soc_error_pu, soc_horizon_s, *tree, *limits,
-        room, np.array(horizons_s), sums,
+        *(columns[key] for key in (*here, "soc_pu")), units_block(columns, len(units)), left_pu,
+        soc_error_pu, soc_horizon_s, *tree, *limits, room, np.array(horizons_s), sums,
     )  # fmt: skip
     return count, dict(zip(NAMES, sums, strict=True))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
+from kernels_blocks import units_block
 
 from vppd.kernels.guard import guard_setpoints
 from vppd.kernels.jit import F8, U1
@@ -90,11 +91,8 @@ def guard(fleet: Fleet, p_setpoint_mw: F8) -> tuple[int, U1]:
     """Run the second guard: number of units that failed, and the mask."""
     failed = np.full(p_setpoint_mw.size, 255, dtype=np.uint8)
     count = guard_setpoints(
-        p_setpoint_mw, fleet.last_mw, fleet.p_min_mw, fleet.p_max_mw,
-        fleet.ramp_up_mw_per_s, fleet.ramp_down_mw_per_s, fleet.dt_s,
-        fleet.p_avail_min_mw, fleet.p_avail_max_mw,
-        fleet.soc_pu, fleet.energy_mwh, fleet.soc_min_pu, fleet.soc_max_pu,
-        fleet.efficiency_charge_pu, fleet.efficiency_discharge_pu, fleet.soc_horizon_s,
+        p_setpoint_mw, fleet.last_mw, units_block(vars(fleet), p_setpoint_mw.size), fleet.dt_s,
+        fleet.p_avail_min_mw, fleet.p_avail_max_mw, fleet.soc_pu, fleet.soc_horizon_s,
         fleet.out_reason, failed,
     )  # fmt: skip
     return count, failed

@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Iterator
 
+import kernels_taking_part as who
 import numpy as np
 
-from vppd.core import participation as who
+from vppd.core.participation import has_good_reading
 from vppd.core.state import initial_state
 from vppd.core.types import Image, Mode, Params, Quality, Reason, State, WriteResult
 from vppd.kernels import tally as sums
@@ -88,7 +89,7 @@ def outputs(seed: int) -> Iterator[object]:
     """All that the rules say of such a plant, and the sums over it, for the digest."""
     before, image, params = plant(seed)
     reason, adrift, last_mw = who.who_takes_part(before, image, params)
-    yield from (reason, adrift, last_mw, who.has_good_reading(image, params))
+    yield from (reason, adrift, last_mw, has_good_reading(image, params))
     for why in (reason, before.out_reason):
         given = last_mw, image, params
         told = [who.pinned_mw(m, why, adrift, *given, 0.7) for m in (Mode.SAFE, Mode.REGULATING)]

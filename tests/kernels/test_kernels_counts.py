@@ -1,16 +1,17 @@
 """Kernels return how many units they were about: a number for a log, and a check of the loop."""
 
 import kernels_participation_cases as cases
+import kernels_taking_part as who
 import numpy as np
 import pytest
 
-from vppd.core import participation as who
+from vppd.core.participation import has_good_reading
 from vppd.core.types import Mode, Reason
 from vppd.kernels import aims, limits, participation, tally
 
 
 def spied(monkeypatch):
-    """What each kernel that `who` calls returned last, by name."""
+    """What each kernel of who takes part returned last, by name."""
     said = {}
 
     def spy(name, function):
@@ -20,8 +21,10 @@ def spied(monkeypatch):
 
         return call
 
-    for name, function in [(n, f) for n, f in vars(who).items() if n[1:] in vars(participation)]:
-        monkeypatch.setattr(who, name, spy(name[1:], function))
+    for name in ("take_part", "counted", "within_ramp", "pinned"):
+        monkeypatch.setattr(participation, name, spy(name, getattr(participation, name)))
+    good = spy("good_readings", participation.good_readings)
+    monkeypatch.setattr("vppd.core.participation._good_readings", good)
     return said
 
 
@@ -31,7 +34,7 @@ def test_of_those_who_take_part_and_those_who_do_not(monkeypatch, seed):
     before, image, params = cases.plant(seed)
     with np.errstate(all="ignore"):
         reason, adrift, last_mw = who.who_takes_part(before, image, params)
-        good = who.has_good_reading(image, params)
+        good = has_good_reading(image, params)
         who.counted_mw(reason, last_mw, image, params)
         who.within_ramp_mw(image.operator_mw, last_mw, image, params, 0.7)
         for mode in (Mode.REGULATING, Mode.SAFE):

@@ -1,11 +1,12 @@
 """Rules of participation, unit by unit, against the same rules over whole arrays."""
 
+import kernels_taking_part as who
 import numpy as np
 import participation_reference as reference
 import pytest
 from kernels_participation_cases import plant
 
-from vppd.core import participation as who
+from vppd.core.participation import has_good_reading
 from vppd.core.types import Mode, Quality, Reason, WriteResult
 from vppd.kernels import participation as kernel
 
@@ -27,7 +28,7 @@ def test_each_rule_gives_what_it_gives_over_whole_arrays(seed):
     before, image, params = plant(seed)
     reason, adrift, last_mw = who.who_takes_part(before, image, params)
     np.testing.assert_array_equal(reason, reference.out_of_split(image, params))
-    good = who.has_good_reading(image, params)
+    good = has_good_reading(image, params)
     np.testing.assert_array_equal(good != 0, reference.has_good_reading(image, params))
     np.testing.assert_array_equal(adrift != 0, reference.is_adrift(image, params))
     again_mw = reference.last_setpoints_mw(before, image, params, reason, adrift != 0)

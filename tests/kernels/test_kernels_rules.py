@@ -1,6 +1,7 @@
 """Rules that every kernel keeps: how it is compiled, what it may use, the same bits everywhere."""
 
 import ast
+import hashlib
 import importlib
 import math
 import os
@@ -16,7 +17,7 @@ from machine_code import inexact
 from numba.core.dispatcher import Dispatcher
 
 from vppd.core.types import Reason
-from vppd.kernels import bands, guard, limits, participation, sides, status, trust, warm
+from vppd.kernels import able, bands, guard, limits, participation, sides, status, trust, warm
 from vppd.kernels.sums import sum_in_order
 
 FOLDER = Path(warm.__file__).parent
@@ -37,7 +38,7 @@ FROM_NUMPY = {"nan", "inf", "isnan", "uint8", "uint64", "int64", "rint", "floor"
 
 def test_every_kernel_is_loaded_at_start():
     files = {path.stem for path in FOLDER.glob("*.py")}
-    others = {"__init__", "compiler", "jit", "kinds", "status", "warm"}
+    others = {"__init__", "compiler", "jit", "kinds", "rows", "status", "warm"}
     assert files - others == set(warm.MODULES)
     assert warm.load() == len(warm.MODULES)
 
@@ -64,17 +65,16 @@ def test_these_kernels_are_called_from_outside():
     assert {name for _, name, _ in PUBLIC} == {
         "advance", "aim", "answer_groups", "choose_sides", "conclude", "conclude_groups",
         "correct", "count_changed", "count_doubt", "count_known", "count_rows", "count_stiff",
-        "counted", "decay", "economy", "evaluate_groups", "expect", "find_ends",
-        "find_far", "find_gains", "find_holders", "find_left", "find_sides", "find_still", "fits",
-        "fit_to_grid", "fold_limits", "foresee", "good_readings", "image_fits",
-        "guard_setpoints", "judge", "keep", "keep_to_sides", "kkt_violation_mw",
-        "lasting", "move_groups", "pinned", "prepare", "prepare_groups",
-        "project_tree", "promise", "recover", "remember", "remember_sides", "round_all",
-        "round_instants", "search_prices", "serve",
-        "set_centres",
-        "shift_rows", "shrink", "split_exact", "split_merit_order", "split_pro_rata",
-        "state_fits", "sum_in_order", "take_part", "tally", "tree_fits", "within_ramp",
-        "work_size",
+        "counted", "decay", "economy", "evaluate_groups", "expect", "find_able", "find_ends",
+        "find_far", "find_gains", "find_held", "find_holders", "find_left", "find_sides",
+        "find_still", "fit_to_grid", "fits", "fold_limits", "foresee", "good_readings",
+        "guard_setpoints", "image_fits", "judge", "keep", "keep_to_sides", "kkt_violation_mw",
+        "lasting", "look_ahead", "mark_crossed", "move_groups", "pinned", "prepare",
+        "prepare_groups", "project_tree", "promise", "record", "record_ahead", "recover",
+        "remember", "remember_sides", "round_all", "round_instants", "search_prices", "serve",
+        "set_centres", "share", "shift_rows", "shrink", "split_exact", "split_merit_order",
+        "split_plain", "split_pro_rata", "state_fits", "sum_in_order", "take_part", "tally",
+        "tree_fits", "within_ramp", "work_size",
     }  # fmt: skip
 
 
@@ -90,8 +90,30 @@ def test_no_kernel_is_compiled_twice_or_with_fast_math(module, name, function):
     assert function.targetoptions["error_model"] == "numpy"
     assert not function.targetoptions.get("parallel", False)
     assert function.targetoptions["_nrt"] is False  # Numba refuses one that would allocate
-    # Numba's cache does not see a change in another file.
+    # A module that a kernel takes others from is seen by the cache; a function only by its module.
     assert function.py_func.__module__ == module.__name__
+
+
+def stamps(module):
+    """What the cache holds each kernel of a module against."""
+    return [
+        value._cache._cache_file._source_stamp[1:]
+        for value in vars(module).values()
+        if isinstance(value, Dispatcher)
+    ]
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_the_cache_sees_a_change_in_every_file_that_a_kernel_is_made_of():
+    """Numba's own looks at the file of the kernel alone."""
+    digest = {name: hashlib.sha256((FOLDER / f"{name}.py").read_bytes()).hexdigest()
+              for name in ("participation", "limits", "trust", "rows", "jit", "tree")}  # fmt: skip
+    below = stamps(able)
+    assert below
+    for stamp in below:
+        assert {digest[n] for n in ("participation", "limits", "trust", "rows", "jit")} < {*stamp}
+        assert digest["tree"] not in stamp
+    assert all(digest["limits"] not in stamp for stamp in stamps(trust))
 
 
 @pytest.mark.parametrize("name", warm.MODULES)

@@ -11,14 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vppd.core.response import Aim, Foresight, aim
+from vppd.core.response import ABLE_PU, Aim, Foresight, aim
 from vppd.core.types import F8, I8, U1, Params, Policy, Reason
-from vppd.kernels import ahead, aims, exact, limits, merit_order, pro_rata, status
+from vppd.kernels import ahead, exact, limits, merit_order, pro_rata, share, status
 from vppd.kernels.jit import entry
 from vppd.kernels.sums import sum_in_order
 
-_find_far = entry(aims.find_far)
-_find_still = entry(aims.find_still)
+_find_held, _share = entry(share.find_held), entry(share.share)
 _split_exact = entry(exact.split_exact)
 _find_holders = entry(limits.find_holders)
 _split_merit_order = entry(merit_order.split_merit_order)
@@ -71,17 +70,16 @@ def split(
     With foresight the policy is response-aware, and the request is what is to be delivered.
     """
     if foresight is None:
-        still = None
         solve = _solver(request_mw, basepoint_mw, params)
     else:
-        still = _still(foresight, params, box)
-        solve = _by_response(foresight, params, still)
+        solve = _by_response(foresight, params)
     first = solve(box.lower_mw, box.upper_mw, lam)
     if first.status == status.BAD_INPUT:
         return first, np.zeros(len(params.ids), dtype=np.uint8)
-    held = held_by(first.p_mw, box)
-    if foresight is not None and still is not None:
-        near_mw = _near_mw(first.p_mw, held, still, foresight, params, box)
+    if foresight is None:
+        held = held_by(first.p_mw, box)
+    else:
+        held, near_mw = _held_and_near(first.p_mw, foresight, params, box)
         may_stay = first.status == status.OK and not isnan(near_mw)
         if may_stay and (staying := _all_stay(request_mw, near_mw, first, foresight)) is not None:
             return staying, np.where(held == FREE, DEAD_BAND, held)
@@ -97,8 +95,8 @@ def split(
         return first, held
     second = _rest_to_the_others(request_mw, solve, fitted_mw, stiff, first, box)
     held = held_by(second.p_mw, box)
-    if still is not None:
-        held[(held == FREE) & (still != 0)] = DEAD_BAND
+    if foresight is not None:
+        held[(held == FREE) & (foresight.still != 0)] = DEAD_BAND
     return second, np.where(dead & (second.p_mw == last_mw), DEAD_BAND, held)
 
 
@@ -151,31 +149,23 @@ def _with_groups(request_mw: float, basepoint_mw: F8, params: Params) -> Solve:
     return solve
 
 
-def _still(foresight: Foresight, params: Params, box: Box) -> U1:
-    """1 for each unit that it is not worth to move, shape (n,)."""
-    still = np.empty(box.lower_mw.size, np.uint8)
-    _find_still(
-        params.quiet_pu, foresight.gain_pu[0], foresight.target_mw, foresight.told_mw,
-        params.p_min_mw, params.p_max_mw, box.lower_mw, box.upper_mw, still,
-    )  # fmt: skip
-    return still
+def _held_and_near(
+    p_mw: F8, foresight: Foresight, params: Params, box: Box
+) -> tuple[U1, float]:  # fmt: skip
+    """Reason that held each unit, and what may be missing if all keep their setpoints, MW.
 
-
-def _near_mw(
-    p_mw: F8, held: U1, still: U1, foresight: Foresight, params: Params, box: Box
-) -> float:  # fmt: skip
-    """What may be missing if all keep their setpoints, MW; NaN where somebody is to move.
-
-    Nobody is if each unit would move by little, and none is on its way as fast as its ramp lets it.
-    In `held` those that were not worth to move get a reason, too.
+    The second is NaN where somebody is to move. Nobody is if each unit would move by little, and
+    none is on its way as fast as its ramp lets it. Those that were not worth to move have a reason,
+    too.
     """
-    far, range_mw = _find_far(
-        params.quiet_pu, p_mw, foresight.told_mw, params.p_min_mw, params.p_max_mw,
-        box.lower_mw, box.upper_mw, still, held,
+    held = np.empty(p_mw.size, np.uint8)
+    far, range_mw = _find_held(
+        params.quiet_pu, p_mw, foresight.told_mw, params.fixed.units, box.lower_mw, box.upper_mw,
+        box.lower_reason, box.upper_reason, foresight.still, held,
     )  # fmt: skip
     if far or not params.quiet_pu > 0.0:
-        return nan
-    return min(QUIET_PU * range_mw, QUIET_MAX_MW)
+        return held, nan
+    return held, min(QUIET_PU * range_mw, QUIET_MAX_MW)
 
 
 def _all_stay(
@@ -191,31 +181,59 @@ def _all_stay(
     return first._replace(p_mw=foresight.told_mw.copy(), served_mw=served_mw)
 
 
-def _by_response(foresight: Foresight, params: Params, still: U1) -> Solve:
+def _by_response(foresight: Foresight, params: Params) -> Solve:
     """Split so that what is delivered at the look-ahead points is the request.
 
     The first point is hard. The second is soft: it asks medium units to take over in good time,
     and what they cannot do is no power that is missing yet.
     """
-    n, points = foresight.told_mw.size, foresight.ahead_s.size
-    problem = Ahead(params, points, params.fixed.member)
 
     def solve(lower_mw: F8, upper_mw: F8, lam: float) -> Split:
-        to = aim(foresight, params, lower_mw, upper_mw, still)
-        if params.group_parent.size:
-            to = _late_ones_first(problem, to, foresight)
-        done = problem.solve(
-            to.wanted_mw, to.gain_pu, to.target_mw, to.pull, to.lower_mw, to.upper_mw,
-            foresight.ahead_price,
-        )  # fmt: skip
-        if done.code == status.BAD_INPUT:
+        done = None
+        if not params.group_parent.size:
+            done = _at_once(foresight, params, lower_mw, upper_mw)
+        if done is None:
+            done = _step_by_step(foresight, params, lower_mw, upper_mw)
+        if done.status == status.BAD_INPUT:
             return split_of(
-                foresight.told_mw, done.code, lam, done.kkt_mw, nan, foresight.ahead_price
+                foresight.told_mw, done.status, lam, done.kkt_mw, nan, foresight.ahead_price
             )
-        p_mw = done.out_mw[:n]
-        return done.split(p_mw, foresight.served_mw(p_mw), done.price)
+        return done
 
     return solve
+
+
+def _at_once(foresight: Foresight, params: Params, lower_mw: F8, upper_mw: F8) -> Split | None:
+    """Split without groups in one kernel; None where rounding has left something to do."""
+    points, n = foresight.gain_pu.shape
+    out_mw, price = np.empty(n + 1), np.empty(points)
+    code, kkt_mw, served_mw = _share(
+        ABLE_PU, SOFTNESS, foresight.request_mw, foresight.free_mw, foresight.gain_pu,
+        foresight.block, params.fixed.units, lower_mw, upper_mw, foresight.told_mw,
+        foresight.still, foresight.ahead_price,
+        out_mw, price, np.empty(params.fixed.share_work),
+    )  # fmt: skip
+    if code == ahead.UNFINISHED:
+        return None
+    return Split(
+        out_mw[:n], code, float(price[0]), kkt_mw, price, NOTHING, NOTHING, served_mw
+    )  # fmt: skip
+
+
+def _step_by_step(foresight: Foresight, params: Params, lower_mw: F8, upper_mw: F8) -> Split:
+    """The same with groups, and with what rounding has left."""
+    n, points = foresight.told_mw.size, foresight.ahead_s.size
+    problem = Ahead(params, points, params.fixed.member)
+    to = aim(foresight, params, lower_mw, upper_mw, foresight.still)
+    if params.group_parent.size:
+        to = _late_ones_first(problem, to, foresight)
+    done = problem.solve(
+        to.wanted_mw, to.gain_pu, to.target_mw, to.pull, to.lower_mw, to.upper_mw,
+        foresight.ahead_price,
+    )  # fmt: skip
+    p_mw = done.out_mw[:n]
+    served_mw = nan if done.code == status.BAD_INPUT else foresight.served_mw(p_mw)
+    return done.split(p_mw, served_mw, done.price)
 
 
 def _late_ones_first(problem: "Ahead", to: Aim, foresight: Foresight) -> Aim:

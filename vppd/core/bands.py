@@ -42,10 +42,8 @@ class Sides:
 def take_sides(
     state: State, image: Image, params: Params, mode: Mode, box: Box, out_reason: U1, last_mw: F8,
     request_mw: float, dt_s: float,
-) -> Sides | None:  # fmt: skip
-    """Choose the side of each unit for a request; None where no unit has a band."""
-    if params.fixed.banded == 0:
-        return None
+) -> Sides:  # fmt: skip
+    """Choose the side of each unit for a request."""
     n = len(params.ids)
     side, open_sides, why = np.empty((3, n), dtype=np.uint8)
     since_s, left = np.empty((2, n))
@@ -70,6 +68,8 @@ def take_sides(
     _remember_sides(
         image.now_s, params.band_lower_mw, chosen, out_reason, side, since_s, left
     )  # fmt: skip
+    for array in (*kept, side, since_s, left):
+        array.setflags(write=False)
     return Sides(kept, lasting_mw[0], lasting_mw[1], side, since_s, left)
 
 

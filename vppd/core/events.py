@@ -21,6 +21,7 @@ UNSERVED, ALLOCATION_REFUSED = int(EventCode.UNSERVED), int(EventCode.ALLOCATION
 AWARD_ABOVE_HEADROOM = int(EventCode.AWARD_ABOVE_HEADROOM)
 GUARD_DROPPED = int(EventCode.GUARD_DROPPED)
 SAFE = Mode.SAFE
+REFUSED = (status.BAD_INPUT, status.MISMATCH)
 LOST = (int(Reason.UNREACHABLE), int(Reason.TELEMETRY_AGE), FALLBACK)
 UNIT_LOST, UNIT_BACK = int(EventCode.UNIT_LOST), int(EventCode.UNIT_BACK)
 UNIT_FALLBACK = int(EventCode.UNIT_FALLBACK)
@@ -63,22 +64,22 @@ def changes(
         rows.append((MODE, -1, float(after.mode)))
     if after.verdict != before.verdict:
         rows.append((SIGNAL_VERDICT, -1, float(after.verdict)))
-    rows.extend(_unit_changes(before.out_reason, after.out_reason))
+    if _count_changed(before.out_reason, after.out_reason):
+        rows.extend(_unit_changes(before.out_reason, after.out_reason))
     if after.unserved != before.unserved:
         rows.append((UNSERVED, -1, unserved_mw if after.unserved else 0.0))
     if after.award_short != before.award_short:
         value = award_short_mw if after.award_short else 0.0
         rows.append((AWARD_ABOVE_HEADROOM, -1, value))
-    if kernel_status in (status.BAD_INPUT, status.MISMATCH):
+    if kernel_status in REFUSED:
         rows.append((ALLOCATION_REFUSED, -1, float(kernel_status)))
-    rows.extend((GUARD_DROPPED, i, p_mw) for i, p_mw in dropped_mw.items())
+    if dropped_mw:
+        rows.extend((GUARD_DROPPED, i, p_mw) for i, p_mw in dropped_mw.items())
     return _columns(rows)
 
 
 def _unit_changes(before: U1, after: U1) -> list[Row]:
     rows: list[Row] = []
-    if _count_changed(before, after) == 0:
-        return rows
     changed = np.flatnonzero(before != after)
     for i, was, now in zip(
         changed.tolist(), before[changed].tolist(), after[changed].tolist(), strict=True

@@ -21,7 +21,7 @@ from vppd.core.tick import (
     elapsed_s,
 )
 from vppd.core.types import F8, U1, Decision, Image, Mode, Params, Policy, Reason, State
-from vppd.kernels import exact, status
+from vppd.kernels import exact, rows, status
 from vppd.kernels.sums import sum_in_order
 
 NOTHING_MW: Final = 1e-6  # 1 W: what is less is rounding
@@ -110,7 +110,7 @@ def _why(inside: _Inside) -> Why:
     missing_mw, beyond_mw = _missing(rule, room_mw, decision)
     model_mw = np.full_like(would_mw, nan)
     if inside.ahead is not None:
-        model_mw = inside.ahead.p_model_mw + inside.ahead.p_offset_mw
+        model_mw = inside.ahead.output_mw
     return Why(
         inside.dt_s, inside.asked.agc_pu, inside.able.last_mw, model_mw,
         rule.gain_pu, rule.target_mw, rule.weight, rule.price,
@@ -178,10 +178,10 @@ def _aimed(ahead: Foresight, inside: _Inside) -> _Rule:
         there_mw, base_mw = economic_mw(
             ahead.slow_mw, inside.image.basepoint_mw, ahead.recovery_mw, *lasts_mw, params
         )
-        opened = ahead._replace(
-            target_mw=there_mw, base_mw=base_mw, lower_mw=lasts_mw[0], upper_mw=lasts_mw[1]
-        )
-        other = aim(opened, params, low_mw, high_mw, moves)
+        block = ahead.block.copy()
+        block[[rows.TARGET, rows.BASE]] = there_mw, base_mw
+        block[[rows.LASTS_LOWER, rows.LASTS_UPPER]] = lasts_mw
+        other = aim(ahead._replace(block=block), params, low_mw, high_mw, moves)
         target_mw = np.where(pinned, other.target_mw[:n], target_mw)
         weight = np.where(pinned, other.weight[:n], weight)
     price = _that_moves(

@@ -13,7 +13,7 @@ import numpy as np
 
 from vppd.core.response import Foresight
 from vppd.core.types import F8, U1, AwardGuard, Decision, Image, Mode, Params
-from vppd.kernels import headroom
+from vppd.kernels import headroom, rows
 from vppd.kernels.jit import entry
 
 _promise = entry(headroom.promise)
@@ -49,12 +49,8 @@ def promised(
     if mode not in NOT_REGULATED:
         _promise(
             out_reason, image.basepoint_mw, last_mw, _output_mw(image, last_mw, ahead),
-            range_lower_mw, range_upper_mw,
-            params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, params.dead_time_s, params.lag_s,
-            params.fixed.left_pu,
-            image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
-            params.efficiency_charge_pu, params.efficiency_discharge_pu,
-            params.firm_pu, params.soc_error_pu, params.soc_horizon_s,
+            range_lower_mw, range_upper_mw, image.soc_pu,
+            params.fixed.units, params.fixed.left_pu, params.soc_error_pu, params.soc_horizon_s,
             params.unit_group, params.group_parent, params.group_lower_mw, params.group_upper_mw,
             np.empty((headroom.GROUP_ROWS, params.group_parent.size)), horizons_s, sums_mw,
         )  # fmt: skip
@@ -65,7 +61,8 @@ def promised(
 def _output_mw(image: Image, last_mw: F8, ahead: Foresight | None) -> F8:
     """Output of each unit now: by its model where there is one, which has less noise."""
     if ahead is not None:
-        return ahead.p_model_mw + ahead.p_offset_mw
+        output_mw: F8 = ahead.block[rows.OUTPUT]
+        return output_mw
     return np.where(np.isnan(image.p_meas_mw), last_mw, image.p_meas_mw)
 
 

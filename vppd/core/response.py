@@ -11,26 +11,20 @@ from typing import NamedTuple
 import numpy as np
 
 from vppd.core.types import F8, U1, Image, Params, State
-from vppd.kernels import aims, exact, headroom, response
+from vppd.kernels import aims, exact, foresight, headroom, response, rows
 from vppd.kernels.jit import entry
+from vppd.kernels.share import FLEET_ROWS
 
-_expect = entry(response.expect)
-_foresee = entry(response.foresee)
+_look_ahead = entry(foresight.look_ahead)
 _serve = entry(response.serve)
-_shift_rows = entry(response.shift_rows)
 _aim = entry(aims.aim)
 _economy = entry(aims.economy)
-_recover = entry(aims.recover)
 _split_exact = entry(exact.split_exact)
 _lasting = entry(headroom.lasting)
 
 NAN = float("nan")
 
-CORRECTION = 0.1  # of the difference to a measurement; telemetry is noisy, the model is not
-OFFSET_CORRECTION = 0.02
 ABLE_PU = 0.5  # of a change has arrived by the second point: the unit counts there
-LASTS_S = 1800.0  # a store is not asked for longer what it cannot hold that long
-RECOVERY_MAX_PU = 0.1  # of a store's range goes into its own recovery, at most
 
 
 class Foresight(NamedTuple):
@@ -41,38 +35,75 @@ class Foresight(NamedTuple):
     free_mw: F8  # (K, n) output there if the last setpoints stand
     gain_pu: F8  # (K, n) part of a change that has arrived by then
     told_mw: F8  # (n,) last setpoints
-    stands_mw: F8  # (n,) those of them that arrived: what `free_mw` and `gain_pu` are about
-    target_mw: F8  # (n,) where each unit should be without transients
-    base_mw: F8  # (n,) where it begins: its plan, and for a store its recovery
-    lower_mw: F8  # (n,) its range, as far as it can be held
-    upper_mw: F8
+    still: U1  # (n,) 1: not worth to be moved
     ahead_price: F8  # (K,) multipliers of the last split, the next one's first guess
     slow_mw: float
-    recovery_mw: F8  # (n,) what a store needs to come back to the middle of its band
-    p_model_mw: F8
-    p_offset_mw: F8
-    p_seen_s: F8
-    off_mw: F8  # new measurements less what was foretold; NaN: there is none
     past_mw: F8  # past setpoints; the last of each unit waits for that of this tick
     when_s: F8  # when they left
+    block: F8  # (FORESEEN_ROWS, n) of which the properties below are rows (`kernels.rows`)
 
-    def expected_mw(self, p_mw: F8) -> "Expected":
-        """What comes if these setpoints stand."""
-        out_mw, sum_mw = np.empty(p_mw.size), np.empty(self.ahead_s.size)
-        first_mw = _expect(self.free_mw, self.gain_pu, self.stands_mw, p_mw, out_mw, sum_mw)
-        return Expected(out_mw, sum_mw, first_mw)
+    @property
+    def stands_mw(self) -> F8:
+        """Last setpoints that arrived: what `free_mw` and `gain_pu` are about."""
+        return self._row(rows.STANDS)
+
+    @property
+    def target_mw(self) -> F8:
+        """Where each unit should be without transients."""
+        return self._row(rows.TARGET)
+
+    @property
+    def base_mw(self) -> F8:
+        """Where it begins: its plan, and for a store its recovery."""
+        return self._row(rows.BASE)
+
+    @property
+    def lower_mw(self) -> F8:
+        """Its range, as far as it can be held."""
+        return self._row(rows.LASTS_LOWER)
+
+    @property
+    def upper_mw(self) -> F8:
+        """As `lower_mw`."""
+        return self._row(rows.LASTS_UPPER)
+
+    @property
+    def recovery_mw(self) -> F8:
+        """What a store needs to come back to the middle of its band."""
+        return self._row(rows.RECOVERY)
+
+    @property
+    def p_model_mw(self) -> F8:
+        """Output now by the model."""
+        return self._row(rows.MODEL)
+
+    @property
+    def p_offset_mw(self) -> F8:
+        """What the unit delivers beyond it."""
+        return self._row(rows.OFFSET)
+
+    @property
+    def output_mw(self) -> F8:
+        """Both together."""
+        return self._row(rows.OUTPUT)
+
+    @property
+    def p_seen_s(self) -> F8:
+        """Instants of the newest measurements."""
+        return self._row(rows.SEEN)
+
+    @property
+    def off_mw(self) -> F8:
+        """New measurements less what was foretold; NaN: there is none."""
+        return self._row(rows.OFF)
+
+    def _row(self, which: int) -> F8:
+        row: F8 = self.block[which]
+        return row
 
     def served_mw(self, p_mw: F8) -> float:
         """What comes at the first point."""
         return _serve(self.free_mw, self.gain_pu, self.stands_mw, p_mw)
-
-
-class Expected(NamedTuple):
-    """Output that is expected of setpoints."""
-
-    unit_mw: F8  # (n,) at the first look-ahead point
-    sum_mw: F8  # (K,) at each
-    served_mw: float  # the first of them; without foresight what the setpoints add up to
 
 
 def nothing_sent(params: Params) -> tuple[F8, F8]:
@@ -82,31 +113,32 @@ def nothing_sent(params: Params) -> tuple[F8, F8]:
 
 def look_ahead(
     state: State, image: Image, params: Params, last_mw: F8,
-    range_lower_mw: F8, range_upper_mw: F8, plan_mw: F8, request_mw: float, slow_mw: float,
+    range_lower_mw: F8, range_upper_mw: F8, lower_mw: F8, upper_mw: F8,
+    plan_mw: F8, request_mw: float, slow_mw: float,
 ) -> Foresight:  # fmt: skip
     """Predict the plant's output, and say where each unit should be."""
-    n, fixed = last_mw.size, params.fixed
-    past_mw, when_s, stands_mw = past(state, image, params, last_mw)
-    points = fixed.ahead_s.size
-    free_mw, wanted_mw = np.empty((points, n)), np.empty(points)
-    model_mw, offset_mw, seen_s, off_mw = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    fixed = params.fixed
+    was_past_mw, was_when_s = known_past(state, params)
+    past_mw, when_s = np.empty(fixed.past_rows), np.empty(fixed.when_rows)
+    points, n = fixed.gain_pu.shape
+    wanted_mw, free_mw = np.empty(points), np.empty((points, n))
+    foreseen, still = np.empty((rows.FORESEEN_ROWS, n)), np.empty(n, np.uint8)
     wanted_mw.fill(request_mw)
-    _foresee(
-        state.now_s, image.now_s,
-        state.p_model_mw, state.p_offset_mw, state.p_seen_s,
-        image.p_meas_mw, image.measured_at_s, image.quality,
-        params.dead_time_s, params.lag_s, fixed.past_end,
-        CORRECTION, OFFSET_CORRECTION, fixed.snap_mw, last_mw, past_mw, when_s, fixed.ahead_s,
-        model_mw, offset_mw, seen_s, off_mw, free_mw,
+    _look_ahead(
+        image.now_s, state.now_s, params.tick_s, params.soc_horizon_s, params.soc_recovery_s,
+        params.quiet_pu, slow_mw, fixed.units, fixed.snap_mw, fixed.past_end, fixed.ahead_s,
+        fixed.gain_pu,
+        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.recovery_mw,
+        was_past_mw, was_when_s, state.out_reason,
+        image.p_meas_mw, image.measured_at_s, image.accepted_mw, image.accepted_at_s,
+        image.soc_pu, image.quality, image.write_result,
+        plan_mw, last_mw, range_lower_mw, range_upper_mw, lower_mw, upper_mw,
+        past_mw, when_s, free_mw, foreseen, still,
     )  # fmt: skip
-    lower_mw, upper_mw = lasting_mw(range_lower_mw, range_upper_mw, image, params)
-    back_mw = recovery_mw(state, image, params)
-    target_mw, base_mw = economic_mw(slow_mw, plan_mw, back_mw, lower_mw, upper_mw, params)
+    foreseen.setflags(False)  # type: ignore[call-arg]  # see `tick.seal`: its rows with it
     return Foresight(
-        fixed.ahead_s, wanted_mw, free_mw, fixed.gain_pu, last_mw, stands_mw,
-        target_mw, base_mw, lower_mw, upper_mw,
-        first_price(state, points), slow_mw, back_mw, model_mw, offset_mw, seen_s,
-        off_mw, past_mw, when_s,
+        fixed.ahead_s, wanted_mw, free_mw, fixed.gain_pu, last_mw, still,
+        first_price(state, points), slow_mw, past_mw, when_s, foreseen,
     )  # fmt: skip
 
 
@@ -122,21 +154,12 @@ def first_price(state: State, points: int) -> F8:
     return state.ahead_price if fits else np.full(points, NAN)
 
 
-def past(state: State, image: Image, params: Params, last_mw: F8) -> tuple[F8, F8, F8]:
-    """Past setpoints as they arrived, with room for this tick's; their instants; the newest."""
-    before_mw, before_s = state.past_mw, state.when_s
+def known_past(state: State, params: Params) -> tuple[F8, F8]:
+    """Past setpoints, and their instants, as long as the parameters say."""
     fixed = params.fixed
-    if before_mw.size != fixed.past_rows or before_s.size != fixed.when_rows:
-        # from a journal that knew of none, or counted otherwise
-        before_mw, before_s = nothing_sent(params)
-    past_mw, when_s = np.empty(before_mw.size), np.empty(before_s.size)
-    stands_mw = np.empty(last_mw.size)
-    _shift_rows(
-        image.now_s, params.tick_s, before_s, fixed.past_end, before_mw,
-        image.accepted_mw, image.accepted_at_s, image.write_result, state.out_reason,
-        last_mw, past_mw, when_s, stands_mw,
-    )  # fmt: skip
-    return past_mw, when_s, stands_mw
+    if state.past_mw.size != fixed.past_rows or state.when_s.size != fixed.when_rows:
+        return nothing_sent(params)  # from a journal that knew of none, or counted otherwise
+    return state.past_mw, state.when_s
 
 
 def lasting_mw(
@@ -152,20 +175,10 @@ def lasting_mw(
     _lasting(
         image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
         params.efficiency_charge_pu, params.efficiency_discharge_pu,
-        LASTS_S + params.soc_horizon_s, range_lower_mw, range_upper_mw, lower_mw, upper_mw,
+        foresight.LASTS_S + params.soc_horizon_s, range_lower_mw, range_upper_mw,
+        lower_mw, upper_mw,
     )  # fmt: skip
     return lower_mw, upper_mw
-
-
-def recovery_mw(state: State, image: Image, params: Params) -> F8:
-    """What brings each store back to the middle of its band, MW, shape (n,); 0 of other units."""
-    back_mw = np.empty(image.soc_pu.size)
-    _recover(
-        image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
-        params.soc_recovery_s, RECOVERY_MAX_PU, params.p_min_mw, params.p_max_mw,
-        params.quiet_pu, state.recovery_mw, back_mw,
-    )  # fmt: skip
-    return back_mw
 
 
 def economic_mw(
@@ -200,7 +213,7 @@ class Aim(NamedTuple):
 def aim(ahead: Foresight, params: Params, lower_mw: F8, upper_mw: F8, still: U1) -> Aim:
     """Say who is to meet the request at which look-ahead point, and who stays (see the kernel)."""
     units = lower_mw.size + 1
-    wanted_mw, gain_pu, fleet = np.empty(2), np.empty((2, units)), np.empty((5, units))
+    wanted_mw, gain_pu, fleet = np.empty(2), np.empty((2, units)), np.empty((FLEET_ROWS, units))
     _aim(
         ahead.request_mw, ahead.free_mw, ahead.gain_pu, ahead.stands_mw, ahead.target_mw,
         ahead.base_mw, params.participation, params.cost, ahead.lower_mw, ahead.upper_mw,

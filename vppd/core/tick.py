@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from vppd.core.allocation import Box, Split, held_by, split, split_of
 from vppd.core.bands import Sides, take_sides
 from vppd.core.drafts import draft_of, freeze
-from vppd.core.events import changes, unserved_told
+from vppd.core.events import REFUSED, changes, unserved_told
 from vppd.core.guards import is_fresh, judge_agc
 from vppd.core.headroom import Promise, award_short_mw, is_award_short, promised
 from vppd.core.modes import next_mode
-from vppd.core.participation import pinned_mw, who_takes_part
 from vppd.core.request import droop_mw, regulation_in_force_pu, regulation_mw
-from vppd.core.response import Expected, Foresight, look_ahead, slow_part_mw
-from vppd.core.trust import Judged, as_measured, count_doubt, judge, shrink
+from vppd.core.response import Foresight, look_ahead, slow_part_mw
+from vppd.core.trust import as_measured, pardoned
 from vppd.core.types import (
     F8,
     U1,
@@ -37,15 +36,16 @@ from vppd.core.types import (
     State,
     Verdict,
 )
-from vppd.kernels import fits, grid, guard, limits, response, status, sums, tally
+from vppd.kernels import able as able_kernel
+from vppd.kernels import fits, grid, guard, record, rows, status, sums, tally
 from vppd.kernels.jit import entry
 
 _guard_setpoints = entry(guard.guard_setpoints)
 _fit_to_grid = entry(grid.fit_to_grid)
-_fold_limits = entry(limits.fold_limits)
+_find_able = entry(able_kernel.find_able)
 _sum_in_order = entry(sums.sum_in_order)
-_count_known, _tally = entry(tally.count_known), entry(tally.tally)
-_keep, _remember = entry(response.keep), entry(response.remember)
+_count_known = entry(tally.count_known)
+_record, _record_ahead = entry(record.record), entry(record.record_ahead)
 
 # Looked up once: to get at a member of an enumeration takes as long as to add two arrays.
 TAKES_PART, CROSSED = int(Reason.NONE), int(Reason.CROSSED)
@@ -82,8 +82,21 @@ class Able(NamedTuple):
     takes: U1  # 1: a setpoint can be sent to it
     last_mw: F8
     box: Box
-    judged: Judged | None = None  # who is trusted, where anybody is doubted
+    benched: int  # how many units are
+    block: F8  # (ABLE_ROWS, n), see `kernels.rows`
     sides: Sides | None = None  # of exclusion bands, where any unit has one; the box is within
+
+
+class Kept(NamedTuple):
+    """What the setpoints of this tick come to. Arrays of shape (n,)."""
+
+    send: U1  # 1: the setpoint goes to the unit
+    told_mw: F8  # the last that each unit was sent, in this tick or before
+    sums_mw: tuple[float, float, float, float, float]  # see `kernels.tally`
+    expected_mw: F8  # at the first look-ahead point; without foresight the setpoints
+    expected_sum_mw: F8  # (K,) at each
+    served_mw: float  # the first of those, or what the setpoints add up to
+    doubt: F8 = NOTHING  # after the readings of this tick; nothing where nobody is doubted
 
 
 def tick(state: State, image: Image, params: Params) -> tuple[State, Decision]:
@@ -106,10 +119,10 @@ def tick_foreseen(
     done, held = share(asked, able, image, params, state.lam, ahead)
     put_on_the_grid(done.p_mw, able, params)
     dropped_mw = second_guard(done.p_mw, held, able, image, params, dt_s)
-    expected = expected_of(done.p_mw, ahead)
+    kept = what_is_kept(state, image, params, asked.mode, able, done.p_mw, held, ahead)
     promise = what_is_promised(image, params, asked, able, ahead)
     after, decision = conclude(
-        state, image, params, asked, able, ahead, done, expected, held, dropped_mw, promise
+        state, image, params, asked, able, ahead, done, kept, held, dropped_mw, promise
     )
     return after, decision, ahead
 
@@ -163,9 +176,10 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
     """Signal through its guards, mode, and the request that follows, MW."""
     verdict, agc_pu = judge_agc(state, image, params)
     accepted_s = image.agc_received_s if verdict is FRESH else state.agc_accepted_s
-    known = _count_known(image.measured_at_s)
+    before = MODES[state.mode]
+    known = _count_known(image.measured_at_s) if before is STARTING else image.measured_at_s.size
     mode = next_mode(
-        MODES[state.mode],
+        before,
         order=ORDERS[image.order],
         any_unit_known=known > 0,
         all_units_known=known == image.measured_at_s.size,
@@ -191,28 +205,28 @@ def what_is_asked(state: State, image: Image, params: Params, dt_s: float) -> As
 
 def what_is_possible(state: State, image: Image, params: Params, mode: Mode, dt_s: float) -> Able:
     """Who takes part, and every limit folded into one box for each unit."""
-    n = len(params.ids)
-    reason, adrift, last_mw = who_takes_part(state, image, params)
-    judged = judge(state, image, params, reason, last_mw, dt_s)
-    pin_mw, takes = pinned_mw(mode, reason, adrift, last_mw, image, params, dt_s)
-    lower_mw, upper_mw = np.empty(n), np.empty(n)
-    range_lower_mw, range_upper_mw = np.empty(n), np.empty(n)
-    lower_reason, upper_reason = np.empty(n, np.uint8), np.empty(n, np.uint8)
-    crossed = _fold_limits(
-        params.p_min_mw, params.p_max_mw,
-        last_mw, params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
-        image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
-        params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
+    fixed, n = params.fixed, params.fixed.n
+    if image.pardon >= 0:
+        state = pardoned(state, image.pardon)
+    able, flags = np.empty((rows.ABLE_ROWS, n)), np.empty((rows.FLAG_ROWS, n), np.uint8)
+    benched = _find_able(
+        image.now_s, state.now_s, dt_s, mode is SAFE, fixed.doubt_max_pu, params.soc_horizon_s,
+        fixed.units,
+        state.p_setpoint_mw, state.told_mw, state.doubt, state.benched_s, state.bench_wait_s,
+        state.sent, state.out_reason,
+        image.p_meas_mw, image.measured_at_s, image.accepted_mw, image.accepted_at_s,
+        image.operator_mw, image.basepoint_mw, image.soc_pu,
         image.p_avail_min_mw, image.p_avail_max_mw,
-        reason, pin_mw,
-        lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw,
+        image.quality, image.write_result, image.remote, image.connected, image.locked,
+        able, flags,
     )  # fmt: skip
-    if crossed:
-        reason = np.where(lower_reason == CROSSED, np.uint8(CROSSED), reason)
-    box = Box(lower_mw, upper_mw, lower_reason, upper_reason, range_lower_mw, range_upper_mw)
-    if judged is not None:
-        shrink(judged, image, params, reason, box)
-    return Able(reason, takes, last_mw, box, judged)
+    able.setflags(False)  # type: ignore[call-arg]  # see `seal`: its rows with it
+    flags.setflags(False)  # type: ignore[call-arg]
+    box = Box(
+        able[rows.LOWER], able[rows.UPPER], flags[rows.LOWER_WHY], flags[rows.UPPER_WHY],
+        able[rows.RANGE_LOWER], able[rows.RANGE_UPPER],
+    )  # fmt: skip
+    return Able(flags[rows.OUT], flags[rows.TAKES], able[rows.LAST], box, benched, able)
 
 
 def what_bands_leave(
@@ -220,12 +234,14 @@ def what_bands_leave(
     dt_s: float,
 ) -> Able:  # fmt: skip
     """The same with the limits of the sides that units take of their exclusion bands."""
+    if params.fixed.banded == 0:
+        return able
     foreseen = params.policy == RESPONSE_AWARE
     sides = take_sides(
         state, image, params, asked.mode, able.box, able.out_reason, able.last_mw,
         asked.basepoint_sum_mw + slow_mw if foreseen else asked.request_mw, dt_s,
     )  # fmt: skip
-    return able if sides is None else able._replace(box=sides.box, sides=sides)
+    return able._replace(box=sides.box, sides=sides)
 
 
 def what_will_be(
@@ -239,9 +255,10 @@ def what_will_be(
     if able.sides is not None:
         lasting = able.sides.lasting_lower_mw, able.sides.lasting_upper_mw
     ahead = look_ahead(
-        state, image, params, able.last_mw, *lasting, plan_mw, asked.request_mw, slow_mw
-    )
-    return as_measured(ahead, able.judged, image, able.out_reason)
+        state, image, params, able.last_mw, *lasting, able.box.lower_mw, able.box.upper_mw,
+        plan_mw, asked.request_mw, slow_mw,
+    )  # fmt: skip
+    return ahead if able.benched == 0 else as_measured(ahead, image, able.out_reason)
 
 
 def share(
@@ -254,7 +271,7 @@ def share(
         return split_of(p_mw, status.OK, 0.0, 0.0, nan), held_by(p_mw, box)
     done, held = split(asked.request_mw, image.basepoint_mw, able.last_mw, box, lam, params, ahead)
     code = fleet_status(done, asked.request_mw)
-    if code in (status.BAD_INPUT, status.MISMATCH):  # a bug or a bit flip: hold, and say so
+    if code in REFUSED:  # a bug or a bit flip: hold, and say so
         held = np.full_like(able.out_reason, Reason.GUARD)
         stay_mw = np.where(able.out_reason == TAKES_PART, able.last_mw, box.lower_mw)
         return split_of(stay_mw, code, 0.0, done.kkt_mw, nan), held
@@ -267,13 +284,6 @@ def fleet_status(done: Split, request_mw: float) -> int:
         return done.status
     missed_mw = abs(request_mw - done.served_mw)
     return status.OK if missed_mw <= FLEET_TOLERANCE_MW else status.MISMATCH
-
-
-def expected_of(p_mw: F8, ahead: Foresight | None) -> Expected:
-    """What setpoints serve: themselves, or what they will have delivered."""
-    if ahead is None:
-        return Expected(p_mw, NOTHING, _sum_in_order(p_mw))
-    return ahead.expected_mw(p_mw)
 
 
 def put_on_the_grid(p_mw: F8, able: Able, params: Params) -> None:
@@ -299,12 +309,8 @@ def second_guard(
     """
     failed = np.empty(len(params.ids), np.uint8)
     count = _guard_setpoints(
-        p_mw, able.last_mw, params.p_min_mw, params.p_max_mw,
-        params.ramp_up_mw_per_s, params.ramp_down_mw_per_s, dt_s,
-        image.p_avail_min_mw, image.p_avail_max_mw,
-        image.soc_pu, params.energy_mwh, params.soc_min_pu, params.soc_max_pu,
-        params.efficiency_charge_pu, params.efficiency_discharge_pu, params.soc_horizon_s,
-        able.out_reason, failed,
+        p_mw, able.last_mw, params.fixed.units, dt_s, image.p_avail_min_mw, image.p_avail_max_mw,
+        image.soc_pu, params.soc_horizon_s, able.out_reason, failed,
     )  # fmt: skip
     if count == 0:
         return {}
@@ -325,48 +331,61 @@ def what_is_promised(
     )  # fmt: skip
 
 
+def what_is_kept(
+    state: State, image: Image, params: Params, mode: Mode, able: Able, p_mw: F8, held: U1,
+    ahead: Foresight | None,
+) -> Kept:  # fmt: skip
+    """What the setpoints that leave come to, for the next tick and in sums; completes `held`."""
+    box, n = able.box, p_mw.size
+    send = np.zeros_like(able.takes) if mode is STARTING else able.takes
+    told_mw = np.empty(n)
+    sums_mw = _record(
+        send, p_mw, state.told_mw, able.out_reason, box.lower_mw, box.upper_mw,
+        box.range_lower_mw, box.range_upper_mw, told_mw, held,
+    )  # fmt: skip
+    if ahead is None:
+        return Kept(send, told_mw, sums_mw, p_mw, NOTHING, _sum_in_order(p_mw))
+    fixed = params.fixed
+    expected_mw, sum_mw, doubt = np.empty(n), np.empty(ahead.ahead_s.size), np.empty(n)
+    served_mw = _record_ahead(
+        fixed.doubt_max_pu, send, p_mw, fixed.past_end, fixed.units, able.block, ahead.block,
+        ahead.free_mw, ahead.gain_pu,
+        image.p_meas_mw, state.p_seen_s, image.p_avail_min_mw, image.p_avail_max_mw,
+        state.out_reason, able.out_reason,
+        ahead.past_mw, expected_mw, sum_mw, doubt,
+    )  # fmt: skip
+    return Kept(send, told_mw, sums_mw, expected_mw, sum_mw, served_mw, doubt)
+
+
 def conclude(
     state: State, image: Image, params: Params, asked: Asked, able: Able,
-    ahead: Foresight | None, done: Split, expected: Expected, held: U1,
+    ahead: Foresight | None, done: Split, kept: Kept, held: U1,
     dropped_mw: dict[int, float], promise: Promise,
 ) -> tuple[State, Decision]:  # fmt: skip
     """Put state and decision together."""
     short_mw = award_short_mw(promise, image)
-    unserved_mw = asked.request_mw - expected.served_mw
-    send, told_mw = what_is_sent(state, params, asked.mode, able, done.p_mw, ahead)
+    unserved_mw = asked.request_mw - kept.served_mw
     after = StateDraft()
     _keep_signal(after, state, image, asked)
     after.lam = done.lam if abs(done.lam) < inf else 0.0
     after.unserved = unserved_told(state.unserved, unserved_mw, asked.mode)
     after.award_short = is_award_short(state.award_short, asked.mode, short_mw, image, params)
-    after.p_setpoint_mw, after.sent, after.told_mw = done.p_mw, send, told_mw
-    _keep_units(after, state, image, params, able, ahead)
-    _keep_model(after, state if ahead is None else ahead, done)
+    after.p_setpoint_mw, after.sent, after.told_mw = done.p_mw, kept.send, kept.told_mw
+    _keep_units(after, state, params, able, kept)
+    _keep_model(after, state, ahead, done)
     freeze(after, State)
     events = changes(state, after, unserved_mw, done.status, dropped_mw, max(short_mw))
     decision = DecisionDraft()
     decision.tick = image.tick
     _tell_request(decision, asked)
-    _tell_split(decision, able, done, held, send)
-    decision.served_mw, decision.unserved_mw = expected.served_mw, unserved_mw
+    _tell_split(decision, able, done, kept, held)
+    decision.served_mw, decision.unserved_mw = kept.served_mw, unserved_mw
     decision.event_code, decision.event_index, decision.event_value = events
-    _tell_foresight(decision, done, expected, ahead)
+    _tell_foresight(decision, done, kept, ahead)
     _tell_promise(decision, promise)
     freeze(decision, Decision)
     seal(after, decision)
     return after, decision
-
-
-def what_is_sent(
-    state: State, params: Params, mode: Mode, able: Able, p_mw: F8, ahead: Foresight | None
-) -> tuple[U1, F8]:
-    """1 for each unit that gets its setpoint, and the last that each has got, MW."""
-    send = np.zeros_like(able.takes) if mode is STARTING else able.takes
-    told_mw = np.empty(p_mw.size)
-    _remember(send, p_mw, state.told_mw, told_mw)
-    if ahead is not None:
-        _keep(params.fixed.past_end, send, p_mw, ahead.told_mw, ahead.past_mw)
-    return send, told_mw
 
 
 def _keep_signal(after: Any, state: State, image: Image, asked: Asked) -> None:
@@ -382,30 +401,36 @@ def _keep_signal(after: Any, state: State, image: Image, asked: Asked) -> None:
     after.agc_sequence = image.agc_sequence if fresh else state.agc_sequence
 
 
-def _keep_units(
-    after: Any, state: State, image: Image, params: Params, able: Able, ahead: Foresight | None
-) -> None:
+def _keep_units(after: Any, state: State, params: Params, able: Able, kept: Kept) -> None:
     """Who takes part, sides of bands and trust; what was not used stays."""
     after.out_reason = able.out_reason
-    sides, judged = able.sides, able.judged
+    sides = able.sides
     after.side = state.side if sides is None else sides.side
     after.side_since_s = state.side_since_s if sides is None else sides.since_s
     after.switches_left = state.switches_left if sides is None else sides.switches_left
-    if judged is None or ahead is None:
+    if params.fixed.doubt_max_pu > 0.0:
+        after.doubt = kept.doubt
+        after.benched_s = able.block[rows.BENCHED_S]
+        after.bench_wait_s = able.block[rows.BENCH_WAIT_S]
+    else:
         after.doubt = state.doubt
         after.benched_s, after.bench_wait_s = state.benched_s, state.bench_wait_s
-    else:
-        after.doubt = count_doubt(judged, ahead, state, image, params, able.out_reason)
-        after.benched_s, after.bench_wait_s = judged.benched_s, judged.bench_wait_s
 
 
-def _keep_model(after: Any, model: State | Foresight, done: Split) -> None:
+def _keep_model(after: Any, state: State, ahead: Foresight | None, done: Split) -> None:
     """What is under way; without foresight as it was."""
-    after.slow_mw, after.recovery_mw = model.slow_mw, model.recovery_mw
-    after.p_model_mw, after.p_offset_mw = model.p_model_mw, model.p_offset_mw
-    after.p_seen_s = model.p_seen_s
-    after.past_mw, after.when_s = model.past_mw, model.when_s
-    after.ahead_price = done.price if done.price.size else model.ahead_price
+    if ahead is None:
+        after.slow_mw, after.recovery_mw = state.slow_mw, state.recovery_mw
+        after.p_model_mw, after.p_offset_mw = state.p_model_mw, state.p_offset_mw
+        after.p_seen_s, after.ahead_price = state.p_seen_s, state.ahead_price
+        after.past_mw, after.when_s = state.past_mw, state.when_s
+        return
+    units = ahead.block
+    after.slow_mw, after.recovery_mw = ahead.slow_mw, units[rows.RECOVERY]
+    after.p_model_mw, after.p_offset_mw = units[rows.MODEL], units[rows.OFFSET]
+    after.p_seen_s = units[rows.SEEN]
+    after.ahead_price = done.price if done.price.size else ahead.ahead_price
+    after.past_mw, after.when_s = ahead.past_mw, ahead.when_s
 
 
 def _tell_request(decision: Any, asked: Asked) -> None:
@@ -416,35 +441,35 @@ def _tell_request(decision: Any, asked: Asked) -> None:
     decision.basepoint_sum_mw, decision.request_mw = asked.basepoint_sum_mw, asked.request_mw
 
 
-def _tell_split(decision: Any, able: Able, done: Split, held: U1, send: U1) -> None:
-    """Setpoints, their certificate, and within which limits they are; completes `held`."""
+def _tell_split(decision: Any, able: Able, done: Split, kept: Kept, held: U1) -> None:
+    """Setpoints, their certificate, and within which limits they are."""
     box = able.box
     (
-        decision.held_mw, decision.headroom_mw, decision.footroom_mw,
-        decision.range_up_mw, decision.range_down_mw,
-    ) = _tally(
-        done.p_mw, box.lower_mw, box.upper_mw, box.range_lower_mw, box.range_upper_mw,
-        able.out_reason, held,
-    )  # fmt: skip
+        decision.held_mw,
+        decision.headroom_mw,
+        decision.footroom_mw,
+        decision.range_up_mw,
+        decision.range_down_mw,
+    ) = kept.sums_mw
     decision.lam, decision.kkt_mw, decision.status = done.lam, done.kkt_mw, done.status
-    decision.p_setpoint_mw, decision.send, decision.held_by = done.p_mw, send, held
+    decision.p_setpoint_mw, decision.send, decision.held_by = done.p_mw, kept.send, held
     decision.lower_mw, decision.upper_mw = box.lower_mw, box.upper_mw
     decision.lower_reason, decision.upper_reason = box.lower_reason, box.upper_reason
     decision.group_price, decision.group_missed_mw = done.group_price, done.group_missed_mw
 
 
 def _tell_foresight(
-    decision: Any, done: Split, expected: Expected, ahead: Foresight | None
-) -> None:
+    decision: Any, done: Split, kept: Kept, ahead: Foresight | None
+) -> None:  # fmt: skip
     """What is expected of the setpoints."""
     if ahead is None:
         decision.target_mw, decision.expected_mw = np.full_like(done.p_mw, nan), done.p_mw
         decision.ahead_s = decision.ahead_wanted_mw = NOTHING
         decision.ahead_expected_mw = decision.ahead_price = NOTHING
         return
-    decision.target_mw, decision.expected_mw = ahead.target_mw, expected.unit_mw
+    decision.target_mw, decision.expected_mw = ahead.block[rows.TARGET], kept.expected_mw
     decision.ahead_s, decision.ahead_wanted_mw = ahead.ahead_s, ahead.request_mw
-    decision.ahead_expected_mw = expected.sum_mw
+    decision.ahead_expected_mw = kept.expected_sum_mw
     decision.ahead_price = done.price if done.price.size else np.full(ahead.ahead_s.size, nan)
 
 
@@ -459,16 +484,13 @@ def _tell_promise(decision: Any, promise: Promise) -> None:
 def seal(state: State, decision: Decision) -> None:
     """Make every array read-only: journal, devices and status share them without copies.
 
-    By position: given by its name, the argument costs three times the call.
+    What comes of the last state, of a block of rows or of `take_sides` is so already. By position:
+    given by its name, the argument costs three times the call.
     """
     for array in (
-        state.p_setpoint_mw, state.out_reason, decision.send, decision.lower_mw,
-        decision.upper_mw, decision.lower_reason, decision.upper_reason, decision.held_by,
-        state.p_model_mw, state.p_offset_mw, state.p_seen_s, state.past_mw, state.when_s,
-        state.ahead_price, state.told_mw, state.side, state.side_since_s, state.switches_left,
-        state.recovery_mw, state.doubt, state.benched_s, state.bench_wait_s,
-        decision.target_mw, decision.expected_mw, decision.ahead_s, decision.ahead_wanted_mw,
-        decision.ahead_expected_mw, decision.ahead_price,
-        decision.group_price, decision.group_missed_mw,
+        state.p_setpoint_mw, state.sent, state.told_mw, state.past_mw, state.when_s,
+        state.ahead_price, state.doubt, decision.held_by, decision.target_mw,
+        decision.expected_mw, decision.ahead_wanted_mw, decision.ahead_expected_mw,
+        decision.ahead_price, decision.group_price, decision.group_missed_mw,
     ):  # fmt: skip
         array.setflags(False)  # type: ignore[call-arg]  # numpy takes it

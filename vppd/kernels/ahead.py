@@ -69,8 +69,10 @@ STATE_ROWS = 35
 REACH = 3
 STIFF = 4
 
+STATE_SHAPE = (STATE_ROWS, POINTS_MAX)
 STATE_SIZE = STATE_ROWS * POINTS_MAX
 BLOCK_SIZE = 264
+UNFINISHED = 100  # no status: the split goes on
 START_MAX = 1e3  # prices beyond, in reaches, come from a request that was not met
 
 
@@ -197,8 +199,28 @@ def conclude(
     return code, kkt_mw
 
 
-_prepare, _conclude = entry(prepare), entry(conclude)
-_search_prices, _correct = entry(ahead_search.search_prices), entry(ahead_search.correct)
+@kernel(
+    several(i8, i8, f8)(IN, IN, IN_2D, IN, IN, IN, IN, IN, OUT, OUT, OUT, OUT_2D, OUT)
+)  # fmt: skip
+def split_plain(
+    wanted_mw: F8, softness: F8, gain: F8, target_mw: F8, weight: F8, lower_mw: F8, upper_mw: F8,
+    price_start: F8, out_mw: F8, price: F8, missed_mw: F8, state: F8, block: F8,
+) -> tuple[int, int, float]:  # fmt: skip
+    """Split over a fleet without groups; UNFINISHED where rounding is still to be put on units."""
+    if not prepare(
+        wanted_mw, softness, gain, target_mw, weight, lower_mw, upper_mw, price_start, state, block
+    ):
+        return BAD_INPUT, 0, np.nan
+    rounds = ahead_search.search_prices(
+        wanted_mw, softness, gain, target_mw, weight, lower_mw, upper_mw, out_mw, state, block
+    )
+    if ahead_search.correct(softness, state):
+        return UNFINISHED, rounds, np.nan
+    code, kkt_mw = conclude(softness, state, 0.0, price, missed_mw)
+    return code, rounds, kkt_mw
+
+
+_prepare, _conclude, _split_plain = entry(prepare), entry(conclude), entry(split_plain)
 _prepare_groups, _conclude_groups = entry(tree.prepare_groups), entry(tree.conclude_groups)
 
 
@@ -280,16 +302,19 @@ def split_fitting(
 ) -> tuple[int, int, float]:  # fmt: skip
     """The same for arrays that are known to fit each other: those that the core has made."""
     n, groups = target_mw.size, parent.size
-    state = work[:STATE_SIZE].reshape(STATE_ROWS, POINTS_MAX)
+    state = work[:STATE_SIZE].reshape(STATE_SHAPE)
     block = work[STATE_SIZE : STATE_SIZE + BLOCK_SIZE]
     fleet = (target_mw, weight, lower_mw, upper_mw)
-    if not _prepare(wanted_mw, softness, gain, *fleet, price_start, state, block):
-        return BAD_INPUT, 0, math.nan
     rounds = 0
     if groups == 0:
-        rounds = _search_prices(wanted_mw, softness, gain, *fleet, out_mw, state, block)
-        if not _correct(softness, state):
-            return _concluded(softness, state, rounds, price, missed_mw)
+        done = _split_plain(
+            wanted_mw, softness, gain, *fleet, price_start, out_mw, price, missed_mw, state, block
+        )
+        if done[0] != UNFINISHED:
+            return done
+        rounds = done[1]
+    elif not _prepare(wanted_mw, softness, gain, *fleet, price_start, state, block):
+        return BAD_INPUT, 0, math.nan
     at = STATE_SIZE + BLOCK_SIZE
     centre_mw = work[at : at + n]
     room = work[at + n :][: ROOM_ROWS * groups].reshape(ROOM_ROWS, groups)
@@ -312,11 +337,3 @@ def split_fitting(
         )
     code, kkt_mw = _conclude(softness, state, moved_mw, price, missed_mw)
     return code, rounds, max(kkt_mw, off_mw)
-
-
-def _concluded(
-    softness: F8, state: F8, rounds: int, price: F8, missed_mw: F8
-) -> tuple[int, int, float]:  # fmt: skip
-    """Result of a fleet without groups in which rounding has left nothing to put on units."""
-    code, kkt_mw = _conclude(softness, state, 0.0, price, missed_mw)
-    return code, rounds, kkt_mw

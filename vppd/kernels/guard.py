@@ -8,7 +8,8 @@ beyond that edge.
 
 import numpy as np
 
-from vppd.kernels.jit import F8, IN, IN_U1, OUT_U1, U1, f8, i8, kernel
+from vppd.kernels import rows
+from vppd.kernels.jit import F8, IN, IN_2D, IN_U1, OUT_U1, U1, f8, i8, kernel
 
 # Failures, as bits of the mask.
 NOT_FINITE = 1
@@ -50,25 +51,15 @@ def _may_fall(
     )  # fmt: skip
 
 
-@kernel(
-    i8(IN, IN, IN, IN, IN, IN, f8, IN, IN, IN, IN, IN, IN, IN, IN, f8, IN_U1, OUT_U1)
-)  # fmt: skip
+@kernel(i8(IN, IN, IN_2D, f8, IN, IN, IN, f8, IN_U1, OUT_U1))
 def guard_setpoints(
     p_setpoint_mw: F8,
     last_mw: F8,
-    p_min_mw: F8,
-    p_max_mw: F8,
-    ramp_up_mw_per_s: F8,
-    ramp_down_mw_per_s: F8,
+    units: F8,
     dt_s: float,
     p_avail_min_mw: F8,
     p_avail_max_mw: F8,
     soc_pu: F8,
-    energy_mwh: F8,
-    soc_min_pu: F8,
-    soc_max_pu: F8,
-    efficiency_charge_pu: F8,
-    efficiency_discharge_pu: F8,
     soc_horizon_s: float,
     out_reason: U1,
     failed: U1,
@@ -79,6 +70,7 @@ def guard_setpoints(
     ----------
     p_setpoint_mw : shape (n,)
         What is to be sent. The other arrays and numbers are those that `fold_limits` gets.
+    units : shape (len(rows.UNIT_FIELDS), n)
     failed : shape (n,), written
         Mask of NOT_FINITE, RATING and RAMP.
 
@@ -87,6 +79,14 @@ def guard_setpoints(
     int
         Number of units that failed.
     """
+    p_min_mw, p_max_mw = units[rows.P_MIN], units[rows.P_MAX]
+    ramp_up_mw_per_s, ramp_down_mw_per_s = units[rows.RAMP_UP], units[rows.RAMP_DOWN]
+    energy_mwh, soc_min_pu, soc_max_pu = (
+        units[rows.ENERGY],
+        units[rows.SOC_MIN],
+        units[rows.SOC_MAX],
+    )
+    efficiency_charge_pu, efficiency_discharge_pu = units[rows.CHARGE], units[rows.DISCHARGE]
     hours = soc_horizon_s / S_PER_H
     count = 0
     for i in range(p_setpoint_mw.shape[0]):

@@ -34,6 +34,7 @@ The *firm* sums hold when things go wrong that do go wrong:
 
 import numpy as np
 
+from vppd.kernels import rows
 from vppd.kernels.jit import F8, I8, IN, IN_2D, IN_I8, IN_U1, OUT, OUT_2D, U1, f8, i8, kernel
 
 NONE = np.uint8(0)  # `vppd.core.types.Reason`, typed again
@@ -181,7 +182,7 @@ def find_left(dead_time_s: F8, lag_s: F8, horizon_s: F8, left_pu: F8) -> int:
 
 @kernel(
     i8(
-        IN_U1, IN, IN, IN, IN, IN, IN, IN, IN, IN, IN_2D, IN, IN, IN, IN, IN, IN, IN, f8, f8,
+        IN_U1, IN, IN, IN, IN, IN, IN, IN_2D, IN_2D, f8, f8,
         IN_I8, IN_I8, IN, IN, OUT_2D, IN, OUT_2D,
     )
 )  # fmt: skip
@@ -192,18 +193,9 @@ def promise(
     output_mw: F8,
     range_lower_mw: F8,
     range_upper_mw: F8,
-    ramp_up_mw_per_s: F8,
-    ramp_down_mw_per_s: F8,
-    dead_time_s: F8,
-    lag_s: F8,
-    left_pu: F8,
     soc_pu: F8,
-    energy_mwh: F8,
-    soc_min_pu: F8,
-    soc_max_pu: F8,
-    efficiency_charge_pu: F8,
-    efficiency_discharge_pu: F8,
-    firm_pu: F8,
+    units: F8,
+    left_pu: F8,
     soc_error_pu: float,
     soc_horizon_s: float,
     unit_group: I8,
@@ -224,14 +216,12 @@ def promise(
         Basepoint; setpoint in force; output now.
     range_lower_mw, range_upper_mw : shape (n,)
         Range of each unit without its ramp; of one out of the split the value it is counted with.
-    ramp_up_mw_per_s, ramp_down_mw_per_s, dead_time_s, lag_s : shape (n,)
-        Response of each unit; ramps > 0, the others >= 0.
+    soc_pu : shape (n,)
+        State of charge; NaN: not reported.
+    units : shape (len(rows.UNIT_FIELDS), n)
+        Ramps > 0; energy NaN: no store.
     left_pu : shape (K, n)
         What is left of a step at each horizon (`find_left`).
-    soc_pu, energy_mwh, soc_min_pu, soc_max_pu : shape (n,)
-        State of charge (NaN: not reported), usable size (NaN: no store), band to stay in.
-    efficiency_charge_pu, efficiency_discharge_pu, firm_pu : shape (n,)
-        0...1 each.
     soc_error_pu, soc_horizon_s : float
         Error of the SoC that the firm sums allow for; how far ahead the tick keeps the band.
     unit_group, group_parent : shapes (n,), (G,)
@@ -250,6 +240,14 @@ def promise(
     int
         Number of units that were counted with their room.
     """
+    ramp_up_mw_per_s, ramp_down_mw_per_s = units[rows.RAMP_UP], units[rows.RAMP_DOWN]
+    dead_time_s, lag_s, firm_pu = units[rows.DEAD], units[rows.LAG], units[rows.FIRM]
+    energy_mwh, soc_min_pu, soc_max_pu = (
+        units[rows.ENERGY],
+        units[rows.SOC_MIN],
+        units[rows.SOC_MAX],
+    )
+    efficiency_charge_pu, efficiency_discharge_pu = units[rows.CHARGE], units[rows.DISCHARGE]
     counted = 0
     for k in range(horizon_s.shape[0]):
         hold_s = horizon_s[k] + soc_horizon_s

@@ -7,8 +7,9 @@ module is imported and never in a tick. `IN` takes read-only arrays too, as repl
 multiply-add by itself, so the bits are the same on every IEEE-754 machine and with
 NUMBA_DISABLE_JIT=1.
 
-Numba's cache looks only at the file of the kernel itself. Therefore no kernel calls a compiled
-function of another file; `tests/kernels/test_kernels_rules.py` holds that.
+Kernels that do one thing take arrays by name and stand by themselves. A *phase* of the tick calls
+several of them, of other files, so that the way from Python and back is gone once; the cache knows
+which files a kernel is made of (`compiler`).
 """
 
 from collections.abc import Callable
@@ -36,6 +37,7 @@ IN_I8 = Array(_I8, 1, readonly=True)
 OUT_I8 = Array(_I8, 1, readonly=False)
 IN_U1 = Array(_U1, 1, readonly=True)
 OUT_U1 = Array(_U1, 1, readonly=False)
+OUT_U1_2D = Array(_U1, 2, readonly=False)
 
 Function = TypeVar("Function", bound=Callable[..., object])
 Code = Callable[..., object]

@@ -1,9 +1,31 @@
 """Who takes part in the split, where ramps begin, and what the others are counted with.
 
-The rules of `vppd.core.participation`, unit by unit in one pass each: with a dozen arrays of a few
-hundred units, numpy would spend ten times as long on its calls as on the numbers.
+A unit that cannot be reached is not zero: it does what it was last told until its watchdog runs
+out, then it goes to its fallback. So it is counted by that prediction, and the others carry the
+rest. One dead unit costs the others nothing but its share.
 
-NaN means *never* or *not reported*; comparisons are written so that they are false for it.
+* *Who takes part*: what the unit says outranks what is guessed, silence outranks both, and the
+  operator whatever he can still change. *Adrift* is a unit that is read, but accepted no setpoint
+  for longer than its watchdog.
+* *Ramps start from the setpoint in force.* That is the last one sent, and stays it while the unit
+  is out of reach and counted by an earlier one that it accepted: it may have taken the later ones
+  without an answer. One that refused the last stands at the last that it accepted, and so does
+  one that was counted by a prediction and has accepted a setpoint since. A unit that never
+  accepted one, or none for too long, starts from where it is measured to be; but a reading from
+  before the last tick says nothing of a setpoint that was sent in it.
+* *Who can be told*: no setpoint is sent to a unit whose link is down or that its own staff
+  controls, nor to one of which nobody knows where its ramp would begin: that neither accepted a
+  setpoint nor was read, or accepted none within its watchdog and cannot be read. A unit with old
+  telemetry and one that refused get their setpoint again, so that they can come back.
+* *What units outside the split are told*: one that is counted by what it accepted last, and can be
+  told, is told that again; from what it was sent since, it is brought back to it within the ramp.
+  The operator's value, at a stop the safe value, of a benched unit its basepoint, and of a unit
+  that can be told its fallback, or what it accepted before it refused, are approached within the
+  ramp, too. A unit that the operator holds stays there in mode SAFE.
+
+Unit by unit in one pass each: with a dozen arrays of a few hundred units, numpy would spend ten
+times as long on its calls as on the numbers. NaN means *never* or *not reported*; comparisons are
+written so that they are false for it.
 """
 
 import numpy as np

@@ -8,10 +8,10 @@ program can say what it is doing before it calls `load`.
 from importlib import import_module
 
 MODULES = (
-    "ahead", "ahead_groups", "ahead_search", "aims", "bands", "certificate", "exact", "fits",
-    "grid", "guard",
-    "headroom", "limits", "merit_order", "participation", "pro_rata", "response", "sides", "sums",
-    "tally", "tree", "trust",
+    "able", "ahead", "ahead_groups", "ahead_search", "aims", "bands", "certificate", "exact",
+    "fits", "foresight", "grid", "guard",
+    "headroom", "limits", "merit_order", "participation", "pro_rata", "record", "response", "share",
+    "sides",    "sums", "tally", "tree", "trust",
 )  # fmt: skip
 
 
