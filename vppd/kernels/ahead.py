@@ -222,6 +222,7 @@ def split_plain(
 
 _prepare, _conclude, _split_plain = entry(prepare), entry(conclude), entry(split_plain)
 _prepare_groups, _conclude_groups = entry(tree.prepare_groups), entry(tree.conclude_groups)
+_answer_groups = entry(tree.answer_groups)
 
 
 def work_size(units: int, groups: int) -> int:
@@ -336,4 +337,8 @@ def split_fitting(
             unit_group, parent, *limits, out_mw, room, group_price, group_missed_mw
         )
     code, kkt_mw = _conclude(softness, state, moved_mw, price, missed_mw)
+    if code != OK and groups > 0:
+        # Prices beyond all that moves a unit leave their rounding in the sums of groups.
+        centre_mw[:] = out_mw
+        _answer_groups(unit_group, parent, centre_mw, weight, lower_mw, upper_mw, room, out_mw)
     return code, rounds, max(kkt_mw, off_mw)
