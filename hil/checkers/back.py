@@ -7,14 +7,12 @@ lost is sent again with the next tick.
 
 import numpy as np
 
+from hil.checkers.calm import over_s
 from hil.checkers.evidence import Evidence, episodes
 from hil.checkers.violation import Found, Violation
 from hil.recording import UnitState
 
 NAME = "back"
-# Messages that a slow link had queued up come one after the other, the new ones behind them: 190
-# octets of a depot's telemetry take 38 s, 0.2 s each.
-LASTS_S = {"link_slow_drip": 40.0}
 WHAT = "unit not taken back, s without a fault"
 
 
@@ -50,14 +48,13 @@ def _quiet(
     quiet = []
     at_s = since_s
     for span in evidence.spans:  # by their begin
-        over_s = span.until_s + LASTS_S.get(span.kind, 0.0)
-        if over_s <= at_s or (span.units and unit not in span.units):
+        if over_s(span) <= at_s or (span.units and unit not in span.units):
             continue
         if span.since_s >= until_s:
             break
         if span.since_s > at_s:
             quiet.append((at_s, span.since_s))
-        at_s = max(at_s, over_s)
+        at_s = max(at_s, over_s(span))
     if at_s < until_s:
         quiet.append((at_s, until_s))
     return quiet

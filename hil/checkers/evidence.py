@@ -111,9 +111,13 @@ class Evidence:
         p_mw = self._lately(unit, t_s, *EXTREMES, "p_mw")  # the newest one last
         return p_mw, noise_pu * np.abs(p_mw)
 
-    def reported_mw(self, unit: int, t_s: float) -> tuple[F8, F8]:
-        """Lowest and highest power that a unit could give, over the age of a reading, MW."""
-        return self._lately(unit, t_s, "p_avail_min_mw"), self._lately(unit, t_s, "p_avail_max_mw")
+    def reported_mw(self, unit: int, t_s: float, before_s: float = np.inf) -> tuple[F8, F8]:
+        """Lowest and highest power that a unit could give, over the age of a reading, MW.
+
+        `before_s`: the newest reading is from then, if that is earlier.
+        """
+        low_mw = self._lately(unit, t_s, "p_avail_min_mw", before_s=before_s)
+        return low_mw, self._lately(unit, t_s, "p_avail_max_mw", before_s=before_s)
 
     def had_mw(self, unit: int, t_s: float) -> tuple[float, float]:
         """Lowest and highest power that a unit could give at an instant, MW; NaN: not recorded."""
@@ -126,12 +130,12 @@ class Evidence:
                 return float(at["p_avail_min_mw"][c]), float(at["p_avail_max_mw"][c])
         return np.nan, np.nan
 
-    def _lately(self, unit: int, t_s: float, *names: str) -> F8:
+    def _lately(self, unit: int, t_s: float, *names: str, before_s: float = np.inf) -> F8:
         """Columns of the power trace over the age of a reading; empty where there are none."""
         for process in self.processes:
             column = np.flatnonzero(process.units == unit)
             if column.size:
-                since_s = t_s - self.reading_s - self._set_back_s(t_s)
+                since_s = min(t_s, before_s) - self.reading_s - self._set_back_s(t_s)
                 first, last = process.before(np.array([since_s, t_s])).tolist()
                 last += process.totals is not None  # a row of a thinned trace tells of before it
                 rows = process.rows[max(first, 0) : last + 1]

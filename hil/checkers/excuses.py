@@ -7,6 +7,7 @@ where they can be narrow:
 
 ===============  ==============================  ===========================================
 `limits`         LYING, device_trip              only where a ramp begins at a reading
+`limits`         SLOW_NEWS, device_freeze        a range that the unit had when the news left
 `setpoint_age`   host_tick_overrun               the standstill itself is no age
 `fallback`       device_trip, device_stuck       power held elsewhere; counted anew after it
 `fallback`       device_old_setpoint             follows by itself from its end on
@@ -32,23 +33,12 @@ class Excuse(NamedTuple):
     why: str
 
 
-SLOW_NEWS = (
-    "link_latency", "link_jitter", "link_loss", "link_hang", "link_slow_drip", "link_corrupt",
-    "device_nan", "device_freeze", "device_clock_step",
-)  # fmt: skip
-
 EXCUSES: tuple[Excuse, ...] = (
     Excuse(
         "prediction",
         "counted by what is not its fallback",
         LYING,
         "a unit that is read again is counted on its way to its fallback, from its false reading",
-    ),
-    Excuse(
-        "limits",
-        "setpoint beyond what the unit had to give",
-        SLOW_NEWS,
-        "what the unit said of its range came late, or not at all",
     ),
     Excuse(
         "band",

@@ -19,7 +19,9 @@ A setpoint beyond the range that the unit has is right where the daemon had no r
 to a unit that is out of the split for that, the last setpoint that it accepted is said again, so
 that it comes back. It may be no other one. Right, too, is what lay within the range that the unit
 had when the reading was taken that the tick had, while that reading still counted: where none came
-since, or the daemon stood still, it could not know of a narrower one.
+since, or the daemon stood still, it could not know of a narrower one. Where a fault made the news
+late (`SLOW_NEWS`), that is the widest range over the age of a reading and the way of a slow link;
+where telemetry stood still, since it began to.
 
 The time that a ramp has is that from the tick before to the tick that sent the setpoint, at most
 two periods; in 3 also that since the first of the setpoints before it that were lost.
@@ -28,6 +30,7 @@ two periods; in 3 also that since the first of the setpoints before it that were
 import numpy as np
 
 from hil.checkers.again import is_said_again
+from hil.checkers.calm import over_s
 from hil.checkers.evidence import Evidence
 from hil.checkers.violation import Found
 from hil.checkers.violation import Violation as Told
@@ -43,7 +46,12 @@ WHAT = {
     "soc": "setpoint drains an empty store, or fills a full one, MW",
     "available": "setpoint beyond what the unit had to give, MW",
 }
-TRIP = "device_trip"
+TRIP, FREEZE = "device_trip", "device_freeze"
+SLOW_NEWS = (  # what the unit says of its range comes late, or not at all
+    "link_latency", "link_jitter", "link_loss", "link_hang", "link_slow_drip", "link_corrupt",
+    "device_nan", FREEZE, "device_clock_step",
+)  # fmt: skip
+SLOW_LINK_S = 3.0  # a message that slow links delayed is believed so long after it was sent
 NOT_TAKEN = int(SetpointFlag.LOST | SetpointFlag.VOID)
 RAMP_TICKS = 2.0  # a ramp makes up for so many ticks (docs/config.md, tick_s)
 
@@ -110,7 +118,30 @@ def _is_as_read(evidence: Evidence, each: Violation) -> bool:
 
 def _is_known(evidence: Evidence, each: Violation) -> bool:
     """Say whether a setpoint beyond the range of now is right by what the daemon knew."""
-    return _is_said_again(evidence, each) or _is_as_read(evidence, each)
+    return (
+        _is_said_again(evidence, each)
+        or _is_as_read(evidence, each)
+        or _is_late_news(evidence, each)
+    )
+
+
+def _is_late_news(evidence: Evidence, each: Violation) -> bool:
+    """Say whether the unit had it to give when the news left that a fault made late."""
+    units = evidence.run.units
+    left_s = [
+        span.since_s if span.kind == FREEZE else each.t_s - SLOW_LINK_S
+        for span in evidence.spans
+        if span.kind in SLOW_NEWS
+        and each.unit in span.units
+        and span.since_s <= each.t_s <= over_s(span) + evidence.reading_s
+    ]
+    if not left_s:
+        return False
+    slack_mw = float(value_slack_mw(units)[each.unit])
+    slack_mw += AVAILABLE_SLACK * float(units.p_rated_mw[each.unit])
+    low_mw, high_mw = evidence.reported_mw(each.unit, each.t_s, min(left_s))
+    lowest_mw, highest_mw = low_mw.min(initial=np.inf), high_mw.max(initial=-np.inf)
+    return bool(lowest_mw - slack_mw <= each.p_mw <= highest_mw + slack_mw)
 
 
 def _taken(evidence: Evidence, each: Violation) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.checkers import (
+    agc,
     age,
     back,
     balance,
@@ -15,6 +16,7 @@ from hil.checkers import (
     orders,
     prediction,
     resume,
+    sent,
     states,
     told,
 )
@@ -32,6 +34,8 @@ ALL: dict[str, Check] = {
     "departure": states.departure,
     band.NAME: band.check,
     age.NAME: age.check,
+    sent.NAME: sent.check,
+    agc.NAME: agc.check,
     balance.NAME: balance.check,
     prediction.NAME: prediction.check,
     fallback.NAME: fallback.check,

@@ -10,6 +10,9 @@ readings, each with its noise and up to `AGE_S` old: the newest telemetry that i
 And it is not what was asked for: readings are noisy, so in few polls their sum hits the request, or
 the sum of the setpoints, of the ticks just before to a kilowatt; in `COPIED` of them it never does.
 
+Nor is it called bad while the plant regulates and no fault met it: a daemon that always did so
+would never be held to a figure.
+
 A unit out of the split has no good reading; it may be counted by its prediction, which the check
 `prediction` holds against its own watchdog. A unit whose fault makes its telemetry lie is given
 all that it may show.
@@ -19,7 +22,8 @@ import math
 
 import numpy as np
 
-from hil.checkers.evidence import F8, LYING, Evidence
+from hil.checkers.calm import is_calm
+from hil.checkers.evidence import F8, LYING, Evidence, episodes
 from hil.checkers.violation import Found, Violation
 from hil.faults.fault import NOBODY
 from hil.measure.plant import STEP_S, Process
@@ -34,6 +38,8 @@ ROUNDING_MW = 1e-3
 COPIED = 0.25  # of all polls that could tell
 POLLS_MIN = 10  # so many polls can tell
 NOISE_MIN_MW = 0.02  # 1 sigma of the sum: with less, a plant may be just where it should be
+REGULATING = 2  # the daemon's mode, as the TSO is told it (docs/points.md)
+BAD = "power told as bad while the plant regulates and no fault met it"
 WHAT = "power told to the TSO, MW"
 ASKED = "told what was asked for instead of what is delivered, share of polls"
 
@@ -46,7 +52,10 @@ def check(evidence: Evidence) -> Found:
     asked = (told.p_flags == ONLINE) & evidence.inside(told.t_s - age_s)
     t_s, told_mw = told.t_s[asked], 1e-3 * told.p_kw[asked]
     if not t_s.size:
-        return Found(done=False, note="the TSO recorded no poll with a good power")
+        found = Found(note="the TSO recorded no poll with a good power")
+        _without_reason(evidence, found)
+        found.done = bool(found.violations)
+        return found
     low_mw, high_mw = _true_mw(evidence, t_s, age_s)
     noise_mw = _noise_mw(evidence, low_mw, high_mw)
     _widen_by_predictions(evidence, t_s, age_s, low_mw, high_mw)
@@ -54,6 +63,7 @@ def check(evidence: Evidence) -> Found:
     least_mw, most_mw = low_mw.sum(axis=1) - noise_mw, high_mw.sum(axis=1) + noise_mw
     known = np.isfinite(least_mw + most_mw)
     found = Found(checked=int(known.sum()))
+    _without_reason(evidence, found)
     for k in np.flatnonzero(known & ((told_mw < least_mw) | (told_mw > most_mw))).tolist():
         limit_mw = least_mw[k] if told_mw[k] < least_mw[k] else most_mw[k]
         found.violations.append(
@@ -61,6 +71,14 @@ def check(evidence: Evidence) -> Found:
         )
     _copied(evidence, t_s[known], told_mw[known], noise_mw[known], found)
     return found
+
+
+def _without_reason(evidence: Evidence, found: Found) -> None:
+    """Note polls that call the power bad though the plant regulates, and no fault met it."""
+    told = evidence.run.told
+    bad = (told.p_flags != ONLINE) & (told.mode == REGULATING) & evidence.inside(told.t_s)
+    for k, _ in episodes(bad & is_calm(evidence, NOBODY, told.t_s)):
+        found.violations.append(Violation(float(told.t_s[k]), NOBODY, NAME, BAD))
 
 
 def _copied(evidence: Evidence, t_s: F8, told_mw: F8, noise_mw: F8, found: Found) -> None:

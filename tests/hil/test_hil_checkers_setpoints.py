@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from checked_bench import BASE_MW, BAT, EV, HVAC, LINK_S, RECEIVED_S, T0_S, Scene
 
-from hil.checkers import age, orders, states
+from hil.checkers import age, orders, sent, states
 from hil.faults import Fault
 
 RAMP = {"limits": {"setpoint beyond the ramp, MW"}}
@@ -398,3 +398,77 @@ def test_cars_that_leave_without_their_energy(tmp_path, blamed_s, found):
     if blamed_s is not None:
         send(scene, blamed_s, EV, -0.1)
     assert ("departure" in say(scene, tmp_path)) is found
+
+
+# ------------------------------------------------------------------------- sent
+
+
+def unsent(scene: Scene, u: int, since_s: float, until_s: float) -> None:
+    """Let nothing leave for a unit, whatever is decided."""
+    scene.setpoints = [
+        s for s in scene.setpoints if s[1] != u or not since_s <= s[0] - T0_S < until_s
+    ]
+
+
+def unsent_since(scene: Scene, tmp_path) -> list[int]:
+    """Second of the tick by which one should have come, for each time in which none did."""
+    found = sent.check(scene.evidence(tmp_path)).violations
+    assert {v.what for v in found} <= {sent.WHAT}
+    return [round(v.t_s - T0_S) for v in found]
+
+
+@pytest.mark.parametrize(("until_s", "found"), [(33.0, []), (34.0, [34])])
+def test_a_unit_that_is_to_get_its_setpoint_and_does_not_is_found(tmp_path, until_s, found):
+    """After 29.06 s the next one comes at 33.06 s (age 3.96 s at most), or a second later."""
+    scene = Scene(config="site: {name: x, setpoint_age_max_s: 2.8}\n")
+    unsent(scene, HVAC, 30.0, until_s)
+    assert unsent_since(scene, tmp_path) == found
+
+
+def test_a_unit_that_never_gets_one_is_found(tmp_path):
+    scene = Scene()
+    unsent(scene, HVAC, -1.0, 60.0)
+    assert unsent_since(scene, tmp_path) == [4]
+
+
+@pytest.mark.parametrize("flags", [1, 2, 8])
+def test_a_setpoint_that_its_device_did_not_take_was_sent(tmp_path, flags):
+    scene = Scene()
+    for s in scene.setpoints:
+        s[3] = flags if s[1] == HVAC and 20.0 <= s[0] - T0_S < 29.0 else 0
+    assert unsent_since(scene, tmp_path) == []
+
+
+@pytest.mark.parametrize(("u", "found"), [(HVAC, []), (-1, []), (EV, [33])])
+def test_a_fault_explains_what_does_not_come_and_for_whom(tmp_path, u, found):
+    scene = Scene(spans=[("link_hang", 30.0, 35.0, u)])
+    unsent(scene, HVAC, 30.0, 40.0)
+    assert unsent_since(scene, tmp_path) == found
+
+
+def test_what_is_not_to_be_sent_need_not_come(tmp_path):
+    scene = Scene()
+    unsent(scene, HVAC, 30.0, 40.0)
+    for tick in scene.ticks[30:40]:
+        tick["send"][HVAC] = False
+    assert unsent_since(scene, tmp_path) == []
+
+
+# ------------------------------------------------------------------------- late news
+
+
+@pytest.mark.parametrize(("kind", "p_mw", "found"), [
+    ("link_latency", -0.20, {}),  # as it had said before it was narrowed, 4 s ago
+    ("link_latency", -0.10, {"limits": {"setpoint beyond what the unit had to give, MW"}}),
+    ("link_duplicate", -0.20, {"limits": {"setpoint beyond what the unit had to give, MW"}}),
+])  # fmt: skip
+def test_late_news_excuse_what_the_unit_had_said_and_no_more(tmp_path, kind, p_mw, found):
+    scene = Scene(spans=[(kind, 20.0, 50.0, HVAC)])
+    scene.high_mw[:, HVAC] = -0.18
+    scene.high_mw[scene.rows(26.0, 60.0), HVAC] = -0.35
+    for tick in scene.ticks[26:36]:
+        tick["measured_at_s"][HVAC] = T0_S + 29.9  # when it was heard, not when it left
+    for k in range(20, 31):
+        send(scene, k, HVAC, p_mw)
+    scene.ticks[31]["accepted_mw"][HVAC] = p_mw
+    assert say(scene, tmp_path) == found

@@ -9,7 +9,7 @@ from checked_bench import BASE_MW, BAT, EV, SECONDS, SOLD_MW, T0_S, Scene
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hil.checkers import Evidence, balance, log, prediction, resume
+from hil.checkers import Evidence, agc, balance, log, prediction, resume
 from hil.faults import Fault
 from hil.measure.inputs import FrequencySent
 from hil.scenario import PlantDroopConfig
@@ -511,3 +511,44 @@ def test_without_a_log_nothing_is_said(tmp_path):
     evidence = Scene().evidence(tmp_path)
     (tmp_path / "daemon.log").unlink()
     assert not log.check(evidence).done
+
+
+# ------------------------------------------------------------------------- agc
+
+
+def deaf(scene: Scene, since_s: int, until_s: int) -> None:
+    """Let the value of second `since_s` - 2 stay in force until `until_s`."""
+    heard_pu = scene.ticks[since_s - 1]["agc_pu"]
+    for tick in scene.ticks[since_s:until_s]:
+        tick["agc_pu"], tick["fresh"] = heard_pu, False
+
+
+def test_a_value_taken_up_with_its_tick_or_the_next_ones_is_in_force(tmp_path):
+    scene = Scene()
+    assert told(agc.check, scene, tmp_path) == []
+    assert agc.check(scene.evidence(tmp_path)).checked == SECONDS - 2  # what came before t0
+    deaf(scene, 30, 32)
+    scene.ticks[32]["fresh"] = True
+    assert told(agc.check, scene, tmp_path) == []
+
+
+def test_a_value_that_is_not_taken_up_is_found(tmp_path):
+    scene = Scene()
+    deaf(scene, 30, 36)
+    assert told(agc.check, scene, tmp_path) == [(agc.WHAT, 32.02)]
+
+
+@pytest.mark.parametrize(("u", "seconds"), [(-1, []), (EV, [32.02])])
+def test_a_value_may_be_refused_while_a_fault_meets_the_plant(tmp_path, u, seconds):
+    scene = Scene(spans=[("signal_spike", 29.0, 33.0, u)])
+    deaf(scene, 30, 36)
+    assert [at_s for _, at_s in told(agc.check, scene, tmp_path)] == seconds
+
+
+def test_a_value_that_the_socket_never_got_is_not_waited_for(tmp_path):
+    scene = Scene()
+    deaf(scene, 30, 36)
+    evidence = scene.evidence(tmp_path)
+    lost = np.isin(evidence.run.agc.t_sent_s - T0_S, (30.0, 32.0, 34.0))
+    evidence.run.agc.t_socket_s[lost] = np.nan
+    assert agc.check(evidence).violations == []

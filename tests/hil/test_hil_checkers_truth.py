@@ -261,11 +261,21 @@ def test_another_power_may_not_be_told(tmp_path, off_kw):
 
 
 def test_a_power_without_a_good_flag_is_no_claim(tmp_path):
-    scene = Scene()
+    scene = Scene(spans=[("signal_stale", -5.0, 60.0, -1)])
     for poll in scene.told:
         poll[1], poll[2] = 0.0, 4
     found = told.check(scene.evidence(tmp_path))
     assert (found.violations, found.done) == ([], False)
+
+
+def test_a_power_is_not_called_bad_without_a_reason(tmp_path):
+    scene = Scene(spans=[("signal_stale", 5.0, 30.0, -1)])
+    for poll in scene.told:
+        poll[1], poll[2] = 0.0, 4
+    found = told.check(scene.evidence(tmp_path))
+    assert found.done
+    assert {v.what for v in found.violations} == {told.BAD}
+    assert [v.t_s - T0_S for v in found.violations] == [1.5, 41.5]  # each begin of such a time
 
 
 def test_noise_of_the_readings_is_allowed_for(tmp_path):

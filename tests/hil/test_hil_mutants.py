@@ -100,6 +100,48 @@ def stale_setpoint(patch):
     patch.setattr(runner.DeviceRunner, "submit", late)
 
 
+def seldom_sent(patch):
+    """Of five setpoints that are decided one leaves."""
+    submit = runner.DeviceRunner.submit
+    decided = {}
+
+    def seldom(self, p_mw, decided_s):
+        decided[self.unit_id] = decided.get(self.unit_id, 0) + 1
+        if decided[self.unit_id] % 5 == 0:
+            submit(self, p_mw, decided_s)
+
+    patch.setattr(runner.DeviceRunner, "submit", seldom)
+
+
+def hard_of_hearing(patch):
+    """Of the values that the TSO sends one in five seconds is heard."""
+    tick = loop.tick
+    heard = {}
+
+    def deaf(state, image, params):
+        now_s = image.now_s
+        if not heard or now_s - heard["at_s"] >= 5.0:
+            heard.update(at_s=now_s, image=image)
+        last = heard["image"]
+        image = replace(
+            image, agc_pu=last.agc_pu, agc_received_s=last.agc_received_s,
+            agc_sequence=last.agc_sequence,
+        )  # fmt: skip
+        return tick(state, image, params)
+
+    patch.setattr(loop, "tick", deaf)
+
+
+def power_never_told(patch):
+    """The TSO is told that nobody knows the power."""
+    report = telling.plant_report
+
+    def told(done, params, online):
+        return replace(report(done, params, online), p_meas_mw=np.nan)
+
+    patch.setattr(telling, "plant_report", told)
+
+
 def unserved_dropped(patch):
     """What could not be served is reported as nothing."""
     tick = loop.tick
@@ -247,11 +289,14 @@ MUTANTS = (  # mutant, the checks that must find it, and what the run needs
     (ranges_ignored, "comfort departure thermal", AT_THE_LIMITS),
     (no_bands, "band", BANDED),
     (stale_setpoint, "setpoint_age", ()),
+    (seldom_sent, "sent", ()),
+    (hard_of_hearing, "agc", ()),
     (unserved_dropped, "balance", (OVERSOLD,)),
     (regulation_halved, "balance", ()),
     (answers_at_once, "balance", ()),
     (gain_turned, "balance", ()),
     (requested_as_delivered, "told", (OVERSOLD,)),
+    (power_never_told, "told", ()),
     (no_watchdog, "fallback", ()),
     (never_armed, "fallback", ()),
     (counted_for_ever, "prediction", ()),
