@@ -2,18 +2,21 @@
 
 From the simulated truth: no unit is left in its fallback, or to itself, for longer than that while
 no fault has met it, or the daemon, in that time. Lost writes and noise are no fault here: what is
-lost is sent again with the next tick.
+lost is sent again with the next tick. From the journal: nor is it left out of the split as one that
+is away, for longer than that from `checks.resume_within_s` after the last fault on.
 """
 
 import numpy as np
 
-from hil.checkers.calm import over_s
-from hil.checkers.evidence import Evidence, episodes
+from hil.checkers.calm import is_calm, over_s
+from hil.checkers.evidence import UNREAD, Evidence, episodes
 from hil.checkers.violation import Found, Violation
 from hil.recording import UnitState
 
 NAME = "back"
 WHAT = "unit not taken back, s without a fault"
+AWAY = (*UNREAD, "FALLBACK")
+LEFT_OUT = "unit left out of the split as one that is away, s without a fault"
 
 
 def check(evidence: Evidence) -> Found:
@@ -38,7 +41,27 @@ def check(evidence: Evidence) -> Found:
                         found.violations.append(
                             Violation(at_s, unit, NAME, WHAT, lasted_s, within_s)
                         )
+    _left_out(evidence, found)
     return found
+
+
+def _left_out(evidence: Evidence, found: Found) -> None:
+    """Note units that the daemon takes for away long after their last fault."""
+    ticks, within_s = evidence.ticks, evidence.settings.resume_within_s
+    if ticks is None:
+        return
+    away = np.zeros(ticks.p_setpoint_mw.shape, dtype=bool)
+    for row, unit, why in ticks.out:
+        away[row, unit] = why in AWAY
+    inside = evidence.inside(ticks.now_s)
+    for unit in np.flatnonzero(away.any(axis=0)).tolist():
+        out = away[:, unit] & inside & is_calm(evidence, unit, ticks.now_s)
+        for first, last in episodes(out):
+            since_s, lasted_s = float(ticks.now_s[first]), float(np.ptp(ticks.now_s[[first, last]]))
+            if lasted_s > within_s:
+                found.violations.append(
+                    Violation(since_s + within_s, unit, NAME, LEFT_OUT, lasted_s, within_s)
+                )
 
 
 def _quiet(

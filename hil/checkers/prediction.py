@@ -14,12 +14,16 @@ fallback (`fleet.json`):
                                  reading from before that says where its ramp begins;
                                  one that can be told, by the nearest power that it had to give
 
+By the truth, too: a unit that no fault has met for `checks.resume_within_s` is not counted by its
+fallback within its watchdog time after a setpoint that it took, less `ANSWERED_S`.
+
 Ticks of mode SAFE are left out: there, units are told where to go.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.checkers.calm import is_calm
 from hil.checkers.evidence import F8, I8, UNREAD, Evidence
 from hil.checkers.violation import Found, Violation
 from hil.measure.journal import Ticks
@@ -31,10 +35,12 @@ TOLERANCE_MW = 1e-6
 ROUNDING_MW = 1e-5  # of the instants in the export, times a ramp
 RAMP_TICKS = 2.0  # a ramp makes up for so many ticks (docs/config.md, tick_s)
 CLOCK_S = 1e-6
+ANSWERED_S = 2.0  # by then the answer is there, and the next setpoint has come or is lost, too
 
 TOO_LONG = "counted by its last setpoint beyond its watchdog, s since that"
 TOO_EARLY = "counted by its fallback before its watchdog, s since its last setpoint"
 NOT_ACCEPTED = "counted by what is not its last setpoint, MW"
+TOOK_ONE = "counted by its fallback, s since a setpoint that it took"
 NOT_FALLBACK = "counted by what is not its fallback, MW"
 
 
@@ -61,9 +67,11 @@ def check(evidence: Evidence) -> Found:
     elsewhere = falling & ~(np.abs(counted_mw - fallback_mw) <= TOLERANCE_MW)
     for k in np.flatnonzero(elsewhere).tolist():
         elsewhere[k] = not _on_its_way(evidence, ticks, int(row[k]), int(unit[k]))
+    took_s = _since_taken_s(evidence, ticks, row, unit)
     for what, wrong, value, limit in (
         (TOO_LONG, held & (since_s > watchdog_s + CLOCK_S), since_s, watchdog_s),
         (TOO_EARLY, falling & (since_s <= watchdog_s - CLOCK_S), since_s, watchdog_s),
+        (TOOK_ONE, falling & (took_s <= watchdog_s - ANSWERED_S), took_s, watchdog_s),
         (NOT_ACCEPTED, held & (off_mw > TOLERANCE_MW), counted_mw, accepted_mw),
         (NOT_FALLBACK, elsewhere, counted_mw, fallback_mw),
     ):
@@ -86,6 +94,18 @@ def _out(evidence: Evidence, ticks: Ticks) -> tuple[I8, I8, Mask, Mask, Mask]:
     asked = (out[:, 2] > 0) & ~safe[out[:, 0]] & evidence.inside(ticks.now_s[out[:, 0]])
     row, unit, what = out[asked].T
     return row, unit, what != 2, what == 2, what == 3
+
+
+def _since_taken_s(evidence: Evidence, ticks: Ticks, row: I8, unit: I8) -> F8:
+    """Time since the last setpoint that each unit took; inf: none, or a fault met it lately."""
+    since_s = np.full(row.size, np.inf)
+    for u in np.unique(unit).tolist():
+        mine = np.flatnonzero(unit == u)
+        at_s = ticks.now_s[row[mine]]
+        taken_s = np.concatenate(([-np.inf], evidence.orders.t_s[evidence.orders.of(u)]))
+        last_s = taken_s[np.searchsorted(taken_s, at_s - ANSWERED_S, side="right") - 1]
+        since_s[mine] = np.where(is_calm(evidence, u, at_s), at_s - last_s, np.inf)
+    return since_s
 
 
 def _comes_back(evidence: Evidence, ticks: Ticks, row: int, unit: int) -> bool:

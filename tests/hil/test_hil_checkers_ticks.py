@@ -341,7 +341,7 @@ def test_a_unit_that_is_told_to_fall_back_may_be_told_what_it_has_to_give(tmp_pa
 
 def unanswered(counted_mw: float) -> Scene:
     """The hub takes setpoints, and its answers are lost: at 30 s it is no longer in the split."""
-    scene = Scene()
+    scene = Scene(spans=[("link_hang", 20.0, 40.0, EV)])
     for k in range(20, 40):
         scene.ticks[k]["accepted_mw"][EV] = BASE_MW[EV]
         scene.ticks[k]["accepted_at_s"][EV] = T0_S + 19.06
@@ -356,6 +356,17 @@ def test_a_unit_without_answers_may_be_on_its_way_from_a_setpoint_that_it_took(t
     }
     next(s for s in scene.setpoints if s[1] == EV and s[0] > T0_S + 26.0)[2] = -0.56
     assert told(prediction.check, scene, tmp_path) == []
+
+
+@pytest.mark.parametrize(("spans", "words"), [
+    ([], {prediction.TOOK_ONE}),
+    ([("link_hang", 20.0, 40.0, BAT)], {prediction.TOOK_ONE}),  # of another unit
+    ([("link_hang", 10.0, 22.0, EV)], set()),  # not yet 10 s ago
+])  # fmt: skip
+def test_a_unit_that_took_a_setpoint_is_not_in_its_fallback(tmp_path, spans, words):
+    scene = unanswered(BASE_MW[EV])
+    scene.spans = spans
+    assert {what for what, _ in told(prediction.check, scene, tmp_path)} == words
 
 
 @pytest.mark.parametrize(("second", "words"), [(29, set()), (27, {prediction.NOT_FALLBACK})])

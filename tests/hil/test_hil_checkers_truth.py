@@ -214,6 +214,19 @@ def test_a_unit_that_has_a_fault_is_waited_for(tmp_path, spans, found):
 # ------------------------------------------------------------------------- what the TSO is told
 
 
+@pytest.mark.parametrize(("until_s", "spans", "found"), [
+    (31, [], []),  # for 10 s: lost, started again, read
+    (33, [], [(back.LEFT_OUT, HVAC)]),
+    (33, [("link_hang", 5.0, 13.0, HVAC)], []),  # to be taken back until 23 s, and seen from there
+    (33, [("link_hang", 5.0, 13.0, BAT)], [(back.LEFT_OUT, HVAC)]),
+])  # fmt: skip
+@pytest.mark.parametrize("why", ["UNREACHABLE", "TELEMETRY_AGE", "FALLBACK"])
+def test_a_unit_that_follows_is_not_left_out_for_long(tmp_path, why, until_s, spans, found):
+    scene = Scene(spans=spans)
+    scene.out = [(k, HVAC, why) for k in range(21, until_s)]
+    assert say(back.check, scene, tmp_path) == found
+
+
 def test_what_is_delivered_may_be_told(tmp_path):
     found = told.check(Scene().evidence(tmp_path))
     assert (found.violations, found.checked > 20) == ([], True)

@@ -21,6 +21,7 @@ from hil.checkers import orders, registry
 from hil.scenario import load
 from hil.sim.replay import replay
 from hil.sim.run import Simulation
+from vppd.core.types import WriteResult
 from vppd.devices.modbus_load import ModbusLoad
 from vppd.devices.sunspec_driver import SunspecDriver
 from vppd.kernels import response
@@ -201,6 +202,39 @@ def counted_for_ever(patch):
     with_params(patch, watchdog_s=1e6)
 
 
+def answers_forgotten(patch):
+    """For half of the time no answer to a setpoint is noted: the watchdog seems to run out."""
+    write = runner.DeviceRunner._write
+    written = {}
+
+    async def forgetful(self, setpoint):
+        before = self.accepted_mw, self.accepted_s
+        await write(self, setpoint)
+        written[self.unit_id] = written.get(self.unit_id, 0) + 1
+        if written[self.unit_id] % 50 >= 25:
+            self.accepted_mw, self.accepted_s = before
+            self.write_result = WriteResult.UNKNOWN
+
+    patch.setattr(runner.DeviceRunner, "_write", forgetful)
+
+
+def benched_for_ever(patch):
+    """A unit whose link was gone is never read again, though it is told what it had accepted."""
+    tick = loop.tick
+    lost_s = {}
+
+    def wary(state, image, params):
+        measured_s = image.measured_at_s.copy()
+        for i in np.flatnonzero(image.connected == 0).tolist():
+            if np.isfinite(measured_s[i]):
+                lost_s.setdefault(i, measured_s[i])
+        for i, at_s in lost_s.items():
+            measured_s[i] = at_s
+        return tick(state, replace(image, measured_at_s=measured_s), params)
+
+    patch.setattr(loop, "tick", wary)
+
+
 def not_taken_back(patch):
     """A unit that comes back is not started again."""
     start = runner.DeviceRunner._start
@@ -300,6 +334,8 @@ MUTANTS = (  # mutant, the checks that must find it, and what the run needs
     (no_watchdog, "fallback", ()),
     (never_armed, "fallback", ()),
     (counted_for_ever, "prediction", ()),
+    (answers_forgotten, "prediction", (("duration_s", "70"),)),
+    (benched_for_ever, "back", (("duration_s", "70"),)),
     (not_taken_back, "back", ()),
     (never_again, "resume", ()),
     (cries, "log", ()),
