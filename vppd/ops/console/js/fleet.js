@@ -216,7 +216,7 @@ export class Fleet {
   }
   paintTree() {
     const u = this.store.units, now = performance.now();
-    if (!u || now - (this.treeAt ?? 0) < 900) return;
+    if (!u || now - (this.treeAt ?? -Infinity) < 900) return;
     this.treeAt = now;
     for (const node of this.nodes ?? []) {
       let sum = 0, read = 0, count = 0;
