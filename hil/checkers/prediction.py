@@ -23,6 +23,7 @@ Ticks of mode SAFE are left out: there, units are told where to go.
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.checkers.again import comes_back
 from hil.checkers.calm import is_calm
 from hil.checkers.evidence import F8, I8, UNREAD, Evidence
 from hil.checkers.violation import Found, Violation
@@ -32,8 +33,6 @@ from hil.measure.pairing import value_slack_mw
 NAME = "prediction"
 Mask = NDArray[np.bool_]
 TOLERANCE_MW = 1e-6
-ROUNDING_MW = 1e-5  # of the instants in the export, times a ramp
-RAMP_TICKS = 2.0  # a ramp makes up for so many ticks (docs/config.md, tick_s)
 CLOCK_S = 1e-6
 ANSWERED_S = 2.0  # by then the answer is there, and the next setpoint has come or is lost, too
 
@@ -62,7 +61,7 @@ def check(evidence: Evidence) -> Found:
     stays = aged & np.isfinite(units.energy_mwh[unit])
     off_mw[stays & (np.abs(counted_mw - sent_mw) <= TOLERANCE_MW)] = 0.0
     for k in np.flatnonzero(held & (off_mw > TOLERANCE_MW)).tolist():
-        if _comes_back(evidence, ticks, int(row[k]), int(unit[k])):
+        if comes_back(evidence, ticks, int(row[k]), int(unit[k])):
             off_mw[k] = 0.0
     elsewhere = falling & ~(np.abs(counted_mw - fallback_mw) <= TOLERANCE_MW)
     for k in np.flatnonzero(elsewhere).tolist():
@@ -106,18 +105,6 @@ def _since_taken_s(evidence: Evidence, ticks: Ticks, row: I8, unit: I8) -> F8:
         last_s = taken_s[np.searchsorted(taken_s, at_s - ANSWERED_S, side="right") - 1]
         since_s[mine] = np.where(is_calm(evidence, u, at_s), at_s - last_s, np.inf)
     return since_s
-
-
-def _comes_back(evidence: Evidence, ticks: Ticks, row: int, unit: int) -> bool:
-    """Say whether a unit is told to go back from its last setpoint to the last that it accepted."""
-    sent = np.flatnonzero(ticks.send[:row, unit])
-    if not ticks.send[row, unit] or not sent.size:
-        return False
-    sent_mw, accepted_mw = ticks.p_setpoint_mw[sent[-1], unit], ticks.accepted_mw[row, unit]
-    time_s = min(ticks.now_s[row] - ticks.now_s[row - 1], RAMP_TICKS * evidence.settings.tick_s)
-    ramp_mw = float(evidence.run.units.ramp_mw_per_s[unit] * time_s)
-    reached_mw = np.clip(accepted_mw, sent_mw - ramp_mw, sent_mw + ramp_mw)
-    return bool(abs(ticks.p_setpoint_mw[row, unit] - reached_mw) <= ROUNDING_MW)
 
 
 def _on_its_way(evidence: Evidence, ticks: Ticks, row: int, unit: int) -> bool:

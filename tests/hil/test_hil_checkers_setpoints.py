@@ -351,6 +351,15 @@ def test_what_it_had_not_accepted_or_what_a_unit_that_is_read_is_told_does(
     assert "comfort" in say(unread_room(accepted_mw, why), tmp_path)
 
 
+@pytest.mark.parametrize(("ramp_mw_per_s", "blamed"), [(0.2, False), (0.1, True)])
+def test_nor_does_its_way_back_to_that(tmp_path, ramp_mw_per_s, blamed):
+    """Told -.5 MW last, which it may have taken or not: from there to -.05 MW by its ramp."""
+    scene = unread_room(-0.05, "UNREACHABLE")
+    scene.units["dnp3_hvac"] = {"ramp_mw_per_s": ramp_mw_per_s}
+    send(scene, 28, HVAC, -0.3)
+    assert ("comfort" in say(scene, tmp_path)) == blamed
+
+
 def test_an_order_that_the_unit_had_allowed_is_not_blamed(tmp_path):
     scene = with_state("room_k", HVAC, 0.0)
     scene.columns["room_k"][scene.rows(30.0, 40.0), HVAC] = 2.2
