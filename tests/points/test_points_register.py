@@ -55,6 +55,12 @@ def test_what_does_not_fit_is_refused_and_never_clipped(kind, value):
         Register("p_setpoint", 0, kind, "kW").encode(value)
 
 
+@pytest.mark.parametrize("kind", ["int16", "uint32", "float32"])
+def test_a_value_whose_steps_are_beyond_all_numbers_does_not_fit(kind):
+    with pytest.raises(ValueError, match=r"p_setpoint: 1e\+306 MW does not fit"):
+        Register("p_setpoint", 0, kind, "MW", 1e-3).encode(1e306)
+
+
 def test_a_value_that_would_mean_not_implemented_is_refused():
     register = Register("p", 0, "int16", missing=-0x8000)
     assert math.isnan(register.decode([0x8000]))

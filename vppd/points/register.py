@@ -60,9 +60,11 @@ class Register:
             raise ValueError(f"{self.name}: {value} cannot be sent")
         kind = self.format
         raw = value / self.scale * self.sign + 0.0
-        if kind != "float32":
-            raw = self._nearest_step(raw, lower, upper)
+        if not math.isfinite(raw):  # struct would send it
+            raise ValueError(f"{self.name}: {value:g} {self.unit} does not fit")
         try:
+            if kind != "float32":
+                raw = self._nearest_step(raw, lower, upper)
             words = [*WORDS[kind].unpack(RAW[kind].pack(raw))]
         except (struct.error, OverflowError) as error:
             raise ValueError(f"{self.name}: {value:g} {self.unit} does not fit") from error
