@@ -1,6 +1,7 @@
 """Units with exclusion bands, tick by tick: on or off, minimum times, a budget, on their way."""
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -53,6 +54,14 @@ class Run:
 def stands(p, p_mw):
     """Nobody inside his band."""
     return not np.any((p.band_lower_mw < p_mw) & (p_mw < p.band_upper_mw))
+
+
+def test_what_a_tick_with_bands_leaves_is_read_only():
+    run = Run(chillers(), [-2.0, -2.0, -2.0, 0.0])
+    decision = run(0.3)
+    for left in (decision, run.state):
+        arrays = {f.name: getattr(left, f.name) for f in fields(left)}
+        assert [k for k, a in arrays.items() if isinstance(a, np.ndarray) and a.flags.writeable] == []
 
 
 @pytest.mark.parametrize("policy", [Policy.EXACT, Policy.PRO_RATA, Policy.MERIT_ORDER])
