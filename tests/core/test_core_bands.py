@@ -61,7 +61,9 @@ def test_what_a_tick_with_bands_leaves_is_read_only():
     decision = run(0.3)
     for left in (decision, run.state):
         arrays = {f.name: getattr(left, f.name) for f in fields(left)}
-        assert [k for k, a in arrays.items() if isinstance(a, np.ndarray) and a.flags.writeable] == []
+        assert [
+            k for k, a in arrays.items() if isinstance(a, np.ndarray) and a.flags.writeable
+        ] == []
 
 
 @pytest.mark.parametrize("policy", [Policy.EXACT, Policy.PRO_RATA, Policy.MERIT_ORDER])
