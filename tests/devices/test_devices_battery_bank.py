@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sunspec_images import (
     ACHA,
@@ -22,7 +22,7 @@ from sunspec_images import (
 )
 from sunspec_rigs import battery_driver, run_with
 
-from vppd.devices.dc_side import charging, discharging
+from vppd.devices.dc_side import DcSide, charging, discharging
 
 MW_PER_COUNT = 1331.2 * 0.1 * 1e-6
 
@@ -161,6 +161,7 @@ def sides(draw):
     return rating_mw, side, factor
 
 
+@example((0.01, DcSide(1.0, 0.01, 0.0, 0.01), 1.0), 0.9375, 600.0, 1.0, round)
 @given(
     sides(),
     st.floats(0.0, 1.0),
@@ -168,13 +169,17 @@ def sides(draw):
     st.sampled_from([0.01, 0.1, 1.0]),
     st.sampled_from([math.floor, round]),
 )
-def test_rounding_of_amperes_moves_a_limit_by_one_count_at_most(made, share, volts, count_a, to):
+def test_what_registers_hide_moves_a_limit_by_the_count_they_may_hide(
+    made, share, volts, count_a, to
+):
+    """A device that cuts off hides up to a count; one that rounds up has told half of one more."""
     rating_mw, side, factor = made
     true_mw = share * rating_mw
     amperes = to(true_mw / factor / volts * 1e6 / count_a) * count_a
     told_mw = side.left_mw(volts, amperes, 0.0, count_a)
     count_mw = volts * count_a * 1e-6 * factor * (1.0 + 1e-9)
-    assert min(told_mw, rating_mw) <= true_mw + count_mw
+    counts = 1.0 if to is math.floor else 1.5
+    assert min(told_mw, rating_mw) <= true_mw + counts * count_mw
     assert told_mw >= true_mw - count_mw
     if share == 1.0 and amperes > 0.0:
         assert told_mw >= rating_mw
