@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DATE = click.DateTime(formats=["%Y-%m-%d"])
 
+LEAVE_OUT = " ({}; leave that out with --since or --until)"
+
 
 @main.command()
 @click.argument("journal", type=PATH, required=False)
@@ -72,7 +74,7 @@ def score(
             given = _journal_input(journal, rules, since, until)
         found = report(rules, given, words)
     except SeriesError as error:
-        at = "" if journal is None or error.at_s is None else f" ({utc_text(error.at_s)})"
+        at = "" if journal is None or error.at_s is None else LEAVE_OUT.format(utc_text(error.at_s))
         fail(f"{csv_path or journal} cannot be scored: {error}{at}", EXIT_FALSE)
     except (InstantError, ValueError) as error:
         fail(str(error), EXIT_BAD)
@@ -171,7 +173,7 @@ def settle(
             given, plant = settling.read_both(journal, rules, since, until, progress)
         found = settling.settled(rules, given, plant, prices, words)
     except SeriesError as error:
-        at = "" if error.at_s is None else f" ({utc_text(error.at_s)})"
+        at = "" if error.at_s is None else LEAVE_OUT.format(utc_text(error.at_s))
         fail(f"{journal} cannot be settled: {error}{at}", EXIT_FALSE)
     except SettlementError as error:
         fail(f"{journal} cannot be settled: {error}", EXIT_FALSE)
