@@ -42,7 +42,7 @@ def check(evidence: Evidence) -> Found:
         low_mw, high_mw = each.band_lower_mw + ROUNDING_MW, each.band_upper_mw - ROUNDING_MW
         inside: NDArray[np.bool_] = (low_mw < p_mw) & (p_mw < high_mw) & evidence.inside(t_s)
         limit_s = (each.band_upper_mw - each.band_lower_mw) / each.ramp_mw_per_s + SLACK_S
-        held = _held(evidence, unit, t_s.size)
+        held = _left_out(evidence, unit, t_s.size, HELD)
         clock_s = _clock_s(evidence, t_s, held)
         for first, last in _stays(inside, _begins_anew(evidence, unit, t_s, each.watchdog_s)):
             found.violations += _crossing(unit, t_s, clock_s, p_mw, held, first, last, limit_s)
@@ -61,19 +61,20 @@ def _begins_anew(evidence: Evidence, unit: int, t_s: F8, watchdog_s: float) -> N
     anew = np.diff(t_s, prepend=t_s[:1]) > watchdog_s
     ticks, tick = evidence.ticks, evidence.orders.tick[evidence.orders.of(unit)]
     if ticks is not None and tick.size:
-        fell = [row for row, u, why in ticks.out if u == unit and why == FALLBACK]
-        anew |= np.isin(tick, fell)
+        anew |= _left_out(evidence, unit, t_s.size, (FALLBACK,))
         starts = [row for row, mode in enumerate(ticks.mode) if mode == STARTING]
         first = np.searchsorted(np.maximum.accumulate(tick), starts, side="right")
         anew[first[first < anew.size]] = True
     return np.flatnonzero(anew)
 
 
-def _held(evidence: Evidence, unit: int, count: int) -> NDArray[np.bool_]:
-    """Which of its setpoints left in a tick in which it was left where it is."""
+def _left_out(
+    evidence: Evidence, unit: int, count: int, reasons: tuple[str, ...]
+) -> NDArray[np.bool_]:
+    """Which of its setpoints left in a tick that had it out of the split for one of these."""
     if evidence.ticks is None:
         return np.zeros(count, dtype=bool)
-    rows = [row for row, u, why in evidence.ticks.out if u == unit and why in HELD]
+    rows = [row for row, u, why in evidence.ticks.out if u == unit and why in reasons]
     return np.isin(evidence.orders.tick[evidence.orders.of(unit)], rows)
 
 

@@ -29,7 +29,7 @@ two periods; in 3 also that since the first of the setpoints before it that were
 
 import numpy as np
 
-from hil.checkers.again import is_said_again
+from hil.checkers.again import RAMP_TICKS, is_said_again
 from hil.checkers.calm import over_s
 from hil.checkers.evidence import Evidence
 from hil.checkers.violation import Found
@@ -53,7 +53,6 @@ SLOW_NEWS = (  # what the unit says of its range comes late, or not at all
 )  # fmt: skip
 SLOW_LINK_S = 3.0  # a message that slow links delayed is believed so long after it was sent
 NOT_TAKEN = int(SetpointFlag.LOST | SetpointFlag.VOID)
-RAMP_TICKS = 2.0  # a ramp makes up for so many ticks (docs/config.md, tick_s)
 
 
 def check(evidence: Evidence) -> Found:

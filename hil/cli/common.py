@@ -18,7 +18,14 @@ from hil.tso import frequency as tso_frequency
 from hil.tso import signal as tso_signal
 from hil.tso.signal import NoSignalError, SignalError
 
-SET_HELP = "A key of the scenario, for example faults=none or fleet.scale.battery=0.5."
+SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A key of the scenario, for example faults=none or fleet.scale.battery=0.5.",
+)
+JOBS = click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Default: all cores.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,7 +8,7 @@ import click
 
 from hil import accept as acceptance
 from hil import accept_bound, options, running
-from hil.cli.common import SET_HELP, draw, fail, load, main, stoppable
+from hil.cli.common import JOBS, SET, draw, fail, load, main, stoppable
 from hil.plumbing import CouldNotRunError
 from hil.progress import BoundProgress
 from hil.records import RecordError
@@ -22,7 +22,7 @@ from hil.tso.signal import NoSignalError, SignalError
 @click.option("--duration", type=float, metavar="S", help="Length of the scored run.")
 @click.option("--seed", type=int, metavar="N", help="Seed of the run, and of the fleet.")
 @click.option("--signal", "signal_", metavar="FILE:COLUMN", help="CSV(.gz) instead of the signal.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@SET
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it as JSON.")
 def oracle(
     name: str,
@@ -54,8 +54,8 @@ def oracle(
 @click.argument("name", metavar="SCENARIO")
 @click.option("--seeds", required=True, metavar="A..B", help="First and last seed.")
 @click.option("--duration", type=float, metavar="S", help="Length of each scored run.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
-@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Default: all cores.")
+@SET
+@JOBS
 @click.option(
     "--keep",
     type=click.Choice(["failed", "all", "none"]),
@@ -124,7 +124,7 @@ def campaign(
     is_flag=True,
     help=f"A first look: seeds {cases.QUICK_SEEDS} of {cases.QUICK_S:g} s.",
 )
-@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Default: all cores.")
+@JOBS
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

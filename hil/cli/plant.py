@@ -7,7 +7,7 @@ from rich.console import Console
 
 from hil import daemon_config, fault_list, options, running
 from hil import scenario as scenarios
-from hil.cli.common import SET_HELP, draw, fail, load, main
+from hil.cli.common import SET, draw, fail, load, main
 from hil.running import COULD_NOT
 
 FAULTS_WIDTH = 160  # of the list of faults in a file or a pipe
@@ -32,7 +32,7 @@ def faults_() -> None:
 @main.command()
 @click.argument("name", metavar="SCENARIO")
 @click.option("--seed", type=int, metavar="N", help="Seed of the fleet.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@SET
 @click.option("--base-port", type=int, default=20000, show_default=True, metavar="N")
 @click.option("--state-dir", default="../build/state", show_default=True, help="Of the daemon.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
@@ -62,7 +62,7 @@ def config(
 @click.argument("name", metavar="SCENARIO")
 @click.option("--duration", type=float, default=3600.0, show_default=True, metavar="S")
 @click.option("--seed", type=int, metavar="N", help="Seed of the fleet and of the signal.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@SET
 @click.option("--base-port", type=int, default=20000, show_default=True, metavar="N")
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 def field(

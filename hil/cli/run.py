@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hil import devices_csv, frequency_table, options, report, result, running
 from hil import scenario as scenarios
-from hil.cli.common import SET_HELP, draw, fail, load, main, stoppable
+from hil.cli.common import SET, draw, fail, load, main, stoppable
 from hil.measure.journal import Ticks
 from hil.possible import Possible
 from hil.progress import VirtualProgress
@@ -36,7 +36,7 @@ class Known(NamedTuple):
 @click.option("--seed", type=int, metavar="N", help="Seed of fleet, signal and faults.")
 @click.option("--signal", "signal_", metavar="FILE:COLUMN", help="AGC from a CSV with t_s, in pu.")
 @click.option("--frequency", metavar="FILE:COLUMN", help="Frequency from a CSV with t_s, in Hz.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@SET
 @click.option("--base-port", type=int, metavar="N", help="First of the TCP ports (default: free).")
 @click.option(
     "--oracle/--no-oracle",

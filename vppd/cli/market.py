@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 DATE = click.DateTime(formats=["%Y-%m-%d"])
 
-LEAVE_OUT = " ({}; leave that out with --since or --until)"
-
 
 @main.command()
 @click.argument("journal", type=PATH, required=False)
@@ -59,7 +57,7 @@ def score(
         return
     if (journal is None) == (csv_path is None):
         fail("give a JOURNAL or --csv FILE", EXIT_BAD)
-    from vppd.journal.instant import InstantError, utc_text
+    from vppd.journal.instant import InstantError
     from vppd.market.grid import SeriesError
     from vppd.market.registry import market as market_of
     from vppd.runtime.score import as_json as document
@@ -74,7 +72,7 @@ def score(
             given = _journal_input(journal, rules, since, until)
         found = report(rules, given, words)
     except SeriesError as error:
-        at = "" if journal is None or error.at_s is None else LEAVE_OUT.format(utc_text(error.at_s))
+        at = "" if journal is None else _leave_out(error.at_s)
         fail(f"{csv_path or journal} cannot be scored: {error}{at}", EXIT_FALSE)
     except (InstantError, ValueError) as error:
         fail(str(error), EXIT_BAD)
@@ -105,6 +103,15 @@ def attribute(journal: Path, since: str | None, until: str | None, as_json: bool
     if not blame.holds:
         fail(f"the parts miss the whole by {blame.missed_mws:g} MW.s, those of a tick by up to"
               f" {blame.rounding_mw:g} MW", EXIT_FALSE)  # fmt: skip
+
+
+def _leave_out(at_s: float | None) -> str:
+    """Say where in a journal something is wrong, and what to do; empty: it is no instant."""
+    from vppd.journal.instant import utc_text
+
+    if at_s is None:
+        return ""
+    return f" ({utc_text(at_s)}; leave that out with --since or --until)"
 
 
 def _csv_input(path: Path, market: "AnyMarket", since: str | None, until: str | None) -> "Input":
@@ -157,7 +164,7 @@ def settle(
 
     Exits with 1 where something cannot be settled, and says what is not known and where.
     """
-    from vppd.journal.instant import InstantError, utc_text
+    from vppd.journal.instant import InstantError
     from vppd.market.grid import SeriesError
     from vppd.market.registry import market as market_of
     from vppd.market.settlement.record import Prices, SettlementError
@@ -173,8 +180,7 @@ def settle(
             given, plant = settling.read_both(journal, rules, since, until, progress)
         found = settling.settled(rules, given, plant, prices, words)
     except SeriesError as error:
-        at = "" if error.at_s is None else LEAVE_OUT.format(utc_text(error.at_s))
-        fail(f"{journal} cannot be settled: {error}{at}", EXIT_FALSE)
+        fail(f"{journal} cannot be settled: {error}{_leave_out(error.at_s)}", EXIT_FALSE)
     except SettlementError as error:
         fail(f"{journal} cannot be settled: {error}", EXIT_FALSE)
     except (InstantError, ValueError) as error:
