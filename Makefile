@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup broker demo test bench accept campaign nightly mutate sbom audit oracle lint lock docs site clean
+.PHONY: help setup broker demo kernels test bench accept campaign nightly mutate sbom audit oracle lint lock docs site clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,11 +37,14 @@ broker:
 	        echo "mosquitto is not installed (apt-get install mosquitto); the bench uses its embedded broker"; \
 	    fi; }
 
-demo: setup broker  ## run a 175 MW plant for DURATION seconds: real daemon, 210 simulated DERs, a TSO
+# On all cores and before anything waits for it: alone, a daemon needs most of a minute for it.
+kernels: setup
+	@$(BIN)/python tests/compile_kernels.py
+
+demo: setup broker kernels  ## run a 175 MW plant for DURATION seconds: real daemon, 210 simulated DERs, a TSO
 	@$(BIN)/vppd-hil run zhejiang --clock real --duration $(DURATION) --seed $(SEED) --out build/demo
 
-test: setup broker  ## the whole test suite, in JOBS processes
-	@$(BIN)/python tests/compile_kernels.py
+test: setup broker kernels  ## the whole test suite, in JOBS processes
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --max-worker-restart 0
 
 bench: setup  ## benchmarks, peers side by side; writes build/bench/

@@ -1,6 +1,7 @@
 """Compile the kernels of the daemon and of the bench into Numba's cache, on all cores.
 
-`make test` does so first: else each process that runs tests would compile all of them by itself.
+`make test` and `make demo` do so first: else each process that runs tests would compile all of them
+by itself, and the daemon of the demo could not be ready in time.
 """
 
 import multiprocessing
